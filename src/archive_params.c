@@ -1,0 +1,133 @@
+/* Job: weights to and from an archive.
+ * Invariant: taking checks everything against its receiver before it changes anything.
+ * Must not know: files and their format. */
+#include <reel/file.h>
+#include <string.h>
+
+#include "archive.h"
+#include "memory.h"
+
+static bool is_real(reel_dtype dtype)
+{
+    return dtype == REEL_F32 || dtype == REEL_F64;
+}
+
+reel_status reel_archive_put_params(reel_archive *a, const char *prefix, const reel_params *ps)
+{
+    for (size_t i = 0; i < reel_params_count(ps); i++) {
+        const reel_param *p = reel_params_at(ps, i);
+        char *name = reel__format("%s%s", prefix, reel_param_name(p));
+        if (!name) {
+            return reel__archive_no_memory(a, "adding weights");
+        }
+        reel_status status =
+            reel_archive_put(a, name, reel_param_dtype(p), reel_param_data(p), reel_param_shape(p));
+        reel__free(name);
+        if (status != REEL_OK) {
+            return status;
+        }
+    }
+    return reel_archive_status(a);
+}
+
+reel_status reel__archive_check_fit(reel_archive *a, const reel__entry *e, const reel_param *p)
+{
+    char quote[REEL__QUOTE], found[REEL__QUOTE], wanted[REEL__QUOTE];
+    reel_shape shape = reel_param_shape(p);
+    reel__quote(quote, e->name);
+    if (e->why || !is_real(e->element->dtype)) {
+        return reel_archive_fail(
+            a, REEL_ERR_FORMAT,
+            "%s: tensor '%s' is %s %s, expected F64, F32, F16 or BF16 for a weight of shape %s",
+            reel__archive_label(a), quote, e->element->name,
+            reel__dims_text(found, e->rank, e->dim),
+            reel__dims_text(wanted, (size_t)shape.rank, shape.dim));
+    }
+    if (!reel_shape_equal(e->tensor.shape, shape)) {
+        return reel_archive_fail(
+            a, REEL_ERR_SHAPE, "%s: tensor '%s' has shape %s, expected %s as the weight has",
+            reel__archive_label(a), quote, reel__dims_text(found, e->rank, e->dim),
+            reel__dims_text(wanted, (size_t)shape.rank, shape.dim));
+    }
+    return REEL_OK;
+}
+
+const char *reel__name_after(const char *prefix, const char *name)
+{
+    size_t n = strlen(prefix);
+    return strncmp(name, prefix, n) == 0 ? name + n : NULL;
+}
+
+static reel_status offer(reel_archive *a, reel_params *ps, const char *name, const reel__entry *e)
+{
+    const reel_archive_tensor *t = &e->tensor;
+    reel_status status = reel_params_offer(ps, name, t->dtype, t->data, t->shape);
+    return status == REEL_OK ? REEL_OK
+                             : reel_archive_fail(a, status, "%s: %s", reel__archive_label(a),
+                                                 reel_params_message(ps));
+}
+
+reel_status reel_archive_take_params(reel_archive *a, const char *prefix, reel_params *ps)
+{
+    if (!a || a->status != REEL_OK) {
+        return reel_archive_status(a);
+    }
+    const reel__table *t = &a->table;
+    for (size_t i = 0; i < t->count; i++) {
+        const char *name = reel__name_after(prefix, t->entry[i]->name);
+        const reel_param *p = name ? reel_params_find(ps, name) : NULL;
+        if (p && reel__archive_check_fit(a, t->entry[i], p) != REEL_OK) {
+            return a->status;
+        }
+    }
+    for (size_t i = 0; i < t->held_count; i++) {
+        const char *name = reel__name_after(prefix, t->held[i]->name);
+        if (name && is_real(t->held[i]->tensor.dtype) &&
+            offer(a, ps, name, t->held[i]) != REEL_OK) {
+            return a->status;
+        }
+    }
+    return REEL_OK;
+}
+
+reel_status reel_params_save(reel_params *ps, const char *path)
+{
+    reel_archive *a = reel_archive_new();
+    if (!a) {
+        reel_params_fail(ps, REEL_ERR_MEMORY, "%s: out of memory while saving",
+                         path ? path : "(no path)");
+        return REEL_ERR_MEMORY;
+    }
+    reel_status status = reel_archive_put_params(a, "", ps);
+    if (status == REEL_OK) {
+        status = reel_archive_write(a, path);
+    }
+    if (status != REEL_OK) {
+        reel_params_fail(ps, status, "%s", reel_archive_message(a));
+    }
+    reel_archive_free(a);
+    return status;
+}
+
+reel_status reel_params_load(reel_params *ps, const char *path)
+{
+    reel_status status = reel_params_status(ps);
+    if (status != REEL_OK) {
+        return status;
+    }
+    reel_archive *a = reel_archive_new();
+    if (!a) {
+        reel_params_fail(ps, REEL_ERR_MEMORY, "%s: out of memory while loading",
+                         path ? path : "(no path)");
+        return REEL_ERR_MEMORY;
+    }
+    status = reel_archive_read(a, path);
+    if (status == REEL_OK) {
+        status = reel_archive_take_params(a, "", ps);
+    }
+    if (status != REEL_OK) {
+        reel_params_fail(ps, status, "%s", reel_archive_message(a));
+    }
+    reel_archive_free(a);
+    return status;
+}
