@@ -1,0 +1,70 @@
+/** @file
+ * The gradient checker: analytic against numeric derivatives, to second order, in f64.
+ */
+#ifndef REEL_CHECK_H
+#define REEL_CHECK_H
+
+#include <reel/base.h>
+#include <reel/cell.h>
+#include <reel/op.h>
+
+REEL_BEGIN
+
+typedef enum reel_check_mode {
+    REEL_CHECK_AUTO = 0,  /**< full up to 200 entries in all, else random directions */
+    REEL_CHECK_FULL,      /**< every entry of every input by a central difference */
+    REEL_CHECK_DIRECTIONS /**< directional derivatives along random directions: cheap at any size */
+} reel_check_mode;
+
+/** What a check found. `ok` is the verdict; the rest tells the worst entry. */
+typedef struct reel_check_report {
+    bool ok;
+    reel_status status;     /**< not REEL_OK: the check could not be carried out; see message */
+    char message[512];      /**< one or more lines fit to print: verdict and worst entry */
+    int order;              /**< 1 or 2: where the worst entry was found */
+    char name[96];          /**< which input or weight */
+    int64_t index;          /**< which element (row-major); -1: a direction through all of them */
+    double analytic, numeric, absolute, relative;
+    int64_t compared;       /**< derivatives compared */
+    int64_t kinks;          /**< entries left out because the function is not smooth there */
+} reel_check_report;
+
+/** Options; zero means the default in brackets. The error of an entry is judged by
+ * |a - n| ≤ tolerance · max(|a|, |n|) + the numeric derivative's own error bound, which is estimated from
+ * the difference formula at several steps, so that tiny gradients are judged as strictly as large ones. */
+typedef struct reel_check_args {
+    reel_check_report *report;  /**< filled in; required */
+    int order;                  /**< 1 or 2 [1] */
+    reel_check_mode mode;
+    int directions;             /**< [8] */
+    double tolerance;           /**< [1e-6] */
+    double step;                /**< largest step of the difference formula [1e-2, relative to max(1,|x|)] */
+    uint64_t seed;
+    /* reel_check_cell */
+    reel_cell *cell;
+    int64_t steps, batch;       /**< [3, 2] */
+    /* reel_check_op */
+    const reel_op *op;
+    /* reel_check_function */
+    reel_node *(*function)(reel_tape *tape, reel_node *const *x, void *context);
+    void *context;
+    reel_params *params;        /**< weights that the function uses: checked too, unless frozen */
+    int inputs;                 /**< number of inputs x */
+    const reel_shape *shape;    /**< their shapes */
+    double low, high;           /**< inputs are uniform in (low, high) [-1, 1] */
+} reel_check_args;
+
+/** Checks every sample of an op: `reel_check_op(&report, &op)`. Returns report->ok. */
+#define reel_check_op(r, o, ...) reel_check_op_with(&(reel_check_args){.report = (r), .op = (o), __VA_ARGS__})
+REEL_API bool reel_check_op_with(const reel_check_args *args);
+/** Checks a cell over `steps` steps: all weights, inputs and initial states. Returns report->ok. */
+#define reel_check_cell(r, c, ...) reel_check_cell_with(&(reel_check_args){.report = (r), .cell = (c), __VA_ARGS__})
+REEL_API bool reel_check_cell_with(const reel_check_args *args);
+/** Checks any function of inputs and weights. A result that is not scalar is reduced by a fixed random
+ * weighting, so that no symmetry hides an error. Returns report->ok. */
+#define reel_check_function(r, f, ...) reel_check_function_with(&(reel_check_args){.report = (r), .function = (f), __VA_ARGS__})
+REEL_API bool reel_check_function_with(const reel_check_args *args);
+
+REEL_END
+
+#endif

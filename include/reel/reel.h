@@ -1,0 +1,23 @@
+/** @file
+ * All of Reel.
+ */
+#ifndef REEL_REEL_H
+#define REEL_REEL_H
+
+#include <reel/base.h>
+
+#include <reel/blas.h>
+#include <reel/cell.h>
+#include <reel/check.h>
+#include <reel/draw.h>
+#include <reel/file.h>
+#include <reel/info.h>
+#include <reel/models.h>
+#include <reel/op.h>
+#include <reel/ops.h>
+#include <reel/opt.h>
+#include <reel/params.h>
+#include <reel/random.h>
+#include <reel/tape.h>
+
+#endif

@@ -1,0 +1,218 @@
+/* Job: turn each line of elementwise.def into an op: kernels for both types, gradient rule, samples,
+ * descriptor, public function. Nothing here names an op. */
+#ifndef REEL_REAL
+
+#include <reel/op.h>
+#include <reel/ops.h>
+#include <reel/tape.h>
+
+#include <math.h>
+#include <stdio.h>
+
+#include <reel/real32.h>
+
+#include "elementwise.c"
+
+#include <reel/real64.h>
+
+#include "elementwise.c"
+
+typedef struct one_number {
+    double p;
+} one_number;
+
+typedef struct two_numbers {
+    double p, q;
+} two_numbers;
+
+static reel_node *number(const reel_node *like, double value)
+{
+    return reel_constant(reel_node_tape(like), value, reel_shape_of(0, NULL));
+}
+
+/* (1 + erf(x/√2))/2 */
+static reel_node *normal_cdf(reel_node *x)
+{
+    return reel_scale(reel_shift(reel_erf(reel_scale(x, 0.70710678118654752440)), 1), 0.5);
+}
+
+/* exp(-x²/2)/√(2π) */
+static reel_node *normal_pdf(reel_node *x)
+{
+    return reel_scale(reel_exp(reel_scale(reel_square(x), -0.5)), 0.39894228040143267794);
+}
+
+static reel_node *gelu_tanh_slope(reel_node *x)
+{
+    const double k = 0.79788456080286535588;
+    reel_node *x2 = reel_square(x);
+    reel_node *t = reel_tanh(reel_mul(reel_scale(x, k), reel_shift(reel_scale(x2, 0.044715), 1)));
+    reel_node *inner = reel_shift(reel_scale(x2, 3 * 0.044715 * k), k);
+    reel_node *bell = reel_mul(reel_scale(x, 0.5), reel_mul(reel_one_minus(reel_square(t)), inner));
+    return reel_add(reel_scale(reel_shift(t, 1), 0.5), bell);
+}
+
+static reel_node *mish_slope(reel_node *x)
+{
+    reel_node *t = reel_tanh(reel_softplus(x));
+    return reel_add(t, reel_mul(x, reel_mul(reel_one_minus(reel_square(t)), reel_sigmoid(x))));
+}
+
+/* Shapes of the samples: equal, broadcast both ways, a scalar, all ranks. */
+static const reel_shape sample_shapes[][3] = {
+    {{2, {3, 5, 1, 1}}, {2, {3, 5, 1, 1}}, {2, {3, 5, 1, 1}}},
+    {{2, {4, 3, 1, 1}}, {1, {3, 1, 1, 1}}, {2, {4, 1, 1, 1}}},
+    {{3, {2, 1, 3, 1}}, {3, {1, 4, 1, 1}}, {1, {1, 1, 1, 1}}},
+    {{0, {1, 1, 1, 1}}, {1, {7, 1, 1, 1}}, {0, {1, 1, 1, 1}}},
+    {{4, {2, 1, 2, 3}}, {4, {1, 3, 2, 1}}, {3, {3, 1, 3, 1}}},
+};
+enum { SAMPLES = sizeof sample_shapes / sizeof sample_shapes[0] };
+
+static reel_node *draw(reel_sampler *s, int k, int i, double low, double high)
+{
+    return reel_sample_real(s, low, high, sample_shapes[k][i]);
+}
+
+static void label_1(const reel_node *y, char *text, size_t n)
+{
+    const one_number *attr = reel_node_attr(y);
+    snprintf(text, n, "%s %g", reel_node_op(y)->name, attr->p);
+}
+
+static void label_2(const reel_node *y, char *text, size_t n)
+{
+    const two_numbers *attr = reel_node_attr(y);
+    snprintf(text, n, "%s %g, %g", reel_node_op(y)->name, attr->p, attr->q);
+}
+
+/* What all the macros below share: a rule sees its letters, some of which it may not need. */
+#define RULE(name, letters, choice)                                                                \
+    static reel_node *name##_gradient(reel_node *y, reel_node *dy, int i)                          \
+    {                                                                                              \
+        letters;                                                                                   \
+        (void)dy;                                                                                  \
+        (void)i;                                                                                   \
+        return choice;                                                                             \
+    }
+#define LETTER(v, k)                                                                               \
+    reel_node *v = reel_node_arg(y, k);                                                            \
+    (void)v
+#define ZERO reel_zero_gradient()
+#define OP(name_, n, attr_, label_)                                                                \
+    const reel_op reel_op_##name_ = {.name = #name_,                                               \
+                                     .arity = n,                                                   \
+                                     .flags = REEL_OP_ELEMENTWISE,                                 \
+                                     .attr_size = attr_,                                           \
+                                     .map_f32 = name_##_f32,                                       \
+                                     .map_f64 = name_##_f64,                                       \
+                                     .gradient = name_##_gradient,                                 \
+                                     .label = label_,                                              \
+                                     .sample = name_##_sample};
+
+#define UNARY(name, value, dx, lo, hi)                                                             \
+    RULE(name, LETTER(x, 0), dx)                                                                   \
+    static reel_node *name##_sample(reel_sampler *s, int k)                                        \
+    {                                                                                              \
+        return k < SAMPLES ? reel_##name(draw(s, k, 0, lo, hi)) : NULL;                            \
+    }                                                                                              \
+    OP(name, 1, 0, NULL)                                                                           \
+    reel_node *reel_##name##_at(const char *at, reel_node *x)                                      \
+    {                                                                                              \
+        return reel_apply1(at, &reel_op_##name, x, NULL);                                          \
+    }
+
+#define UNARY_1(name, p, value, dx, p_sample, lo, hi)                                              \
+    RULE(name, LETTER(x, 0); const double p = ((const one_number *)reel_node_attr(y))->p; (void)p, \
+         dx)                                                                                       \
+    static reel_node *name##_sample(reel_sampler *s, int k)                                        \
+    {                                                                                              \
+        return k < SAMPLES ? reel_##name(draw(s, k, 0, lo, hi), p_sample) : NULL;                  \
+    }                                                                                              \
+    OP(name, 1, sizeof(one_number), label_1)                                                       \
+    reel_node *reel_##name##_at(const char *at, reel_node *x, double p)                            \
+    {                                                                                              \
+        return reel_apply1(at, &reel_op_##name, x, &(one_number){p});                              \
+    }
+
+#define UNARY_2(name, p, q, value, dx, p_sample, q_sample, lo, hi)                                 \
+    RULE(name, LETTER(x, 0); const two_numbers *attr = reel_node_attr(y); const double p = attr->p; \
+         const double q = attr->q; (void)p; (void)q, dx)                                           \
+    static reel_node *name##_sample(reel_sampler *s, int k)                                        \
+    {                                                                                              \
+        return k < SAMPLES ? reel_##name(draw(s, k, 0, lo, hi), p_sample, q_sample) : NULL;        \
+    }                                                                                              \
+    OP(name, 1, sizeof(two_numbers), label_2)                                                      \
+    reel_node *reel_##name##_at(const char *at, reel_node *x, double p, double q)                  \
+    {                                                                                              \
+        return reel_apply1(at, &reel_op_##name, x, &(two_numbers){p, q});                          \
+    }
+
+#define BINARY(name, value, da, db, lo_a, hi_a, lo_b, hi_b)                                        \
+    RULE(name, LETTER(a, 0); LETTER(b, 1), i == 0 ? da : db)                                       \
+    static reel_node *name##_sample(reel_sampler *s, int k)                                        \
+    {                                                                                              \
+        if (k >= SAMPLES) {                                                                        \
+            return NULL;                                                                           \
+        }                                                                                          \
+        reel_node *a = draw(s, k, 0, lo_a, hi_a);                                                  \
+        return reel_##name(a, draw(s, k, 1, lo_b, hi_b));                                          \
+    }                                                                                              \
+    OP(name, 2, 0, NULL)                                                                           \
+    reel_node *reel_##name##_at(const char *at, reel_node *a, reel_node *b)                        \
+    {                                                                                              \
+        return reel_apply2(at, &reel_op_##name, a, b, NULL);                                       \
+    }
+
+#define TERNARY(name, value, da, db, dc, lo_a, hi_a, lo_b, hi_b, lo_c, hi_c)                       \
+    RULE(name, LETTER(a, 0); LETTER(b, 1); LETTER(c, 2), i == 0 ? da : i == 1 ? db : dc)           \
+    static reel_node *name##_sample(reel_sampler *s, int k)                                        \
+    {                                                                                              \
+        if (k >= SAMPLES) {                                                                        \
+            return NULL;                                                                           \
+        }                                                                                          \
+        reel_node *a = draw(s, k, 0, lo_a, hi_a);                                                  \
+        reel_node *b = draw(s, k, 1, lo_b, hi_b);                                                  \
+        return reel_##name(a, b, draw(s, k, 2, lo_c, hi_c));                                       \
+    }                                                                                              \
+    OP(name, 3, 0, NULL)                                                                           \
+    reel_node *reel_##name##_at(const char *at, reel_node *a, reel_node *b, reel_node *c)          \
+    {                                                                                              \
+        return reel_apply3(at, &reel_op_##name, a, b, c, NULL);                                    \
+    }
+
+#include "elementwise.def"
+
+#else /* the kernels, once per type */
+
+#define C(v) ((REAL)(v))
+#define KERNEL(name, letters, value)                                                               \
+    static void TYPED(name)(size_t n, const REAL *const *in, REAL *out, const void *attr)          \
+    {                                                                                              \
+        (void)attr;                                                                                \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            letters;                                                                               \
+            out[i] = value;                                                                        \
+        }                                                                                          \
+    }
+#define UNARY(name, value, dx, lo, hi) KERNEL(name, const REAL x = in[0][i], value)
+#define UNARY_1(name, p, value, dx, ps, lo, hi)                                                    \
+    KERNEL(name, const REAL x = in[0][i]; const REAL p = C(*(const double *)attr), value)
+#define UNARY_2(name, p, q, value, dx, ps, qs, lo, hi)                                             \
+    KERNEL(name, const REAL x = in[0][i]; const REAL p = C(((const double *)attr)[0]);             \
+           const REAL q = C(((const double *)attr)[1]), value)
+#define BINARY(name, value, da, db, la, ha, lb, hb)                                                \
+    KERNEL(name, const REAL a = in[0][i]; const REAL b = in[1][i], value)
+#define TERNARY(name, value, da, db, dc, la, ha, lb, hb, lc, hc)                                   \
+    KERNEL(name, const REAL a = in[0][i]; const REAL b = in[1][i]; const REAL c = in[2][i], value)
+
+#include "elementwise.def"
+
+#undef C
+#undef KERNEL
+#undef UNARY
+#undef UNARY_1
+#undef UNARY_2
+#undef BINARY
+#undef TERNARY
+
+#endif

@@ -1,0 +1,356 @@
+/* Job: the memory of a tape, and the two containers that recording and sweeping need.
+ * Invariant: memory taken from the system is kept over a rewind and used again in the same order, so a
+ * training loop stops allocating after its first iteration.
+ * Must not know: nodes, shapes, ops. */
+/* madvise is not in POSIX. */
+#define _DEFAULT_SOURCE
+
+#include "arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+#include "memory.h"
+
+typedef struct reel__block {
+    struct reel__block *next;
+    size_t size;
+    size_t pad[6]; /* to 64 bytes, so that what follows is aligned */
+} reel__block;
+
+typedef struct reel__spare {
+    struct reel__spare *next;
+} reel__spare;
+
+#ifdef REEL_STRESS
+enum { FIRST_BLOCK = 256, LARGEST_BLOCK = 4096 };
+#else
+enum { FIRST_BLOCK = 64 * 1024, LARGEST_BLOCK = 64 * 1024 * 1024 };
+#endif
+enum { HUGE_PAGE = 2 * 1024 * 1024 };
+
+static reel__block *block_new(size_t size)
+{
+    if (size > SIZE_MAX - sizeof(reel__block) - HUGE_PAGE) {
+        return NULL;
+    }
+    reel__block *b = reel__malloc_aligned(sizeof *b + size);
+    if (!b) {
+        return NULL;
+    }
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    /* A long unroll walks through hundreds of megabytes: without huge pages every step pays for page
+     * faults and TLB misses. Advice only, so failure does not matter. */
+    if (size >= 2 * HUGE_PAGE) {
+        uintptr_t from = ((uintptr_t)b + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+        uintptr_t to = ((uintptr_t)b + sizeof *b + size) / HUGE_PAGE * HUGE_PAGE;
+        if (to > from) {
+            madvise((void *)from, to - from, MADV_HUGEPAGE);
+        }
+    }
+#endif
+    b->next = NULL;
+    b->size = size;
+    return b;
+}
+
+/* Moves on to a block with room for `bytes`: one kept from before the rewind if it is large enough, else a
+ * fresh one put in front of the kept ones. */
+static bool next_block(reel__arena *a, size_t bytes)
+{
+    reel__block *kept = a->current ? a->current->next : a->first;
+    if (kept && kept->size >= bytes) {
+        a->current = kept;
+        a->used = 0;
+        return true;
+    }
+    size_t size = a->current ? a->current->size * 2 : FIRST_BLOCK;
+    if (size > LARGEST_BLOCK) {
+        size = LARGEST_BLOCK;
+    }
+    if (size < bytes) {
+        size = bytes;
+    }
+    reel__block *b = block_new(size);
+    if (!b) {
+        return false;
+    }
+    b->next = kept;
+    if (a->current) {
+        a->current->next = b;
+    } else {
+        a->first = b;
+    }
+    a->current = b;
+    a->used = 0;
+    a->reserved += size;
+    return true;
+}
+
+static void *arena_take(reel__arena *a, size_t bytes)
+{
+    if (!a->current || a->current->size - a->used < bytes) {
+        if (!next_block(a, bytes)) {
+            return NULL;
+        }
+    }
+    void *p = (char *)(a->current + 1) + a->used;
+    a->used += bytes;
+    a->total += bytes;
+    return p;
+}
+
+void *reel__arena_alloc(reel__arena *a, size_t bytes)
+{
+    if (bytes > SIZE_MAX - 16) {
+        return NULL;
+    }
+    return arena_take(a, (bytes + 15) / 16 * 16);
+}
+
+void reel__arena_rewind(reel__arena *a)
+{
+    a->current = NULL;
+    a->used = 0;
+    a->total = 0;
+}
+
+void reel__arena_free(reel__arena *a)
+{
+    for (reel__block *b = a->first; b;) {
+        reel__block *next = b->next;
+        reel__free(b);
+        b = next;
+    }
+    *a = (reel__arena){0};
+}
+
+/* Size classes: four per doubling, from 64 bytes up, so that rounding up wastes at most a fifth. */
+static size_t class_of(size_t bytes, size_t *rounded)
+{
+    if (bytes <= 256) {
+        size_t c = bytes ? (bytes + 63) / 64 - 1 : 0;
+        *rounded = (c + 1) * 64;
+        return c;
+    }
+    unsigned top = 63U - (unsigned)__builtin_clzll((unsigned long long)bytes - 1);
+    size_t quarter = (size_t)1 << (top - 2);
+    size_t step = (bytes - 1 - ((size_t)1 << top)) / quarter;
+    *rounded = ((size_t)1 << top) + (step + 1) * quarter;
+    return 4 * (top - 7) + step;
+}
+
+void *reel__pool_get(reel__pool *p, size_t bytes)
+{
+    if (bytes > SIZE_MAX / 4) {
+        return NULL;
+    }
+    size_t rounded;
+    size_t class = class_of(bytes, &rounded);
+    void *buffer;
+    if (p->spare[class]) {
+        buffer = p->spare[class];
+        p->spare[class] = p->spare[class]->next;
+    } else {
+        buffer = arena_take(&p->arena, rounded);
+        if (!buffer) {
+            return NULL;
+        }
+    }
+    p->alive += rounded;
+    if (p->alive > p->peak) {
+        p->peak = p->alive;
+    }
+#ifdef REEL_STRESS
+    memset(buffer, 0xff, rounded); /* all ones is a NaN in either type: what is read too early shows */
+#endif
+    return buffer;
+}
+
+void reel__pool_put(reel__pool *p, void *buffer, size_t bytes)
+{
+    size_t rounded;
+    size_t class = class_of(bytes, &rounded);
+#ifdef REEL_STRESS
+    memset(buffer, 0xff, rounded);
+#endif
+    reel__spare *spare = buffer;
+    spare->next = p->spare[class];
+    p->spare[class] = spare;
+    p->alive -= rounded;
+}
+
+void reel__pool_rewind(reel__pool *p)
+{
+    reel__arena_rewind(&p->arena);
+    memset(p->spare, 0, sizeof p->spare);
+    p->alive = 0;
+    p->peak = 0;
+}
+
+void reel__pool_free(reel__pool *p)
+{
+    reel__arena_free(&p->arena);
+    *p = (reel__pool){0};
+}
+
+uint64_t reel__mix(uint64_t a, uint64_t b)
+{
+    /* The finaliser of SplitMix64 (Steele et al. 2014) over the two words. */
+    uint64_t z = a + 0x9e3779b97f4a7c15U * (b + 1);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return z ^ (z >> 31);
+}
+
+static size_t map_slot(const reel__map *m, uint64_t key)
+{
+    size_t mask = m->capacity - 1;
+    size_t i = (size_t)reel__mix(key, 0) & mask;
+    while (m->key[i] && m->key[i] != key) {
+        i = (i + 1) & mask;
+    }
+    return i;
+}
+
+void *reel__map_get(const reel__map *m, uint64_t key)
+{
+    if (m->count == 0) {
+        return NULL;
+    }
+    size_t i = map_slot(m, key);
+    return m->key[i] ? m->value[i] : NULL;
+}
+
+static bool map_grow(reel__map *m)
+{
+    size_t capacity = m->capacity ? 2 * m->capacity : 16;
+    reel__map bigger = {.capacity = capacity};
+    bigger.key = reel__calloc(capacity, sizeof *bigger.key);
+    bigger.value = reel__calloc(capacity, sizeof *bigger.value);
+    if (!bigger.key || !bigger.value) {
+        reel__map_free(&bigger);
+        return false;
+    }
+    for (size_t i = 0; i < m->capacity; i++) {
+        if (m->key[i]) {
+            size_t j = map_slot(&bigger, m->key[i]);
+            bigger.key[j] = m->key[i];
+            bigger.value[j] = m->value[i];
+            bigger.count++;
+        }
+    }
+    reel__map_free(m);
+    *m = bigger;
+    return true;
+}
+
+bool reel__map_put(reel__map *m, uint64_t key, void *value)
+{
+    if (2 * (m->count + 1) > m->capacity && !map_grow(m)) {
+        return false;
+    }
+    size_t i = map_slot(m, key);
+    m->count += m->key[i] == 0;
+    m->key[i] = key;
+    m->value[i] = value;
+    return true;
+}
+
+void reel__map_clear(reel__map *m)
+{
+    if (m->count) {
+        memset(m->key, 0, m->capacity * sizeof *m->key);
+    }
+    m->count = 0;
+}
+
+void reel__map_free(reel__map *m)
+{
+    reel__free(m->key);
+    reel__free(m->value);
+    *m = (reel__map){0};
+}
+
+static bool ids_reserve(reel__ids *ids, size_t n)
+{
+    if (n <= ids->capacity) {
+        return true;
+    }
+    size_t capacity = ids->capacity ? 2 * ids->capacity : 256;
+    if (capacity < n) {
+        capacity = n;
+    }
+    uint32_t *v = reel__reallocarray(ids->v, capacity, sizeof *v);
+    if (!v) {
+        return false;
+    }
+    ids->v = v;
+    ids->capacity = capacity;
+    return true;
+}
+
+bool reel__ids_push(reel__ids *ids, uint32_t id)
+{
+    if (ids->n == ids->capacity && !ids_reserve(ids, ids->n + 1)) {
+        return false;
+    }
+    ids->v[ids->n++] = id;
+    return true;
+}
+
+static void insertion_sort(uint32_t *v, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        uint32_t x = v[i];
+        size_t j = i;
+        for (; j > 0 && v[j - 1] > x; j--) {
+            v[j] = v[j - 1];
+        }
+        v[j] = x;
+    }
+}
+
+bool reel__ids_sort(reel__ids *ids, reel__ids *scratch)
+{
+    enum { BITS = 11, BUCKETS = 1 << BITS };
+    if (ids->n < 64) {
+        insertion_sort(ids->v, ids->n);
+        return true;
+    }
+    if (!ids_reserve(scratch, ids->n)) {
+        return false;
+    }
+    uint32_t *from = ids->v, *to = scratch->v;
+    for (unsigned shift = 0; shift < 32; shift += BITS) {
+        uint32_t start[BUCKETS] = {0};
+        for (size_t i = 0; i < ids->n; i++) {
+            start[(from[i] >> shift) & (BUCKETS - 1)]++;
+        }
+        uint32_t sum = 0;
+        for (size_t b = 0; b < BUCKETS; b++) {
+            uint32_t here = start[b];
+            start[b] = sum;
+            sum += here;
+        }
+        for (size_t i = 0; i < ids->n; i++) {
+            to[start[(from[i] >> shift) & (BUCKETS - 1)]++] = from[i];
+        }
+        uint32_t *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != ids->v) {
+        memcpy(ids->v, from, ids->n * sizeof *from);
+    }
+    return true;
+}
+
+void reel__ids_free(reel__ids *ids)
+{
+    reel__free(ids->v);
+    *ids = (reel__ids){0};
+}

@@ -1,0 +1,64 @@
+/* Memory of a tape: an arena for what lives until the reset, a pool for values, and small helpers. */
+#ifndef REEL_SRC_ARENA_H
+#define REEL_SRC_ARENA_H
+
+#include <reel/base.h>
+
+/* A bump allocator whose blocks survive a rewind. */
+typedef struct reel__arena {
+    struct reel__block *first, *current;
+    size_t used;     /* of the current block */
+    size_t total;    /* handed out since the rewind */
+    size_t reserved; /* held from the system */
+} reel__arena;
+
+/* 16-byte aligned; NULL when memory is out. Valid until the rewind. */
+void *reel__arena_alloc(reel__arena *a, size_t bytes);
+void reel__arena_rewind(reel__arena *a);
+void reel__arena_free(reel__arena *a);
+
+enum { REEL__CLASSES = 4 * 60 };
+
+/* Buffers for values: 64-byte aligned, recycled by size class, all taken back by a rewind. */
+typedef struct reel__pool {
+    reel__arena arena;
+    struct reel__spare *spare[REEL__CLASSES]; /* free buffers, by class */
+    size_t alive, peak;                       /* bytes in use, rounded up to classes */
+} reel__pool;
+
+/* NULL when memory is out. The content is rubbish. */
+void *reel__pool_get(reel__pool *p, size_t bytes);
+/* Gives back a buffer got with the same number of bytes. */
+void reel__pool_put(reel__pool *p, void *buffer, size_t bytes);
+void reel__pool_rewind(reel__pool *p);
+void reel__pool_free(reel__pool *p);
+
+/* A hash map from 64-bit keys to pointers. Key 0 is not a key. */
+typedef struct reel__map {
+    uint64_t *key;
+    void **value;
+    size_t count, capacity;
+} reel__map;
+
+/* NULL when absent. */
+void *reel__map_get(const reel__map *m, uint64_t key);
+/* False when memory is out; the map is then unchanged. */
+bool reel__map_put(reel__map *m, uint64_t key, void *value);
+void reel__map_clear(reel__map *m);
+void reel__map_free(reel__map *m);
+
+/* A growing array of 32-bit numbers. */
+typedef struct reel__ids {
+    uint32_t *v;
+    size_t n, capacity;
+} reel__ids;
+
+bool reel__ids_push(reel__ids *ids, uint32_t id);
+/* Sorts ascending. Uses `scratch` as working memory; false when memory is out (order then unspecified). */
+bool reel__ids_sort(reel__ids *ids, reel__ids *scratch);
+void reel__ids_free(reel__ids *ids);
+
+/* A good 64-bit mixture of two words. */
+uint64_t reel__mix(uint64_t a, uint64_t b);
+
+#endif

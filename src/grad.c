@@ -1,0 +1,396 @@
+/* Job: the reverse sweep: derivatives as nodes, to any order.
+ * Invariant: it does once what gradient rules need not: ask only for what is wanted, sum contributions,
+ * sum a gradient down to the shape of an argument that was broadcast. Iterative over ids.
+ * Must not know: any op by name but the sum, the sum over broadcast axes and the constant it builds with. */
+#include <reel/ops.h>
+
+#include <stdio.h>
+
+#include "memory.h"
+#include "tape.h"
+
+typedef struct contribution {
+    reel_node *node;
+    uint32_t next; /* index + 1 of the one before it for the same node; 0: none */
+} contribution;
+
+typedef struct sweep {
+    reel_tape *tape;
+    const char *at;
+    uint32_t walk;
+    bool linear;          /* refuse rules that are not linear in dy */
+    uint32_t lowest;      /* no node below this id matters */
+    bool *matters;        /* per needed node: it depends on an x */
+    uint32_t *last;       /* per needed node: index + 1 of its latest contribution */
+    uint32_t *count;      /* and how many there are */
+    reel_node **total;    /* per needed node: its cotangent, when summed */
+    contribution *list;
+    size_t list_n, list_capacity;
+    reel_node **gathered; /* working memory for sums */
+    size_t gathered_capacity;
+} sweep;
+
+static bool no_memory(const sweep *w)
+{
+    reel__fail(w->tape, REEL_ERR_MEMORY, w->at, "gradient: out of memory");
+    return false;
+}
+
+static void sweep_free(sweep *w)
+{
+    reel__free(w->matters);
+    reel__free(w->last);
+    reel__free(w->count);
+    reel__free(w->total);
+    reel__free(w->list);
+    reel__free(w->gathered);
+}
+
+static bool push_node(sweep *w, reel__slot *s)
+{
+    if (s->stamp == w->walk || s->id < w->lowest || s->dtype == REEL_I32) {
+        return true;
+    }
+    s->stamp = w->walk;
+    return reel__ids_push(&w->tape->needed, s->id) && reel__ids_push(&w->tape->stack, s->id)
+               ? true
+               : no_memory(w);
+}
+
+/* All that the ys depend on, down to the lowest x, ascending. */
+static bool reach(sweep *w, size_t m, reel_node *const *y)
+{
+    reel_tape *tape = w->tape;
+    tape->needed.n = 0;
+    tape->stack.n = 0;
+    for (size_t i = 0; i < m; i++) {
+        if (!push_node(w, reel__slot_of(y[i]))) {
+            return false;
+        }
+    }
+    while (tape->stack.n) {
+        reel__slot *s = reel__slot_at(tape, tape->stack.v[--tape->stack.n]);
+        for (int i = 0; i < s->n; i++) {
+            if (!push_node(w, reel__args(s)[i])) {
+                return false;
+            }
+        }
+    }
+    return reel__ids_sort(&tape->needed, &tape->scratch) ? true : no_memory(w);
+}
+
+/* Which of them depend on an x. */
+static bool find_paths(sweep *w, size_t n, reel_node *const *x)
+{
+    reel_tape *tape = w->tape;
+    size_t count = tape->needed.n;
+    w->matters = reel__calloc(count, sizeof *w->matters);
+    w->last = reel__calloc(count, sizeof *w->last);
+    w->count = reel__calloc(count, sizeof *w->count);
+    w->total = reel__calloc(count, sizeof *w->total);
+    if (!w->matters || !w->last || !w->count || !w->total) {
+        return no_memory(w);
+    }
+    for (uint32_t k = 0; k < count; k++) {
+        reel__slot_at(tape, tape->needed.v[k])->mark = k;
+    }
+    for (size_t j = 0; j < n; j++) {
+        const reel__slot *s = reel__slot_of(x[j]);
+        if (s->stamp == w->walk) {
+            w->matters[s->mark] = true;
+        }
+    }
+    for (size_t k = 0; k < count; k++) {
+        const reel__slot *s = reel__slot_at(tape, tape->needed.v[k]);
+        for (int i = 0; i < s->n && !w->matters[k]; i++) {
+            const reel__slot *a = reel__args(s)[i];
+            w->matters[k] = a->stamp == w->walk && w->matters[a->mark];
+        }
+    }
+    return true;
+}
+
+static bool contribute(sweep *w, const reel__slot *s, reel_node *node)
+{
+    if (w->list_n == w->list_capacity) {
+        size_t capacity = w->list_capacity ? 2 * w->list_capacity : 256;
+        contribution *v = reel__reallocarray(w->list, capacity, sizeof *v);
+        if (!v || capacity > UINT32_MAX) {
+            w->list = v ? v : w->list;
+            return no_memory(w);
+        }
+        w->list = v;
+        w->list_capacity = capacity;
+    }
+    w->list[w->list_n++] = (contribution){.node = node, .next = w->last[s->mark]};
+    w->last[s->mark] = (uint32_t)w->list_n;
+    w->count[s->mark]++;
+    return true;
+}
+
+/* The sum of all contributions to s, in the order they came; NULL when there are none. */
+static reel_node *total_of(sweep *w, reel__slot *s)
+{
+    uint32_t n = w->count[s->mark];
+    uint32_t at = w->last[s->mark];
+    if (n == 0) {
+        return NULL;
+    }
+    if (n == 1) {
+        return w->list[at - 1].node;
+    }
+    if (n > w->gathered_capacity) {
+        reel_node **v = reel__reallocarray(w->gathered, n, sizeof *v);
+        if (!v) {
+            no_memory(w);
+            return NULL;
+        }
+        w->gathered = v;
+        w->gathered_capacity = n;
+    }
+    for (uint32_t i = n; i > 0; i--) {
+        w->gathered[i - 1] = w->list[at - 1].node;
+        at = w->list[at - 1].next;
+    }
+    w->tape->origin = s;
+    reel_node *sum = reel_sum_of_at(NULL, (int)n, w->gathered);
+    w->tape->origin = NULL;
+    return sum;
+}
+
+static void bad_rule(const reel__slot *s, int i, reel_status status, const char *what)
+{
+    reel__fail_node(s, status, "the gradient rule for argument %d %s", i, what);
+}
+
+/* dx brought to the shape of argument a of s; NULL after reporting. */
+static reel_node *fit(const reel__slot *s, int i, const reel__slot *a, reel_node *dx)
+{
+    reel_shape want = reel__shape(a), have = reel_node_shape(dx);
+    if (reel_shape_equal(want, have)) {
+        return dx;
+    }
+    bool fits = have.rank >= want.rank;
+    for (int k = 1; fits && k <= want.rank; k++) {
+        int64_t d = want.dim[want.rank - k];
+        fits = d == have.dim[have.rank - k] || d == 1;
+    }
+    if (!fits) {
+        char text[160], shape[128], other[128];
+        snprintf(text, sizeof text, "gave %s for a %s", reel__shape_text(shape, sizeof shape, have),
+                 reel__shape_text(other, sizeof other, want));
+        bad_rule(s, i, REEL_ERR_SHAPE, text);
+        return NULL;
+    }
+    return reel_sum_to_at(NULL, dx, want);
+}
+
+/* Asks s's rule for the gradient of argument i and books it. */
+static bool apply_rule(sweep *w, reel__slot *s, int i, reel_node *dy)
+{
+    reel_tape *tape = w->tape;
+    reel__slot *a = reel__args(s)[i];
+    tape->origin = s;
+    reel_node *dx = s->op->gradient(reel__node_of(s), dy, i);
+    bool live = dx && dx != reel_zero_gradient() && reel__live(dx);
+    reel_node *fitted = live && !tape->status ? fit(s, i, a, dx) : NULL;
+    tape->origin = NULL;
+    if (tape->status) {
+        return false;
+    }
+    if (dx == reel_zero_gradient()) {
+        return true;
+    }
+    if (!live || reel__live(dx)->tape != tape) {
+        bad_rule(s, i, REEL_ERR_GRADIENT, dx ? "gave a node that is not on this tape" : "gave NULL");
+        return false;
+    }
+    return fitted && contribute(w, a, fitted);
+}
+
+static bool propagate(sweep *w, reel__slot *s, reel_node *dy)
+{
+    for (int i = 0; i < s->n; i++) {
+        const reel__slot *a = reel__args(s)[i];
+        if (a->stamp != w->walk || !w->matters[a->mark]) {
+            continue;
+        }
+        if (!s->op->gradient) {
+            reel__fail_node(s, REEL_ERR_GRADIENT, "the op has no gradient rule");
+            return false;
+        }
+        if (w->linear && s->op->flags & REEL_OP_NONLINEAR_GRADIENT) {
+            reel__fail_node(s, REEL_ERR_GRADIENT,
+                            "the gradient rule is not linear in the cotangent: no forward mode");
+            return false;
+        }
+        if (!apply_rule(w, s, i, dy)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool descend(sweep *w)
+{
+    reel_tape *tape = w->tape;
+    for (size_t k = tape->needed.n; k-- > 0;) {
+        reel__slot *s = reel__slot_at(tape, tape->needed.v[k]);
+        if (!w->matters[k]) {
+            continue;
+        }
+        w->total[k] = total_of(w, s);
+        if (tape->status || (w->total[k] && !propagate(w, s, w->total[k]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether all nodes may be used together; reports the first that may not. */
+static bool admit(reel_tape *tape, const char *at, const char *who, size_t n, reel_node *const *x)
+{
+    for (size_t i = 0; i < n; i++) {
+        const reel__slot *s = reel__live(x[i]);
+        if (!s) {
+            reel__fail_dead(tape, at, who, x[i]);
+            return false;
+        }
+        if (s->tape != tape) {
+            reel__fail(tape, REEL_ERR_ARGUMENT, at, "%s: node %zu is of another tape", who, i);
+            return false;
+        }
+    }
+    return true;
+}
+
+static reel_status give_up(reel_tape *tape, size_t n, reel_node **dx)
+{
+    for (size_t j = 0; j < n && dx; j++) {
+        dx[j] = reel__error_node(tape);
+    }
+    return tape ? tape->status : REEL_ERR_ARGUMENT;
+}
+
+static bool start(sweep *w, size_t m, reel_node *const *y, reel_node *const *dy)
+{
+    for (size_t i = 0; i < m; i++) {
+        const reel__slot *s = reel__slot_of(y[i]);
+        if (s->stamp == w->walk && w->matters[s->mark] && !contribute(w, s, dy[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_shapes(reel_tape *tape, const char *at, const char *who, size_t n,
+                        reel_node *const *a, reel_node *const *b)
+{
+    for (size_t i = 0; i < n; i++) {
+        reel_shape sa = reel_node_shape(a[i]), sb = reel_node_shape(b[i]);
+        if (!reel_shape_equal(sa, sb)) {
+            char ta[128], tb[128];
+            reel__fail(tape, REEL_ERR_SHAPE, at, "%s: node %zu is %s, its direction %s", who, i,
+                       reel__shape_text(ta, sizeof ta, sa), reel__shape_text(tb, sizeof tb, sb));
+            return false;
+        }
+    }
+    return true;
+}
+
+static reel_status run_sweep(const char *at, reel_tape *tape, size_t m, reel_node *const *y,
+                             reel_node *const *dy, size_t n, reel_node *const *x, reel_node **dx,
+                             bool linear)
+{
+    sweep w = {.tape = tape, .at = at, .walk = reel__walk(tape), .lowest = UINT32_MAX, .linear = linear};
+    for (size_t j = 0; j < n; j++) {
+        uint32_t id = reel__slot_of(x[j])->id;
+        w.lowest = id < w.lowest ? id : w.lowest;
+    }
+    bool done = reach(&w, m, y) && find_paths(&w, n, x) && start(&w, m, y, dy) && descend(&w);
+    for (size_t j = 0; done && j < n; j++) {
+        const reel__slot *s = reel__slot_of(x[j]);
+        reel_node *total = s->stamp == w.walk ? w.total[s->mark] : NULL;
+        dx[j] = total ? total : reel_constant_at(at, tape, 0, reel__shape(s));
+    }
+    sweep_free(&w);
+    return tape->status ? give_up(tape, n, dx) : REEL_OK;
+}
+
+static reel_tape *tape_of(size_t n, reel_node *const *x)
+{
+    for (size_t i = 0; x && i < n; i++) {
+        if (reel_node_tape(x[i])) {
+            return reel_node_tape(x[i]);
+        }
+    }
+    return NULL;
+}
+
+reel_status reel_vjp_at(const char *at, size_t m, reel_node *const *y, reel_node *const *dy, size_t n,
+                        reel_node *const *x, reel_node **dx)
+{
+    reel_tape *tape = tape_of(m, y);
+    if (!tape || tape->status || !dy || !dx || (n && !x)) {
+        return give_up(tape, n, dx);
+    }
+    if (!admit(tape, at, "reel_vjp", m, y) || !admit(tape, at, "reel_vjp", m, dy) ||
+        !admit(tape, at, "reel_vjp", n, x) || !same_shapes(tape, at, "reel_vjp", m, y, dy)) {
+        return give_up(tape, n, dx);
+    }
+    return run_sweep(at, tape, m, y, dy, n, x, dx, false);
+}
+
+reel_status reel_grad_at(const char *at, reel_node *y, size_t n, reel_node *const *x, reel_node **dx)
+{
+    reel_tape *tape = reel_node_tape(y);
+    if (!tape || tape->status || !dx || (n && !x)) {
+        return give_up(tape, n, dx);
+    }
+    if (!admit(tape, at, "reel_grad", 1, &y) || !admit(tape, at, "reel_grad", n, x)) {
+        return give_up(tape, n, dx);
+    }
+    const reel__slot *s = reel__slot_of(y);
+    if (reel__size(s) != 1 || s->dtype == REEL_I32) {
+        char text[128];
+        reel__fail(tape, REEL_ERR_SHAPE, at,
+                   "reel_grad: %s %s: expected one real element (see reel_vjp for more)",
+                   reel_dtype_name((reel_dtype)s->dtype),
+                   reel__shape_text(text, sizeof text, reel__shape(s)));
+        return give_up(tape, n, dx);
+    }
+    reel_node *one = reel_constant_at(at, tape, 1, reel__shape(s));
+    if (tape->status) {
+        return give_up(tape, n, dx);
+    }
+    return run_sweep(at, tape, 1, &y, &one, n, x, dx, false);
+}
+
+/* g(u) = vjp(y, u) is linear in u, so its vjp in the direction dx is the Jacobian times dx. */
+reel_status reel_jvp_at(const char *at, size_t m, reel_node *const *y, size_t n, reel_node *const *x,
+                        reel_node *const *dx, reel_node **dy)
+{
+    reel_tape *tape = tape_of(m, y);
+    if (!tape || tape->status || !x || !dx || !dy) {
+        return give_up(tape, m, dy);
+    }
+    if (!admit(tape, at, "reel_jvp", m, y) || !admit(tape, at, "reel_jvp", n, x) ||
+        !admit(tape, at, "reel_jvp", n, dx) || !same_shapes(tape, at, "reel_jvp", n, x, dx)) {
+        return give_up(tape, m, dy);
+    }
+    reel_node **u = reel__reallocarray(NULL, m + n, sizeof *u);
+    if (!u) {
+        reel__fail(tape, REEL_ERR_MEMORY, at, "reel_jvp: out of memory");
+        return give_up(tape, m, dy);
+    }
+    reel_node **g = u + m;
+    for (size_t i = 0; i < m; i++) {
+        u[i] = reel_constant_at(at, tape, 0, reel_node_shape(y[i]));
+    }
+    if (tape->status || run_sweep(at, tape, m, y, u, n, x, g, true) ||
+        run_sweep(at, tape, n, g, dx, m, u, dy, false)) {
+        give_up(tape, m, dy);
+    }
+    reel__free(u);
+    return tape->status;
+}

@@ -1,0 +1,127 @@
+/* Job: find out which values an op's gradient rule reads, by trying the rule on a tape of its own.
+ * Invariant: an answer that cannot be had is "all of them": keeping too much is never wrong.
+ * Must not know: any op by name. */
+#include "tape.h"
+
+enum { LAST_BIT = 62 };
+#define EVERYTHING UINT64_MAX
+
+static uint64_t bit_of(int i)
+{
+    return (uint64_t)1 << (i < LAST_BIT ? i : LAST_BIT);
+}
+
+/* A node with a shape and no value, which is never evaluated. */
+static reel__slot *stand_in(reel_tape *probe, const reel__slot *like)
+{
+    return reel__record(probe, NULL, &reel__op_input, (reel_dtype)like->dtype, reel__shape(like));
+}
+
+/* Which of y and its arguments the node dx is computed from. */
+static bool reached(reel_tape *probe, const reel__slot *dx, const reel__slot *y, uint32_t walk,
+                    uint64_t *mask)
+{
+    probe->stack.n = 0;
+    if (!reel__ids_push(&probe->stack, dx->id)) {
+        return false;
+    }
+    while (probe->stack.n) {
+        reel__slot *s = reel__slot_at(probe, probe->stack.v[--probe->stack.n]);
+        if (s->stamp == walk) {
+            continue;
+        }
+        s->stamp = walk;
+        if (s == y) {
+            *mask |= REEL__READS_Y;
+            continue;
+        }
+        if (s->id < y->id) {
+            *mask |= bit_of((int)s->id); /* the stand-ins were recorded first, in order */
+            continue;
+        }
+        for (int i = 0; i < s->n; i++) {
+            if (!reel__ids_push(&probe->stack, reel__args(s)[i]->id)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool try_rule(reel_tape *probe, const reel__slot *s, uint64_t *mask)
+{
+    const reel_op *op = s->op;
+    probe->scratch.n = 0;
+    for (int i = 0; i < s->n; i++) {
+        if (!stand_in(probe, reel__args(s)[i])) {
+            return false;
+        }
+    }
+    reel__slot *y = reel__record(probe, NULL, op, (reel_dtype)s->dtype, reel__shape(s));
+    reel__slot *dy = stand_in(probe, s);
+    if (!y || !dy) {
+        return false;
+    }
+    y->n = s->n;
+    y->attr = s->attr;
+    if (s->n > 3) {
+        y->arg.more = reel__arena_alloc(&probe->arena, (size_t)s->n * sizeof *y->arg.more);
+        if (!y->arg.more) {
+            return false;
+        }
+    }
+    reel__slot **to = s->n > 3 ? y->arg.more : y->arg.in;
+    for (int i = 0; i < s->n; i++) {
+        to[i] = reel__slot_at(probe, (uint32_t)i);
+    }
+    dy->flags |= REEL__COMPUTED;
+    uint32_t walk = reel__walk(probe);
+    dy->stamp = walk;
+    for (int i = 0; i < s->n; i++) {
+        if (reel__args(s)[i]->dtype == REEL_I32) {
+            continue;
+        }
+        reel_node *dx = op->gradient(reel__node_of(y), reel__node_of(dy), i);
+        if (!dx || dx == reel_zero_gradient()) {
+            continue;
+        }
+        const reel__slot *d = reel__live(dx);
+        if (!d || probe->status || !reached(probe, d, y, walk, mask)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+uint64_t reel__rule_reads(const reel__slot *s)
+{
+    const reel_op *op = s->op;
+    reel_tape *tape = s->tape;
+    if (!op->gradient || s->n == 0) {
+        return 0;
+    }
+    reel__reads *known = &tape->reads[reel__mix((uint64_t)(uintptr_t)op, 1) % REEL__READS];
+    if (known->op == op) {
+        return known->mask;
+    }
+    if (!tape->probe) {
+        tape->probe = reel_tape_new_with(&(reel_tape_args){
+            .threads = 1, .dtype = tape->dtype, .inference = true, .executor = REEL_REFERENCE});
+        if (!tape->probe) {
+            return EVERYTHING;
+        }
+    }
+    uint64_t mask = 0;
+    bool tried = try_rule(tape->probe, s, &mask);
+    bool memory = tape->probe->status == REEL_ERR_MEMORY;
+    tape->probe->error_read = true;
+    reel_tape_reset(tape->probe);
+    if (!tried) {
+        mask = EVERYTHING;
+        if (memory) {
+            return mask; /* another time it may be found out */
+        }
+    }
+    *known = (reel__reads){.op = op, .mask = mask};
+    return mask;
+}

@@ -1,0 +1,195 @@
+/* The inside of a tape, for src/ only. */
+#ifndef REEL_SRC_TAPE_H
+#define REEL_SRC_TAPE_H
+
+#include <reel/op.h>
+#include <reel/params.h>
+#include <reel/tape.h>
+
+#include "arena.h"
+
+/* A node's record. A reel_node pointer is the address of a slot with the low bits of the tape's epoch in
+ * its own low bits: a slot is reused after a reset, and the tag tells an old pointer to it from a new one
+ * (all but one in 128 resets). */
+typedef struct reel__slot {
+    reel_tape *tape; /* NULL for the static error and zero-gradient slots */
+    const reel_op *op;
+    const char *at;
+    union {
+        struct reel__slot *in[3]; /* arguments, when there are at most three */
+        struct reel__slot **more; /* else here, in the arena */
+    } arg;
+    const void *attr;
+    void *data; /* the value, when computed or while it is being accumulated */
+    int64_t dim[REEL_MAX_RANK];
+    uint32_t id, epoch;
+    uint32_t scope;
+    uint32_t origin; /* id + 1 of the forward node whose gradient rule made this one; 0: none */
+    uint32_t stamp;  /* which walk has visited the slot */
+    uint32_t mark;   /* that walk's index for it */
+    int32_t n;       /* number of arguments */
+    uint8_t rank, dtype;
+    uint16_t flags;
+} reel__slot;
+
+enum { REEL__SLOT_ALIGN = 128 };
+_Static_assert(sizeof(reel__slot) == REEL__SLOT_ALIGN, "a slot is two cache lines");
+
+enum {
+    REEL__COMPUTED = 1 << 0, /* data holds the value */
+    REEL__WANT = 1 << 1,     /* keep the value: asked for, or reel_want */
+    REEL__OWNED = 1 << 2,    /* data came from the pool */
+    REEL__ERROR = 1 << 3,
+    REEL__NAMED = 1 << 4,
+    REEL__PARAM = 1 << 5, /* attr is a reel__use */
+    REEL__READ = 1 << 6   /* a gradient rule reads the value */
+};
+
+/* What a weight's leaf remembers. */
+typedef struct reel__use {
+    reel_param *param;
+    uint64_t version;
+} reel__use;
+
+typedef struct reel__scope {
+    uint32_t parent;
+    uint32_t ordinal;  /* random streams handed out */
+    const char *name;  /* NULL: a time step */
+    int64_t t;
+    uint64_t hash;
+} reel__scope;
+
+enum { REEL__CHUNK = 512, REEL__MESSAGE = 1024, REEL__READS = 256 };
+
+typedef struct reel__reads {
+    const reel_op *op;
+    uint64_t mask; /* bit i: the rule reads argument i (62: any from there on); REEL__READS_Y */
+} reel__reads;
+#define REEL__READS_Y ((uint64_t)1 << 63)
+
+typedef struct reel__executor {
+    const char *name;
+    reel_status (*eval)(reel_tape *tape, size_t n, reel__slot *const *roots);
+} reel__executor;
+
+struct reel_tape {
+    reel__slot **chunk;
+    size_t chunks, chunk_capacity;
+    uint32_t count, epoch;
+    uint32_t scope;    /* in force */
+    reel__slot *origin; /* set while a gradient rule records */
+    uint32_t stamp;
+
+    reel__arena arena; /* attributes, long argument lists, names */
+    reel__pool pool;   /* values */
+    reel__scope *scopes;
+    size_t scope_count, scope_capacity;
+    reel__map scope_seen; /* how often a scope path was entered */
+    reel__map uses;       /* weight -> its leaf or what is bound in its place */
+    reel__ids used;       /* leaves of weights in order of first use */
+    reel__map names;      /* id + 1 -> name */
+    reel__slot *counter_leaf;
+
+    reel__ids needed, scratch, stack; /* of walks: ids in order, working memory */
+    reel__ids count_of, target;       /* of walks: a number per needed node */
+    reel__reads reads[REEL__READS];   /* a cache: what each op's gradient rule reads */
+    reel_tape *probe;                 /* where rules are tried out */
+
+    const reel__executor *executor;
+    int threads;
+    reel_dtype dtype;
+    bool inference, training, trap_nan;
+    uint64_t seed, counter;
+    int64_t evaluated;
+
+    reel_status status;
+    bool error_read;
+    char message[REEL__MESSAGE];
+    reel_error_handler *on_error;
+    void *context;
+    reel__slot *error_slot;
+};
+
+static inline reel__slot *reel__slot_of(const reel_node *x)
+{
+    return (reel__slot *)((uintptr_t)x & ~(uintptr_t)(REEL__SLOT_ALIGN - 1));
+}
+
+static inline reel_node *reel__node_of(const reel__slot *s)
+{
+    return (reel_node *)((uintptr_t)s | (s->epoch & (REEL__SLOT_ALIGN - 1)));
+}
+
+/* The slot of a node that may be used, else NULL: for NULL, error nodes and nodes kept over a reset. */
+static inline reel__slot *reel__live(const reel_node *x)
+{
+    reel__slot *s = reel__slot_of(x);
+    if (!s || (s->flags & REEL__ERROR) || !s->tape || s->epoch != s->tape->epoch ||
+        ((uintptr_t)x & (REEL__SLOT_ALIGN - 1)) != (s->epoch & (REEL__SLOT_ALIGN - 1))) {
+        return NULL;
+    }
+    return s;
+}
+
+static inline reel__slot *reel__slot_at(const reel_tape *tape, uint32_t id)
+{
+    return tape->chunk[id / REEL__CHUNK] + id % REEL__CHUNK;
+}
+
+static inline reel__slot *const *reel__args(const reel__slot *s)
+{
+    return s->n <= 3 ? s->arg.in : s->arg.more;
+}
+
+static inline int64_t reel__size(const reel__slot *s)
+{
+    return s->dim[0] * s->dim[1] * s->dim[2] * s->dim[3];
+}
+
+static inline reel_shape reel__shape(const reel__slot *s)
+{
+    return (reel_shape){s->rank, {s->dim[0], s->dim[1], s->dim[2], s->dim[3]}};
+}
+
+static inline size_t reel__bytes(const reel__slot *s)
+{
+    return (size_t)reel__size(s) * reel_dtype_size((reel_dtype)s->dtype);
+}
+
+/* Starts a walk: a slot is visited when its stamp is the one returned. */
+uint32_t reel__walk(reel_tape *tape);
+
+/* Records the first error; later ones are dropped. The place to put a breakpoint on. `at` may be NULL. Returns the
+ * error node. A NULL tape is allowed. */
+reel_node *reel__fail(reel_tape *tape, reel_status status, const char *at, const char *format, ...)
+    REEL_PRINTF(4, 5);
+/* The same about a recorded node: its place, op, scope, and the forward node when a gradient rule made it. */
+void reel__fail_node(const reel__slot *s, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
+reel_node *reel__error_node(reel_tape *tape);
+/* Says why x is not live, on `tape` if it has none itself. Returns the error node. */
+reel_node *reel__fail_dead(reel_tape *tape, const char *at, const char *who, const reel_node *x);
+
+/* A fresh slot for a leaf or an op, stamped with place, scope and origin; NULL after reporting. */
+reel__slot *reel__record(reel_tape *tape, const char *at, const reel_op *op, reel_dtype dtype,
+                         reel_shape shape);
+
+/* Text of a shape, "[32,100]". */
+const char *reel__shape_text(char *text, size_t n, reel_shape shape);
+/* "file.c:12" without folders. */
+const char *reel__base_name(const char *at);
+size_t reel__scope_text(const reel_tape *tape, uint32_t scope, char *text, size_t n, bool in_words);
+
+/* What gradient rules read of s's op: see reel__reads. */
+uint64_t reel__rule_reads(const reel__slot *s);
+
+/* The weights used on the tape since the reset, in order of first use (bound ones left out): fills up to n
+ * entries and returns how many there are. */
+size_t reel__tape_params(reel_tape *tape, size_t n, reel_param **p, reel_node **node);
+
+extern const reel__executor reel__reference;
+/* By name; NULL when there is none. */
+const reel__executor *reel__executor_find(const char *name);
+
+extern const reel_op reel__op_input, reel__op_param;
+
+#endif
