@@ -1,6 +1,6 @@
-/* Job: the gradient checker's three doors: an op, a function, a cell. Each says how its subject is recorded.
- * Invariant: order 2 is tried only where order 1 is right.
- * Must not know: what any op computes. */
+/* Job: the gradient checker's three doors: an op, a function, a cell. Each says how its subject is
+ * recorded. Invariant: order 2 is tried only where order 1 is right. Must not know: what any op
+ * computes. */
 #include <reel/check.h>
 
 #include <stdio.h>
@@ -94,15 +94,15 @@ static bool conclude(reel__checker *c, bool carried_out)
     }
     if (r->compared == 0 && r->kinks > 0) {
         snprintf(r->message, sizeof r->message,
-                 "%s: nothing could be compared: the function has a kink at each of %lld entries", c->title,
-                 (long long)r->kinks);
+                 "%s: nothing could be compared: the function has a kink at each of %lld entries",
+                 c->title, (long long)r->kinks);
         r->ok = false;
         return false;
     }
     size_t used = strlen(r->message);
     if (used == 0) {
-        used = (size_t)snprintf(r->message, sizeof r->message, "%s: there is nothing to differentiate",
-                                c->title);
+        used = (size_t)snprintf(r->message, sizeof r->message,
+                                "%s: there is nothing to differentiate", c->title);
     }
     snprintf(r->message + used, sizeof r->message - used, "; compared: %lld, kinks left out: %lld",
              (long long)r->compared, (long long)r->kinks);
@@ -110,7 +110,8 @@ static bool conclude(reel__checker *c, bool carried_out)
 }
 
 /* A checker with an empty report, or the reason why there is none in it. */
-static bool begin(reel__checker *c, const reel_check_args *args, reel_check_report *report, const char *title)
+static bool begin(reel__checker *c, const reel_check_args *args, reel_check_report *report,
+                  const char *title)
 {
     *report = (reel_check_report){.order = 1, .index = -1};
     *c = (reel__checker){.args = args, .report = report, .worst = -1};
@@ -121,7 +122,8 @@ static bool begin(reel__checker *c, const reel_check_args *args, reel_check_repo
     return true;
 }
 
-/* What is checked ----------------------------------------------------------------------------------- */
+/* What is checked
+ * ----------------------------------------------------------------------------------- */
 
 static void name_arguments(reel__checker *c, reel_node *y)
 {
@@ -199,13 +201,15 @@ static void record_function(reel__checker *c)
         return;
     }
     for (int i = 0; i < a->inputs; i++) {
-        x[i] = reel_sample_real(&c->sampler, chosen ? a->low : -1, chosen ? a->high : 1, a->shape[i]);
+        x[i] =
+            reel_sample_real(&c->sampler, chosen ? a->low : -1, chosen ? a->high : 1, a->shape[i]);
         reel__sampler_name(&c->sampler, "x%d", i);
     }
     if (!reel_tape_status(c->tape)) {
         reel_node *y = a->function(c->tape, x, a->context);
         if (reel_node_dtype(y) == REEL_I32) {
-            reel_tape_fail(c->tape, REEL_HERE, REEL_ERR_ARGUMENT, "gradient check: the result is i32");
+            reel_tape_fail(c->tape, REEL_HERE, REEL_ERR_ARGUMENT,
+                           "gradient check: the result is i32");
         }
         reel__check_add(c, y);
     }
@@ -223,10 +227,12 @@ bool reel_check_function_with(const reel_check_args *args)
         return reel__check_stop(&c, REEL_ERR_ARGUMENT, "function is NULL");
     }
     if (args->inputs < 0 || (args->inputs > 0 && !args->shape)) {
-        return reel__check_stop(&c, REEL_ERR_ARGUMENT, "%d inputs need as many shapes", args->inputs);
+        return reel__check_stop(&c, REEL_ERR_ARGUMENT, "%d inputs need as many shapes",
+                                args->inputs);
     }
     if (!(args->low < args->high) && (args->low != 0 || args->high != 0)) {
-        return reel__check_stop(&c, REEL_ERR_ARGUMENT, "inputs cannot lie in (%g, %g)", args->low, args->high);
+        return reel__check_stop(&c, REEL_ERR_ARGUMENT, "inputs cannot lie in (%g, %g)", args->low,
+                                args->high);
     }
     c.record = record_function;
     c.params = args->params;
@@ -277,8 +283,9 @@ bool reel_check_cell_with(const reel_check_args *args)
     if (!args->cell) {
         return reel__check_stop(&c, REEL_ERR_ARGUMENT, "cell is NULL");
     }
-    snprintf(c.title, sizeof c.title, "cell %s, %lld steps of batch %lld", reel_cell_name(args->cell),
-             (long long)or_default(args->steps, 3), (long long)or_default(args->batch, 2));
+    snprintf(c.title, sizeof c.title, "cell %s, %lld steps of batch %lld",
+             reel_cell_name(args->cell), (long long)or_default(args->steps, 3),
+             (long long)or_default(args->batch, 2));
     c.record = record_cell;
     c.params = reel_cell_params(args->cell);
     bool ok = check_orders(&c);

@@ -1,6 +1,5 @@
-/* Job: judges analytic gradients by difference formulas, entry by entry or along random directions, and
- * takes down the worst.
- * Invariant: every leaf holds its own values again after each comparison.
+/* Job: judges analytic gradients by difference formulas, entry by entry or along random directions,
+ * and takes down the worst. Invariant: every leaf holds its own values again after each comparison.
  * Must not know: what is checked. */
 #include "checker.h"
 
@@ -40,7 +39,8 @@ static void write_entry(reel__checker *c, char *text, size_t n)
     }
     for (int i = 0; i < leaf->shape.rank && used < n; i++) {
         const char *end = i + 1 == leaf->shape.rank ? "]" : "";
-        used += (size_t)snprintf(text + used, n - used, "%s%lld%s", i ? "," : "[", (long long)at[i], end);
+        used += (size_t)snprintf(text + used, n - used, "%s%lld%s", i ? "," : "[", (long long)at[i],
+                                 end);
     }
 }
 
@@ -60,9 +60,9 @@ static void take_down(reel__checker *c, double analytic, double numeric, double 
     snprintf(r->name, sizeof r->name, "%s", c->sampler.leaf[c->leaf[c->line_leaf]].name);
     write_entry(c, entry, sizeof entry);
     snprintf(r->message, sizeof r->message,
-             "%s: %s %s: analytic %.10g, numeric %.10g, absolute %.2g, relative %.2g (order %d)", c->title,
-             ratio <= 1 ? "gradients agree; worst" : "wrong gradient of", entry, analytic, numeric, r->absolute,
-             r->relative, c->order);
+             "%s: %s %s: analytic %.10g, numeric %.10g, absolute %.2g, relative %.2g (order %d)",
+             c->title, ratio <= 1 ? "gradients agree; worst" : "wrong gradient of", entry, analytic,
+             numeric, r->absolute, r->relative, c->order);
 }
 
 /* The difference over what is allowed; at most 1 when the two agree. */

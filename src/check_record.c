@@ -1,9 +1,8 @@
-/* Job: records the scalar that is checked, at the leaves' values in force, and its analytic gradient.
- * What is checked becomes a scalar f of leaves: results are summed under fixed random weights w. At order 2
- * it is g = <∇f, v> for a fixed random v, of the leaves and of w, so that a rule is also checked as a function
- * of its cotangent.
- * Invariant: weights are never changed; a leaf of the checker's own is bound in each one's place.
- * Must not know: difference formulas. */
+/* Job: records the scalar that is checked, at the leaves' values in force, and its analytic
+ * gradient. What is checked becomes a scalar f of leaves: results are summed under fixed random
+ * weights w. At order 2 it is g = <∇f, v> for a fixed random v, of the leaves and of w, so that a
+ * rule is also checked as a function of its cotangent. Invariant: weights are never changed; a leaf
+ * of the checker's own is bound in each one's place. Must not know: difference formulas. */
 #include "checker.h"
 
 #include <math.h>
@@ -35,7 +34,8 @@ bool reel__check_stop_at_tape(reel__checker *c)
     reel_status status = reel_tape_status(c->tape);
     const char *message = reel_tape_message(c->tape);
     return reel__check_stop(c, status ? status : REEL_ERR_ARGUMENT, "%s",
-                *message ? message : "it records something else each time it is called");
+                            *message ? message
+                                     : "it records something else each time it is called");
 }
 
 bool reel__check_out_of_memory(reel__checker *c)
@@ -99,8 +99,8 @@ static reel_node *weigh_results(reel__checker *c)
         if (!is_result(x)) {
             continue;
         }
-        reel__sample_weight(&c->sampler, c->order == 2 ? REEL__LEAF_REAL : REEL__LEAF_FIXED, "the cotangent",
-                            reel_node_shape(x));
+        reel__sample_weight(&c->sampler, c->order == 2 ? REEL__LEAF_REAL : REEL__LEAF_FIXED,
+                            "the cotangent", reel_node_shape(x));
         if (reel_tape_status(c->tape)) {
             return NULL;
         }
@@ -161,8 +161,8 @@ static void bind_weights(reel__checker *c)
         if (!value || reel_param_read(p, value, (size_t)reel_param_size(p))) {
             reel__check_give_up(c);
         } else {
-            reel_node *leaf = reel__sample_value(&c->sampler, REEL__LEAF_REAL, reel_param_name(p), value,
-                                                 reel_param_shape(p));
+            reel_node *leaf = reel__sample_value(&c->sampler, REEL__LEAF_REAL, reel_param_name(p),
+                                                 value, reel_param_shape(p));
             reel_status status = reel_bind(c->tape, p, leaf);
             (void)status; /* the tape keeps it */
         }
@@ -193,7 +193,8 @@ bool reel__check_find_weights(reel__checker *c)
     reel__sampler_begin(&c->sampler, c->tape);
     c->record(c);
     if (reel_params_status(c->params)) {
-        return reel__check_stop(c, reel_params_status(c->params), "%s", reel_params_message(c->params));
+        return reel__check_stop(c, reel_params_status(c->params), "%s",
+                                reel_params_message(c->params));
     }
     if (reel_tape_status(c->tape)) {
         return reel__check_stop_at_tape(c);
@@ -281,7 +282,8 @@ static bool second_way(reel__checker *c)
     for (size_t i = 0; i < n; i++) {
         gradient[n + i] = c->sampler.leaf[c->term[i].leaf].node;
     }
-    bool ok = !reel_vjp(n, c->slope, gradient + n, n, c->node, gradient) || reel__check_stop_at_tape(c);
+    bool ok =
+        !reel_vjp(n, c->slope, gradient + n, n, c->node, gradient) || reel__check_stop_at_tape(c);
     ok = ok && keep_analytic(c, 1, gradient);
     reel__free(gradient);
     return ok;
@@ -309,7 +311,8 @@ bool reel__check_analytic(reel__checker *c, bool *empty)
     ok = ok && find_magnitude(c);
     reel__free(gradient);
     if (ok && !isfinite(c->f0)) {
-        return reel__check_stop(c, REEL_ERR_NAN, "the value is %g where it is to be differentiated", c->f0);
+        return reel__check_stop(c, REEL_ERR_NAN, "the value is %g where it is to be differentiated",
+                                c->f0);
     }
     return ok;
 }

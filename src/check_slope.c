@@ -1,8 +1,7 @@
 /* Job: the derivative of a function of one variable from its values, with a bound of its own error.
- * Central differences at halved steps are extrapolated to step 0 (Ridders 1982; Richardson), and so are the
- * differences to either side: where those two disagree, the function has a kink.
- * Invariant: what is found depends on the function's values alone.
- * Must not know: gradients, tapes. */
+ * Central differences at halved steps are extrapolated to step 0 (Ridders 1982; Richardson), and so
+ * are the differences to either side: where those two disagree, the function has a kink. Invariant:
+ * what is found depends on the function's values alone. Must not know: gradients, tapes. */
 #include "check_slope.h"
 
 #include <float.h>
@@ -38,7 +37,7 @@ static void tableau_add(tableau *t, double difference)
     t->n++;
 }
 
-static bool finite(double x)
+static bool is_finite(double x)
 {
     return isfinite(x) != 0;
 }
@@ -63,7 +62,7 @@ static bool round_find(const reel__slope_args *a, double step, round_found *foun
         if (!a->f(a->context, h, &up) || !a->f(a->context, -h, &down)) {
             return false;
         }
-        if (!finite(up) || !finite(down)) {
+        if (!is_finite(up) || !is_finite(down)) {
             return true;
         }
         tableau_add(&central, (up - down) / (2 * h));
@@ -102,8 +101,8 @@ bool reel__slope_find(const reel__slope_args *args, reel__slope *out)
             best = found.slope;
         }
     }
-    /* A kink beside the point is left behind as the steps shrink. One at the point is seen at every step, but
-     * the smallest ones may bury it in rounding errors. */
+    /* A kink beside the point is left behind as the steps shrink. One at the point is seen at every
+     * step, but the smallest ones may bury it in rounding errors. */
     best.kink = jump > 0 && best.error > 0.1 * jump;
     *out = best;
     return true;

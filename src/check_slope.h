@@ -4,8 +4,8 @@
 
 #include <reel/base.h>
 
-/* f at distance t from the point of interest. Returns false when it cannot be had: the search stops. A value
- * that is not finite is allowed: the function is not defined there. */
+/* f at distance t from the point of interest. Returns false when it cannot be had: the search
+ * stops. A value that is not finite is allowed: the function is not defined there. */
 typedef bool reel__line(void *context, double t, double *f);
 
 typedef struct reel__slope_args {
@@ -24,7 +24,8 @@ typedef struct reel__slope {
     bool kink;    /* the derivatives from the right and from the left differ at every step tried */
 } reel__slope;
 
-/* False when f said so. Depends on f alone, so that no analytic value can talk it into a verdict. */
+/* False when f said so. Depends on f alone, so that no analytic value can talk it into a verdict.
+ */
 bool reel__slope_find(const reel__slope_args *args, reel__slope *out);
 
 #endif

@@ -33,7 +33,8 @@ struct reel__checker {
     reel_node **node, **slope; /* the real leaves and their gradients */
     size_t *leaf;              /* their indices in the sampler */
     size_t leaves, leaf_capacity;
-    double **analytic[2]; /* gradients of the scalar, by reel_grad and by reel_vjp; NULL row: none */
+    double *
+        *analytic[2]; /* gradients of the scalar, by reel_grad and by reel_vjp; NULL row: none */
     size_t analytic_rows;
 
     /* the line along which the scalar is followed */
@@ -48,7 +49,8 @@ struct reel__checker {
 };
 
 /* Ends the check: it could not be carried out. All of these return false. */
-bool reel__check_stop(reel__checker *c, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
+bool reel__check_stop(reel__checker *c, reel_status status, const char *format, ...)
+    REEL_PRINTF(3, 4);
 bool reel__check_stop_at_tape(reel__checker *c);
 bool reel__check_out_of_memory(reel__checker *c);
 
@@ -59,8 +61,8 @@ void reel__check_give_up(reel__checker *c);
 
 /* Learns which weights are used by recording once without binding them. */
 bool reel__check_find_weights(reel__checker *c);
-/* The scalar at the leaves' own values, its gradient, and the size of its terms. *empty: there is no real
- * result or no leaf to differentiate. */
+/* The scalar at the leaves' own values, its gradient, and the size of its terms. *empty: there is
+ * no real result or no leaf to differentiate. */
 bool reel__check_analytic(reel__checker *c, bool *empty);
 /* The scalar along the line, as a reel__line. */
 bool reel__check_line(void *context, double t, double *value);

@@ -1,8 +1,7 @@
-/* Job: random leaves for tests, which the same requests give again so that a sample can be recorded once
- * more with perturbed values.
- * Invariant: the k-th request of every recording gets the k-th leaf; a request that differs from the first
- * recording's is an error on the tape.
- * Must not know: what is made of the leaves. */
+/* Job: random leaves for tests, which the same requests give again so that a sample can be recorded
+ * once more with perturbed values. Invariant: the k-th request of every recording gets the k-th
+ * leaf; a request that differs from the first recording's is an error on the tape. Must not know:
+ * what is made of the leaves. */
 #include "sampler.h"
 
 #include <stdarg.h>
@@ -91,7 +90,8 @@ static reel__leaf *append(reel_sampler *s, reel__leaf_kind kind, reel_shape shap
     return &s->leaf[s->n++];
 }
 
-/* The leaf that answers this request. *fresh: its values are still to be drawn. NULL after reporting. */
+/* The leaf that answers this request. *fresh: its values are still to be drawn. NULL after
+ * reporting. */
 static reel__leaf *request(reel_sampler *s, reel__leaf_kind kind, reel_shape shape, bool *fresh)
 {
     *fresh = s->next == s->n;
@@ -126,7 +126,8 @@ static double draw(reel_random *r, double lo, double hi)
     return (double)(float)(lo + (hi - lo) * u);
 }
 
-static reel_node *sample(reel_sampler *s, reel__leaf_kind kind, double lo, double hi, reel_shape shape)
+static reel_node *sample(reel_sampler *s, reel__leaf_kind kind, double lo, double hi,
+                         reel_shape shape)
 {
     bool fresh;
     reel__leaf *leaf = request(s, kind, shape, &fresh);
@@ -152,7 +153,8 @@ reel_node *reel_sample_fixed(reel_sampler *s, double lo, double hi, reel_shape s
 reel_node *reel_sample_index(reel_sampler *s, int32_t n, reel_shape shape)
 {
     if (n <= 0) {
-        return reel_tape_fail(s->tape, REEL_HERE, REEL_ERR_ARGUMENT, "sample: no index below %d", (int)n);
+        return reel_tape_fail(s->tape, REEL_HERE, REEL_ERR_ARGUMENT, "sample: no index below %d",
+                              (int)n);
     }
     bool fresh;
     reel__leaf *leaf = request(s, REEL__LEAF_INDEX, shape, &fresh);
@@ -170,8 +172,8 @@ static void set_name(reel__leaf *leaf, const char *name)
     snprintf(leaf->name, sizeof leaf->name, "%s", name);
 }
 
-reel_node *reel__sample_value(reel_sampler *s, reel__leaf_kind kind, const char *name, const double *value,
-                              reel_shape shape)
+reel_node *reel__sample_value(reel_sampler *s, reel__leaf_kind kind, const char *name,
+                              const double *value, reel_shape shape)
 {
     bool fresh;
     reel__leaf *leaf = request(s, kind, shape, &fresh);
@@ -185,7 +187,8 @@ reel_node *reel__sample_value(reel_sampler *s, reel__leaf_kind kind, const char 
     return give(s, leaf);
 }
 
-reel_node *reel__sample_weight(reel_sampler *s, reel__leaf_kind kind, const char *name, reel_shape shape)
+reel_node *reel__sample_weight(reel_sampler *s, reel__leaf_kind kind, const char *name,
+                               reel_shape shape)
 {
     bool fresh;
     reel__leaf *leaf = request(s, kind, shape, &fresh);

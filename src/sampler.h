@@ -1,4 +1,5 @@
-/* Random leaves that can be given again: what the tests of ops and the gradient checker draw from. */
+/* Random leaves that can be given again: what the tests of ops and the gradient checker draw from.
+ */
 #ifndef REEL_SRC_SAMPLER_H
 #define REEL_SRC_SAMPLER_H
 
@@ -31,14 +32,14 @@ struct reel_sampler {
 };
 
 void reel__sampler_init(reel_sampler *s, uint64_t seed, uint64_t stream);
-/* Starts a recording on `tape`: leaves already drawn are given again, in the order of the requests, with
- * their present values. */
+/* Starts a recording on `tape`: leaves already drawn are given again, in the order of the requests,
+ * with their present values. */
 void reel__sampler_begin(reel_sampler *s, reel_tape *tape);
 void reel__sampler_free(reel_sampler *s);
 
 /* A leaf that starts at given values; the first request copies them. */
-reel_node *reel__sample_value(reel_sampler *s, reel__leaf_kind kind, const char *name, const double *value,
-                              reel_shape shape);
+reel_node *reel__sample_value(reel_sampler *s, reel__leaf_kind kind, const char *name,
+                              const double *value, reel_shape shape);
 /* A leaf of weights for a sum: of either sign, between 0.5 and 1.5 in size, no two alike. */
 reel_node *reel__sample_weight(reel_sampler *s, reel__leaf_kind kind, const char *name,
                                reel_shape shape);
