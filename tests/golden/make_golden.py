@@ -113,9 +113,8 @@ def step_gru(reset, update):
             n = torch.tanh(a[..., 2 * hidden :] + r * u[..., 2 * hidden :])
         else:
             bias = w.get(f"bias_hh_l{l}")
-            inner = F.linear(
-                r * h, w[f"weight_hh_l{l}"][2 * hidden :], None if bias is None else bias[2 * hidden :]
-            )
+            bias = None if bias is None else bias[2 * hidden :]
+            inner = F.linear(r * h, w[f"weight_hh_l{l}"][2 * hidden :], bias)
             n = torch.tanh(a[..., 2 * hidden :] + inner)
         return ((1 - z) * h + z * n if update == "new" else (1 - z) * n + z * h,)
 

@@ -4,8 +4,9 @@
                             [--chunks 200] [--warm-up 20]
 
 Embedding of size H, LSTM, linear readout, Adam, global-norm clip 5, f32, one thread, state carried
-from chunk to chunk.  One chunk is seq x batch characters.  A chunk's time covers gathering the data, forward,
-backward, clipping and update.  Prints the median over the chunks timed, and the quartiles.
+from chunk to chunk.  One chunk is seq x batch characters; its time covers gathering the data,
+forward, backward, clipping and update.  Prints the median over the chunks timed, and the
+quartiles.
 """
 
 import argparse

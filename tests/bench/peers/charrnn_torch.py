@@ -1,6 +1,6 @@
 """char-rnn's default configuration in PyTorch: a cross-check of Reel's learning curve.
 
-    python3 charrnn_torch.py TEXT [--epochs 11] [--seed 1] [--mean-steps] [--reset] [--whole]
+    python3 charrnn_torch.py TEXT [--epochs 11] [--seed 1] [--whole] ...
 
 The settings, spelled out:
 
@@ -16,9 +16,12 @@ The settings, spelled out:
 - RMSprop: m = 0.95 m + 0.05 g^2, w -= rate g / (sqrt(m) + 1e-8), rate 2e-3, multiplied by 0.97
   after each epoch from the tenth on (so the eleventh is the first with a smaller rate);
 - state zero at the start, carried between chunks without gradient, also across epochs;
-- held-out loss: nats per character, the held-out text laid out and cut as the training text, state zero at
-  its start and carried, weights as they are at the end of the epoch.  With --whole it is read as one
-  sequence instead, every character of it.
+- held-out loss: nats per character, the held-out text laid out and cut as the training text,
+  state zero at its start and carried, weights as they are at the end of the epoch.  With --whole
+  it is read as one sequence instead, every character of it.
+
+Options to see what a setting is worth: --mean-steps averages the loss over the steps too, --reset
+zeroes the state at each epoch's start, --one-bias keeps the recurrent-side biases at zero.
 """
 
 import argparse
@@ -30,7 +33,7 @@ import torch.nn.functional as F
 
 
 class Model(torch.nn.Module):
-    def __init__(self, vocabulary, hidden=128, layers=2):
+    def __init__(self, vocabulary, hidden=128, layers=2, one_bias=False):
         super().__init__()
         self.vocabulary = vocabulary
         self.lstm = torch.nn.LSTM(vocabulary, hidden, layers)
@@ -40,6 +43,8 @@ class Model(torch.nn.Module):
                 p.uniform_(-0.08, 0.08)
             for l in range(layers):
                 getattr(self.lstm, f"bias_ih_l{l}")[hidden : 2 * hidden] = 1.0
+                if one_bias:
+                    getattr(self.lstm, f"bias_hh_l{l}").zero_().requires_grad_(False)
 
     def forward(self, x, state):
         y, state = self.lstm(F.one_hot(x, self.vocabulary).float(), state)
@@ -90,7 +95,7 @@ def train_epoch(model, optimizer, pieces, state, clip, mean_steps):
         scale = target.numel() if mean_steps else target.shape[1]
         optimizer.zero_grad()
         (loss / scale).backward()
-        for p in model.parameters():
+        for p in (p for p in model.parameters() if p.requires_grad):
             clipped += (p.grad.abs() > clip).sum().item()
             entries += p.numel()
         torch.nn.utils.clip_grad_value_(model.parameters(), clip)
@@ -106,6 +111,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mean-steps", action="store_true", help="average over steps, not sum")
     parser.add_argument("--reset", action="store_true", help="zero state at each epoch's start")
+    parser.add_argument("--one-bias", action="store_true", help="one bias per gate, not two")
     parser.add_argument("--whole", action="store_true", help="held-out text as one sequence")
     args = parser.parse_args()
     batch, seq = 50, 50
@@ -117,8 +123,9 @@ def main():
     test = whole(index[cut:]) if args.whole else chunks(index[cut:], batch, seq)
     if not train or not test:
         parser.error(f"{args.text}: too short for chunks of {seq} x {batch}")
-    model = Model(vocabulary)
-    optimizer = torch.optim.RMSprop(model.parameters(), lr=2e-3, alpha=0.95, eps=1e-8)
+    model = Model(vocabulary, one_bias=args.one_bias)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.RMSprop(trained, lr=2e-3, alpha=0.95, eps=1e-8)
     print(f"vocabulary {vocabulary}, {len(train)} chunks to train, {len(test)} held out")
     state = None
     for epoch in range(1, args.epochs + 1):
