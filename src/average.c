@@ -1,7 +1,7 @@
 /* Job: running averages of a set's weights.
- * Invariant: swapping twice gives back the same bits, weights and averages both; averages are kept in f64, since
- * small contributions to a long mean are lost in f32.
- * Must not know: optimizers, tapes. */
+ * Invariant: swapping twice gives back the same bits, weights and averages both; averages are kept
+ * in f64, since small contributions to a long mean are lost in f32. Must not know: optimizers,
+ * tapes. */
 #include "memory.h"
 #include "params.h"
 
@@ -12,7 +12,7 @@
 
 typedef struct entry {
     double *mean;
-    void *weights; /* what training had, while the averages are in its place */
+    void *weights;  /* what training had, while the averages are in its place */
     uint64_t count; /* of updates; the mean is rubbish before the first */
 } entry;
 
@@ -35,7 +35,8 @@ reel_average *reel_average_new(reel_params *ps, double decay)
     avg->decay = decay;
     if (!(decay >= 0 && decay < 1)) {
         avg->decay = 0;
-        reel_params_fail(ps, REEL_ERR_ARGUMENT, "reel_average_new: decay %g: expected 0 to below 1", decay);
+        reel_params_fail(ps, REEL_ERR_ARGUMENT, "reel_average_new: decay %g: expected 0 to below 1",
+                         decay);
     }
     return avg;
 }
@@ -89,7 +90,8 @@ static void add(entry *e, const reel_param *p, double decay)
     /* The first value is the average of one; starting from zero would need a correction of bias. */
     double part = e->count == 1 ? 1 : decay > 0 ? 1 - decay : 1 / (double)e->count;
     for (size_t i = 0; i < p->size; i++) {
-        double w = p->dtype == REEL_F32 ? ((const float *)p->data)[i] : ((const double *)p->data)[i];
+        double w =
+            p->dtype == REEL_F32 ? ((const float *)p->data)[i] : ((const double *)p->data)[i];
         e->mean[i] = e->count == 1 ? w : e->mean[i] + part * (w - e->mean[i]);
     }
 }
@@ -100,8 +102,9 @@ reel_status reel_average_update(reel_average *avg)
         return REEL_ERR_ARGUMENT;
     }
     if (avg->swapped) {
-        return fail(avg, REEL_ERR_ARGUMENT,
-                    "reel_average_update: the averages are in the weights' place: swap them back first");
+        return fail(
+            avg, REEL_ERR_ARGUMENT,
+            "reel_average_update: the averages are in the weights' place: swap them back first");
     }
     if (!prepare(avg)) {
         return fail(avg, REEL_ERR_MEMORY, "reel_average_update: out of memory");
@@ -119,7 +122,8 @@ static bool prepare_swap(reel_average *avg)
     for (size_t i = 0; i < avg->n; i++) {
         entry *e = &avg->entry[i];
         const reel_param *p = reel_params_at(avg->params, i);
-        e->weights = e->weights ? e->weights : reel__malloc_aligned(p->size * reel_dtype_size(p->dtype));
+        e->weights =
+            e->weights ? e->weights : reel__malloc_aligned(p->size * reel_dtype_size(p->dtype));
         if (!e->weights) {
             return false;
         }
@@ -133,7 +137,8 @@ reel_status reel_average_swap(reel_average *avg)
         return REEL_ERR_ARGUMENT;
     }
     if (avg->updates == 0) {
-        return fail(avg, REEL_ERR_ARGUMENT, "reel_average_swap: there are no averages before an update");
+        return fail(avg, REEL_ERR_ARGUMENT,
+                    "reel_average_swap: there are no averages before an update");
     }
     if (!prepare_swap(avg)) {
         return fail(avg, REEL_ERR_MEMORY, "reel_average_swap: out of memory");

@@ -1,7 +1,7 @@
 /* Job: how weights start.
- * Invariant: the start of rows [first, last) depends on the seed, the weight's name, `first`, the block's
- * shape and the kind of start alone, never on what was made before; it is computed in f64 for either type.
- * Must not know: who asks, and why. */
+ * Invariant: the start of rows [first, last) depends on the seed, the weight's name, `first`, the
+ * block's shape and the kind of start alone, never on what was made before; it is computed in f64
+ * for either type. Must not know: who asks, and why. */
 #include "memory.h"
 #include "params.h"
 
@@ -67,9 +67,11 @@ static void fill_identity(block *b, double value)
     }
 }
 
-/* Orthogonal ------------------------------------------------------------------------------------------- */
+/* Orthogonal
+ * ------------------------------------------------------------------------------------------- */
 
-/* Rows are made orthonormal a panel at a time, so that nearly all of the work is matrix products. */
+/* Rows are made orthonormal a panel at a time, so that nearly all of the work is matrix products.
+ */
 enum { PANEL = 32 };
 
 /* v[0..count) -= (v Qᵀ) Q for the `done` rows of Q before them. `c` holds PANEL * done numbers. */
@@ -106,8 +108,9 @@ static void orthonormalise(double *v, int64_t count, int64_t length)
     }
 }
 
-/* Gram–Schmidt leaves a positive diagonal in R, so that Q is uniform among orthogonal matrices without a
- * correction of signs. Twice is enough (Giraud et al. 2005) for orthogonality to rounding. */
+/* Gram–Schmidt leaves a positive diagonal in R, so that Q is uniform among orthogonal matrices
+ * without a correction of signs. Twice is enough (Giraud et al. 2005) for orthogonality to
+ * rounding. */
 static void gram_schmidt(double *q, int64_t count, int64_t length, double *c)
 {
     for (int64_t done = 0; done < count; done += PANEL) {
@@ -146,7 +149,8 @@ static bool fill_orthogonal(block *b, double gain)
     return done;
 }
 
-/* ------------------------------------------------------------------------------------------------------ */
+/* ------------------------------------------------------------------------------------------------------
+ */
 
 static bool fill(block *b, reel_init init)
 {

@@ -37,7 +37,8 @@ bool reel_opt_kind_find(const char *name, reel_opt_kind *kind)
     return false;
 }
 
-/* Options ---------------------------------------------------------------------------------------------- */
+/* Options
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool is_adam(reel_opt_kind kind)
 {
@@ -115,7 +116,8 @@ static reel_opt_args check_options(reel_opt_args a)
     const char *at = a.at ? reel__base_name(a.at) : "reel_opt_new_with";
     reel_opt_args plain = {.params = a.params, .at = a.at};
     if (!is_kind(a.kind)) {
-        reel_params_fail(a.params, REEL_ERR_ARGUMENT, "%s: no optimizer of kind %d", at, (int)a.kind);
+        reel_params_fail(a.params, REEL_ERR_ARGUMENT, "%s: no optimizer of kind %d", at,
+                         (int)a.kind);
         return with_defaults(plain);
     }
     const char *name;
@@ -185,7 +187,8 @@ void reel_opt_free(reel_opt *opt)
     reel__free(opt);
 }
 
-/* What it says of itself ------------------------------------------------------------------------------- */
+/* What it says of itself
+ * ------------------------------------------------------------------------------- */
 
 reel_params *reel_opt_params(const reel_opt *opt)
 {
@@ -225,7 +228,9 @@ void reel_opt_set_rate(reel_opt *opt, double rate)
     opt->o.rate = rate;
 }
 
-/* Groups ----------------------------------------------------------------------------------------------- */
+/* Groups
+ * -----------------------------------------------------------------------------------------------
+ */
 
 reel_status reel_opt_group(reel_opt *opt, const char *pattern, double rate_factor, double decay)
 {
@@ -233,10 +238,11 @@ reel_status reel_opt_group(reel_opt *opt, const char *pattern, double rate_facto
         return REEL_ERR_ARGUMENT;
     }
     if (!pattern || !isfinite(rate_factor) || rate_factor < 0 || !isfinite(decay)) {
-        reel_params_fail(opt->o.params, REEL_ERR_ARGUMENT,
-                         "reel_opt_group '%s': factor %g, decay %g: expected a pattern, a finite factor "
-                         "that is not negative and a finite decay",
-                         pattern ? pattern : "", rate_factor, decay);
+        reel_params_fail(
+            opt->o.params, REEL_ERR_ARGUMENT,
+            "reel_opt_group '%s': factor %g, decay %g: expected a pattern, a finite factor "
+            "that is not negative and a finite decay",
+            pattern ? pattern : "", rate_factor, decay);
         return REEL_ERR_ARGUMENT;
     }
     reel__group added = {.factor = rate_factor, .decay = decay};
@@ -245,7 +251,8 @@ reel_status reel_opt_group(reel_opt *opt, const char *pattern, double rate_facto
         added.pattern ? reel__reallocarray(opt->group, opt->groups + 1, sizeof *group) : NULL;
     if (!group) {
         reel__free(added.pattern);
-        reel_params_fail(opt->o.params, REEL_ERR_MEMORY, "reel_opt_group '%s': out of memory", pattern);
+        reel_params_fail(opt->o.params, REEL_ERR_MEMORY, "reel_opt_group '%s': out of memory",
+                         pattern);
         return REEL_ERR_MEMORY;
     }
     opt->group = group;
@@ -263,7 +270,9 @@ const reel__group *reel__opt_group(const reel_opt *opt, const reel_param *p)
     return NULL;
 }
 
-/* States ----------------------------------------------------------------------------------------------- */
+/* States
+ * -----------------------------------------------------------------------------------------------
+ */
 
 reel__state *reel__opt_state(reel_opt *opt, const reel_param *p)
 {

@@ -52,8 +52,8 @@ struct reel_opt {
     uint64_t count, calls;
 };
 
-/* The weight's state, made if it is not there; NULL when memory is out. The weight must be of the optimizer's
- * set. Moves the states of other weights. */
+/* The weight's state, made if it is not there; NULL when memory is out. The weight must be of the
+ * optimizer's set. Moves the states of other weights. */
 reel__state *reel__opt_state(reel_opt *opt, const reel_param *p);
 /* Makes the slots if there are none; false when memory is out. */
 bool reel__opt_slots(reel_opt *opt, reel__state *s, const reel_param *p);

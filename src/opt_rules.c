@@ -11,8 +11,11 @@
 enum { BLOCK = 1024, LANES = 8 };
 
 #include <reel/real32.h>
+
 #include "opt_rules.c"
+
 #include <reel/real64.h>
+
 #include "opt_rules.c"
 
 #else

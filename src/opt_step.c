@@ -1,7 +1,7 @@
 /* Job: one update: gradients, checks, clipping, and the change of the weights.
- * Invariant: all or nothing. Whatever can fail (recording, evaluation, a gradient that is not finite, memory) does
- * so before the first weight or slot changes.
- * Must not know: the formulas of the optimizers (opt_rules.c). */
+ * Invariant: all or nothing. Whatever can fail (recording, evaluation, a gradient that is not
+ * finite, memory) does so before the first weight or slot changes. Must not know: the formulas of
+ * the optimizers (opt_rules.c). */
 #include "opt.h"
 
 #include "memory.h"
@@ -80,7 +80,9 @@ static bool reserve(reel__work *w, size_t n)
     return true;
 }
 
-/* Gradients ----------------------------------------------------------------------------------------------- */
+/* Gradients
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* The trainable weights used on the tape, into the optimizer's working memory. */
 static reel_status collect(reel_opt *opt, reel_tape *tape, const report *to, size_t *count)
@@ -102,8 +104,8 @@ static reel_status collect(reel_opt *opt, reel_tape *tape, const report *to, siz
     return REEL_OK;
 }
 
-size_t reel_opt_grads_at(const char *at, reel_opt *opt, reel_node *loss, size_t n, reel_param **params,
-                         reel_node **grads)
+size_t reel_opt_grads_at(const char *at, reel_opt *opt, reel_node *loss, size_t n,
+                         reel_param **params, reel_node **grads)
 {
     reel_tape *tape = reel_node_tape(loss);
     report to = {.tape = tape, .params = reel_opt_params(opt), .at = at, .who = "reel_opt_grads"};
@@ -129,7 +131,9 @@ size_t reel_opt_grads_at(const char *at, reel_opt *opt, reel_node *loss, size_t 
     return count;
 }
 
-/* Clipping ------------------------------------------------------------------------------------------------ */
+/* Clipping
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static double squares(const reel__gradient *g, double limit)
 {
@@ -146,7 +150,8 @@ static double clip_factor(double norm, double limit)
 static bool all_finite(const reel__gradient *g)
 {
     for (size_t i = 0; i < g->param->size; i++) {
-        double x = g->dtype == REEL_F32 ? ((const float *)g->data)[i] : ((const double *)g->data)[i];
+        double x =
+            g->dtype == REEL_F32 ? ((const float *)g->data)[i] : ((const double *)g->data)[i];
         if (!isfinite(x)) {
             return false;
         }
@@ -158,14 +163,16 @@ static reel_status blame(size_t n, const reel__gradient *g, const report *to)
 {
     for (size_t i = 0; i < n; i++) {
         if (!all_finite(&g[i])) {
-            return fail(to, REEL_ERR_NAN, "the gradient of '%s' is not finite; no weight has changed",
+            return fail(to, REEL_ERR_NAN,
+                        "the gradient of '%s' is not finite; no weight has changed",
                         g[i].param->name);
         }
     }
     return fail(to, REEL_ERR_NAN, "the norm of the gradient overflows; no weight has changed");
 }
 
-/* Fills in the gradients' scales: element-wise limit, then each weight's norm, then the global norm. */
+/* Fills in the gradients' scales: element-wise limit, then each weight's norm, then the global
+ * norm. */
 static reel_status clip(reel_opt *opt, size_t n, reel__gradient *g, const report *to)
 {
     const reel_opt_args *o = &opt->o;
@@ -186,14 +193,16 @@ static reel_status clip(reel_opt *opt, size_t n, reel__gradient *g, const report
     for (size_t i = 0; i < n; i++) {
         g[i].scale *= scale;
         if (g[i].param->dtype == REEL_F32 && g[i].norm * g[i].scale > FLT_MAX) {
-            return fail(to, REEL_ERR_NAN, "the gradient of '%s' is too large for f32; no weight has changed",
+            return fail(to, REEL_ERR_NAN,
+                        "the gradient of '%s' is too large for f32; no weight has changed",
                         g[i].param->name);
         }
     }
     return REEL_OK;
 }
 
-/* The update ---------------------------------------------------------------------------------------------- */
+/* The update
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Everything that the update needs memory for. */
 static bool prepare(reel_opt *opt, size_t n, const reel__gradient *g)
@@ -275,9 +284,12 @@ static reel_status update(reel_opt *opt, size_t n, reel__gradient *g, const repo
     return REEL_OK;
 }
 
-/* Steps --------------------------------------------------------------------------------------------------- */
+/* Steps
+ * ---------------------------------------------------------------------------------------------------
+ */
 
-static reel_status step(const char *at, reel_opt *opt, reel_node *loss, double *value, const report *to)
+static reel_status step(const char *at, reel_opt *opt, reel_node *loss, double *value,
+                        const report *to)
 {
     size_t n;
     reel_status status = collect(opt, to->tape, to, &n);
@@ -285,16 +297,17 @@ static reel_status step(const char *at, reel_opt *opt, reel_node *loss, double *
         return status;
     }
     if (n == 0) {
-        return fail(to, REEL_ERR_ARGUMENT,
-                    "no weight of the optimizer's set that is not frozen has been used on this tape");
+        return fail(
+            to, REEL_ERR_ARGUMENT,
+            "no weight of the optimizer's set that is not frozen has been used on this tape");
     }
     reel__work *w = &opt->work;
     status = reel_grad_at(at, loss, n, w->node, w->root + 1);
     if (status) {
         return status;
     }
-    /* Loss and gradients in one evaluation, so that what one needs of the other is computed once and can be
-     * dropped early. */
+    /* Loss and gradients in one evaluation, so that what one needs of the other is computed once
+     * and can be dropped early. */
     w->root[0] = loss;
     status = reel_eval(n + 1, w->root);
     if (status) {
@@ -361,8 +374,8 @@ static reel_status check_gradient(const reel_param *p, const reel_node *g, const
     }
     if (reel_node_dtype(g) == REEL_I32 || !reel_shape_equal(reel_node_shape(g), p->shape)) {
         char have[96], want[96];
-        return fail(to, REEL_ERR_SHAPE, "the gradient of '%s' is %s %s: expected a real %s", p->name,
-                    reel_dtype_name(reel_node_dtype(g)),
+        return fail(to, REEL_ERR_SHAPE, "the gradient of '%s' is %s %s: expected a real %s",
+                    p->name, reel_dtype_name(reel_node_dtype(g)),
                     reel__shape_text(have, sizeof have, reel_node_shape(g)),
                     reel__shape_text(want, sizeof want, p->shape));
     }
@@ -370,8 +383,8 @@ static reel_status check_gradient(const reel_param *p, const reel_node *g, const
 }
 
 /* Checks and gathers what reel_opt_apply was given; *kept of the n are to be updated. */
-static reel_status gather(reel_opt *opt, size_t n, reel_param *const *params, reel_node *const *grads,
-                          const report *to, size_t *kept)
+static reel_status gather(reel_opt *opt, size_t n, reel_param *const *params,
+                          reel_node *const *grads, const report *to, size_t *kept)
 {
     reel__work *w = &opt->work;
     if (!reserve(w, n)) {
@@ -394,7 +407,8 @@ static reel_status gather(reel_opt *opt, size_t n, reel_param *const *params, re
     return REEL_OK;
 }
 
-reel_status reel_opt_apply(reel_opt *opt, size_t n, reel_param *const *params, reel_node *const *grads)
+reel_status reel_opt_apply(reel_opt *opt, size_t n, reel_param *const *params,
+                           reel_node *const *grads)
 {
     reel_tape *tape = n && grads ? reel_node_tape(grads[0]) : NULL;
     report to = {.tape = tape, .params = reel_opt_params(opt), .who = "reel_opt_apply"};

@@ -1,10 +1,11 @@
 /* Job: the set of named weights: making, finding, loading, copying, freezing them.
- * Invariants: a weight keeps its address and its data's address for the life of its set; a name occurs once, as a
- * weight or as a tensor waiting for one; a call that fails has changed nothing but the set's error.
- * Must not know: tapes, optimizers, files. */
+ * Invariants: a weight keeps its address and its data's address for the life of its set; a name
+ * occurs once, as a weight or as a tensor waiting for one; a call that fails has changed nothing
+ * but the set's error. Must not know: tapes, optimizers, files. */
 #include "params.h"
 
 #include "memory.h"
+#include "rules.h"
 
 #include <reel/random.h>
 
@@ -20,18 +21,6 @@ typedef struct list {
     size_t n, capacity;
 } list;
 
-/* What holds for all weights whose name matches, present and future: a start or a frozen flag. */
-typedef struct rule {
-    char *pattern;
-    reel_init init;
-    bool frozen;
-} rule;
-
-typedef struct rules {
-    rule *at;
-    size_t n;
-} rules;
-
 struct reel_params {
     uint64_t id, serial; /* of the set in the process; of the next weight in the set */
     uint64_t seed;
@@ -39,13 +28,13 @@ struct reel_params {
     list made, waiting;
     reel_param **bucket; /* both lists by name; a power of two of them */
     size_t buckets;
-    rules starts, freezes;
+    reel__rules starts, freezes;
     reel_status status;
     char message[MESSAGE];
 };
 
-/* Sets are told apart for the life of the process, so that a tape never takes a new weight for an old one
- * that lay at the same address. */
+/* Sets are told apart for the life of the process, so that a tape never takes a new weight for an
+ * old one that lay at the same address. */
 static _Atomic uint64_t sets_made;
 
 static const char *shape_text(char text[SHAPE_TEXT], reel_shape s)
@@ -61,7 +50,8 @@ static const char *shape_text(char text[SHAPE_TEXT], reel_shape s)
     return text;
 }
 
-/* Errors --------------------------------------------------------------------------------------------- */
+/* Errors
+ * --------------------------------------------------------------------------------------------- */
 
 reel_status reel_params_status(const reel_params *ps)
 {
@@ -99,29 +89,8 @@ static reel_status out_of_memory(reel_params *ps, const char *what, const char *
     return REEL_ERR_MEMORY;
 }
 
-/* Elements --------------------------------------------------------------------------------------------- */
-
-void reel__convert(void *to, reel_dtype to_dtype, const void *from, reel_dtype from_dtype, size_t n)
-{
-    if (n == 0) {
-        return;
-    }
-    if (to_dtype == from_dtype) {
-        memcpy(to, from, n * reel_dtype_size(to_dtype));
-    } else if (to_dtype == REEL_F64) {
-        double *y = to;
-        const float *x = from;
-        for (size_t i = 0; i < n; i++) {
-            y[i] = x[i];
-        }
-    } else {
-        float *y = to;
-        const double *x = from;
-        for (size_t i = 0; i < n; i++) {
-            y[i] = (float)x[i];
-        }
-    }
-}
+/* Shapes, lists and names
+ * ----------------------------------------------------------------------------- */
 
 /* The number of elements; false for a shape that is none or whose bytes overflow. */
 static bool shape_size(reel_shape s, size_t *size)
@@ -138,8 +107,6 @@ static bool shape_size(reel_shape s, size_t *size)
     *size = n;
     return n <= PTRDIFF_MAX / sizeof(double);
 }
-
-/* Lists and names -------------------------------------------------------------------------------------- */
 
 static bool list_reserve(list *l)
 {
@@ -214,79 +181,9 @@ static bool buckets_reserve(reel_params *ps)
     return true;
 }
 
-bool reel_name_matches(const char *pattern, const char *name)
-{
-    if (!pattern || !name) {
-        return false;
-    }
-    /* After a mismatch only the last star can take one character more. */
-    const char *star = NULL, *resume = NULL;
-    while (*name) {
-        if (*pattern == '*') {
-            star = pattern++;
-            resume = name;
-        } else if (*pattern == '?' || *pattern == *name) {
-            pattern++;
-            name++;
-        } else if (star) {
-            pattern = star + 1;
-            name = ++resume;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*') {
-        pattern++;
-    }
-    return *pattern == '\0';
-}
-
-/* Rules ------------------------------------------------------------------------------------------------ */
-
-static bool rules_add(rules *r, const char *pattern, rule added)
-{
-    added.pattern = reel__strdup(pattern);
-    if (!added.pattern) {
-        return false;
-    }
-    rule *at = reel__reallocarray(r->at, r->n + 1, sizeof *at);
-    if (!at) {
-        reel__free(added.pattern);
-        return false;
-    }
-    r->at = at;
-    r->at[r->n++] = added;
-    return true;
-}
-
-static bool rules_copy(rules *to, const rules *from)
-{
-    for (size_t i = 0; i < from->n; i++) {
-        if (!rules_add(to, from->at[i].pattern, from->at[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void rules_free(rules *r)
-{
-    for (size_t i = 0; i < r->n; i++) {
-        reel__free(r->at[i].pattern);
-    }
-    reel__free(r->at);
-}
-
-/* The last rule that matches, or NULL. */
-static const rule *rules_find(const rules *r, const char *name)
-{
-    for (size_t i = r->n; i > 0; i--) {
-        if (reel_name_matches(r->at[i - 1].pattern, name)) {
-            return &r->at[i - 1];
-        }
-    }
-    return NULL;
-}
+/* Rules
+ * ------------------------------------------------------------------------------------------------
+ */
 
 reel_status reel_params_set_init(reel_params *ps, const char *pattern, reel_init init)
 {
@@ -296,7 +193,7 @@ reel_status reel_params_set_init(reel_params *ps, const char *pattern, reel_init
                          pattern ? pattern : "", pattern ? problem : "the pattern is NULL");
         return REEL_ERR_ARGUMENT;
     }
-    if (!rules_add(&ps->starts, pattern, (rule){.init = init})) {
+    if (!reel__rules_add(&ps->starts, pattern, (reel__rule){.init = init})) {
         return out_of_memory(ps, "reel_params_set_init", pattern);
     }
     return REEL_OK;
@@ -308,7 +205,7 @@ reel_status reel_params_freeze(reel_params *ps, const char *pattern, bool frozen
         reel_params_fail(ps, REEL_ERR_ARGUMENT, "reel_params_freeze: the pattern is NULL");
         return REEL_ERR_ARGUMENT;
     }
-    if (!rules_add(&ps->freezes, pattern, (rule){.frozen = frozen})) {
+    if (!reel__rules_add(&ps->freezes, pattern, (reel__rule){.frozen = frozen})) {
         return out_of_memory(ps, "reel_params_freeze", pattern);
     }
     for (size_t i = 0; i < ps->made.n; i++) {
@@ -320,7 +217,9 @@ reel_status reel_params_freeze(reel_params *ps, const char *pattern, bool frozen
     return REEL_OK;
 }
 
-/* Life ------------------------------------------------------------------------------------------------- */
+/* Life
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void param_free(reel_param *p)
 {
@@ -360,7 +259,7 @@ static bool reserve(reel_params *ps, list *l)
 
 static void add_made(reel_params *ps, reel_param *p)
 {
-    const rule *freeze = rules_find(&ps->freezes, p->name);
+    const reel__rule *freeze = reel__rules_find(&ps->freezes, p->name);
     p->frozen = freeze && freeze->frozen;
     p->fresh = true;
     p->waiting = false;
@@ -385,7 +284,8 @@ reel_params *reel_params_new(reel_dtype dtype, uint64_t seed)
     ps->dtype = dtype == REEL_DTYPE_DEFAULT ? REEL_F32 : dtype;
     if (ps->dtype != REEL_F32 && ps->dtype != REEL_F64) {
         ps->dtype = REEL_F32;
-        reel_params_fail(ps, REEL_ERR_ARGUMENT, "reel_params_new: dtype %s (%d): weights are f32 or f64",
+        reel_params_fail(ps, REEL_ERR_ARGUMENT,
+                         "reel_params_new: dtype %s (%d): weights are f32 or f64",
                          reel_dtype_name(dtype), (int)dtype);
     }
     return ps;
@@ -405,12 +305,13 @@ void reel_params_free(reel_params *ps)
     reel__free(ps->made.at);
     reel__free(ps->waiting.at);
     reel__free(ps->bucket);
-    rules_free(&ps->starts);
-    rules_free(&ps->freezes);
+    reel__rules_free(&ps->starts);
+    reel__rules_free(&ps->freezes);
     reel__free(ps);
 }
 
-/* A copy of a weight or waiting tensor, with room made for it in the list; NULL when memory is out. */
+/* A copy of a weight or waiting tensor, with room made for it in the list; NULL when memory is out.
+ */
 static reel_param *param_copy(reel_params *to, list *l, const reel_param *p)
 {
     if (!reserve(to, l)) {
@@ -426,7 +327,8 @@ static reel_param *param_copy(reel_params *to, list *l, const reel_param *p)
 
 static bool params_copy(reel_params *to, const reel_params *from)
 {
-    if (!rules_copy(&to->starts, &from->starts) || !rules_copy(&to->freezes, &from->freezes)) {
+    if (!reel__rules_copy(&to->starts, &from->starts) ||
+        !reel__rules_copy(&to->freezes, &from->freezes)) {
         return false;
     }
     for (size_t i = 0; i < from->made.n; i++) {
@@ -461,7 +363,8 @@ reel_params *reel_params_copy(const reel_params *ps)
     return copy;
 }
 
-/* Making and loading ----------------------------------------------------------------------------------- */
+/* Making and loading
+ * ----------------------------------------------------------------------------------- */
 
 /* The loaded tensor becomes a weight. */
 static reel_param *claim(reel_params *ps, reel_param *p, reel_shape shape)
@@ -485,7 +388,7 @@ static reel_param *claim(reel_params *ps, reel_param *p, reel_shape shape)
 /* Gives each block its start. False when memory is out. */
 static bool start(reel_param *p, reel_init init, int64_t blocks)
 {
-    const rule *override = rules_find(&p->set->starts, p->name);
+    const reel__rule *override = reel__rules_find(&p->set->starts, p->name);
     if (override && override->init.kind != REEL_INIT_DEFAULT) {
         init = override->init;
     }
@@ -518,8 +421,9 @@ static reel_param *existing(reel_params *ps, reel_param *p, reel_shape shape)
         return p;
     }
     char have[SHAPE_TEXT], want[SHAPE_TEXT];
-    reel_params_fail(ps, REEL_ERR_SHAPE, "weight '%s': asked for with shape %s, but it exists with %s",
-                     p->name, shape_text(want, shape), shape_text(have, p->shape));
+    reel_params_fail(ps, REEL_ERR_SHAPE,
+                     "weight '%s': asked for with shape %s, but it exists with %s", p->name,
+                     shape_text(want, shape), shape_text(have, p->shape));
     return NULL;
 }
 
@@ -535,10 +439,11 @@ reel_param *reel_params_get(reel_params *ps, const char *name, reel_shape shape,
     }
     size_t size;
     if (!shape_size(shape, &size)) {
-        reel_params_fail(ps, REEL_ERR_SHAPE,
-                         "weight '%s': its shape is invalid: rank %d (0 to %d), sizes not negative, "
-                         "their product within memory",
-                         name, shape.rank, (int)REEL_MAX_RANK);
+        reel_params_fail(
+            ps, REEL_ERR_SHAPE,
+            "weight '%s': its shape is invalid: rank %d (0 to %d), sizes not negative, "
+            "their product within memory",
+            name, shape.rank, (int)REEL_MAX_RANK);
         return NULL;
     }
     reel_param *p = lookup(ps, name);
@@ -552,16 +457,17 @@ reel_param *reel_params_get(reel_params *ps, const char *name, reel_shape shape,
     }
     int64_t rows = shape.rank ? shape.dim[0] : 1;
     if (blocks < 0 || (blocks > 0 && rows % blocks != 0)) {
-        reel_params_fail(ps, REEL_ERR_ARGUMENT, "weight '%s': %lld rows do not split into %d blocks",
-                         name, (long long)rows, blocks);
+        reel_params_fail(ps, REEL_ERR_ARGUMENT,
+                         "weight '%s': %lld rows do not split into %d blocks", name,
+                         (long long)rows, blocks);
         return NULL;
     }
     return make(ps, name, shape, size, init, blocks ? blocks : 1);
 }
 
 /* Replaces the waiting tensor of that name, or is the first. */
-static reel_status wait_for_name(reel_params *ps, reel_param *old, const char *name, reel_dtype dtype,
-                                 const void *data, reel_shape shape, size_t size)
+static reel_status wait_for_name(reel_params *ps, reel_param *old, const char *name,
+                                 reel_dtype dtype, const void *data, reel_shape shape, size_t size)
 {
     if (!old && !reserve(ps, &ps->waiting)) {
         return out_of_memory(ps, "loaded tensor", name);
@@ -586,16 +492,16 @@ static reel_status wait_for_name(reel_params *ps, reel_param *old, const char *n
     return REEL_OK;
 }
 
-static reel_status check_offer(reel_params *ps, const char *name, reel_dtype dtype, const void *data,
-                               reel_shape shape, size_t *size)
+static reel_status check_offer(reel_params *ps, const char *name, reel_dtype dtype,
+                               const void *data, reel_shape shape, size_t *size)
 {
     if (!name || !*name) {
         reel_params_fail(ps, REEL_ERR_ARGUMENT, "reel_params_offer: a tensor needs a name");
         return REEL_ERR_ARGUMENT;
     }
     if (dtype != REEL_F32 && dtype != REEL_F64) {
-        reel_params_fail(ps, REEL_ERR_SHAPE, "loaded tensor '%s' is %s: weights are f32 or f64", name,
-                         reel_dtype_name(dtype));
+        reel_params_fail(ps, REEL_ERR_SHAPE, "loaded tensor '%s' is %s: weights are f32 or f64",
+                         name, reel_dtype_name(dtype));
         return REEL_ERR_SHAPE;
     }
     if (!shape_size(shape, size)) {
@@ -626,8 +532,8 @@ reel_status reel_params_offer(reel_params *ps, const char *name, reel_dtype dtyp
     }
     if (!reel_shape_equal(p->shape, shape)) {
         char have[SHAPE_TEXT], want[SHAPE_TEXT];
-        reel_params_fail(ps, REEL_ERR_SHAPE, "loaded tensor '%s' has shape %s, the weight has %s", name,
-                         shape_text(have, shape), shape_text(want, p->shape));
+        reel_params_fail(ps, REEL_ERR_SHAPE, "loaded tensor '%s' has shape %s, the weight has %s",
+                         name, shape_text(have, shape), shape_text(want, p->shape));
         return REEL_ERR_SHAPE;
     }
     reel__convert(p->data, p->dtype, data, dtype, size);
@@ -636,7 +542,8 @@ reel_status reel_params_offer(reel_params *ps, const char *name, reel_dtype dtyp
     return REEL_OK;
 }
 
-/* Asking the set --------------------------------------------------------------------------------------- */
+/* Asking the set
+ * --------------------------------------------------------------------------------------- */
 
 reel_dtype reel_params_dtype(const reel_params *ps)
 {
@@ -676,131 +583,4 @@ int64_t reel_params_size(const reel_params *ps)
 const char *reel_params_unclaimed(const reel_params *ps, size_t k)
 {
     return ps && k < ps->waiting.n ? ps->waiting.at[k]->name : NULL;
-}
-
-/* One weight ------------------------------------------------------------------------------------------- */
-
-const char *reel_param_name(const reel_param *p)
-{
-    return p ? p->name : "";
-}
-
-reel_shape reel_param_shape(const reel_param *p)
-{
-    return p ? p->shape : reel_scalar_shape();
-}
-
-reel_dtype reel_param_dtype(const reel_param *p)
-{
-    return p ? p->dtype : REEL_DTYPE_DEFAULT;
-}
-
-int64_t reel_param_size(const reel_param *p)
-{
-    return p ? (int64_t)p->size : 0;
-}
-
-bool reel_param_frozen(const reel_param *p)
-{
-    return p && p->frozen;
-}
-
-reel_params *reel_param_set(const reel_param *p)
-{
-    return p ? p->set : NULL;
-}
-
-uint64_t reel_param_version(const reel_param *p)
-{
-    return p ? p->version : 0;
-}
-
-const void *reel_param_data(const reel_param *p)
-{
-    return p ? p->data : NULL;
-}
-
-bool reel_param_loaded(const reel_param *p)
-{
-    return p && p->loaded;
-}
-
-bool reel_param_take_fresh(reel_param *p)
-{
-    bool fresh = p && p->fresh;
-    if (fresh) {
-        p->fresh = false;
-    }
-    return fresh;
-}
-
-void *reel_param_change(reel_param *p)
-{
-    if (!p) {
-        return NULL;
-    }
-    p->version++;
-    return p->data;
-}
-
-static reel_status check_copy(const reel_param *p, const void *buffer, size_t n, const char *who)
-{
-    if (!p) {
-        return REEL_ERR_ARGUMENT;
-    }
-    if (n != p->size) {
-        reel_params_fail(p->set, REEL_ERR_SHAPE, "%s: weight '%s' has %zu elements, not %zu", who,
-                         p->name, p->size, n);
-        return REEL_ERR_SHAPE;
-    }
-    if (!buffer && n) {
-        reel_params_fail(p->set, REEL_ERR_ARGUMENT, "%s: weight '%s': the buffer is NULL", who, p->name);
-        return REEL_ERR_ARGUMENT;
-    }
-    return REEL_OK;
-}
-
-reel_status reel_param_read(const reel_param *p, double *out, size_t n)
-{
-    reel_status status = check_copy(p, out, n, "reel_param_read");
-    if (!status) {
-        reel__convert(out, REEL_F64, p->data, p->dtype, n);
-    }
-    return status;
-}
-
-reel_status reel_param_write(reel_param *p, const double *in, size_t n)
-{
-    reel_status status = check_copy(p, in, n, "reel_param_write");
-    if (!status) {
-        reel__convert(p->data, p->dtype, in, REEL_F64, n);
-        p->version++;
-    }
-    return status;
-}
-
-reel_status reel_param_init_rows(reel_param *p, int64_t first, int64_t last, reel_init init)
-{
-    if (!p) {
-        return REEL_ERR_ARGUMENT;
-    }
-    int64_t rows = p->shape.rank ? p->shape.dim[0] : 1;
-    const char *problem = reel__init_problem(init);
-    if (problem) {
-        reel_params_fail(p->set, REEL_ERR_ARGUMENT, "weight '%s': %s", p->name, problem);
-        return REEL_ERR_ARGUMENT;
-    }
-    if (first < 0 || last < first || last > rows) {
-        reel_params_fail(p->set, REEL_ERR_ARGUMENT, "weight '%s': no rows [%lld, %lld) in %lld rows",
-                         p->name, (long long)first, (long long)last, (long long)rows);
-        return REEL_ERR_ARGUMENT;
-    }
-    if (p->loaded) {
-        return REEL_OK;
-    }
-    if (!reel__init_rows(p, first, last, init)) {
-        return out_of_memory(p->set, "weight", p->name);
-    }
-    p->version++;
-    return REEL_OK;
 }

@@ -25,7 +25,8 @@ static inline uint64_t reel__param_key(const reel_param *p)
 }
 
 /* Copies n elements between real types. */
-void reel__convert(void *to, reel_dtype to_dtype, const void *from, reel_dtype from_dtype, size_t n);
+void reel__convert(void *to, reel_dtype to_dtype, const void *from, reel_dtype from_dtype,
+                   size_t n);
 
 /* What is wrong with a start, as text to follow "start "; NULL when nothing is. */
 const char *reel__init_problem(reel_init init);

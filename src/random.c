@@ -1,6 +1,6 @@
 /* Job: random numbers as a pure function of (seed, stream, position), by Philox 4x32-10.
- * Invariant: no state beside the three words of a reel_random; two streams of one seed never share a key.
- * Must not know: what the numbers are for. The only file that includes Random123. */
+ * Invariant: no state beside the three words of a reel_random; two streams of one seed never share
+ * a key. Must not know: what the numbers are for. The only file that includes Random123. */
 #include <reel/random.h>
 
 #include <Random123/philox.h>
@@ -9,8 +9,8 @@
 
 static const double TWO_PI = 6.283185307179586476925286766559;
 
-/* The finaliser of SplitMix64 (Steele et al. 2014): a bijection that keeps 0, so that stream 0 is plain
- * Philox keyed by the seed and different streams of a seed get different keys. */
+/* The finaliser of SplitMix64 (Steele et al. 2014): a bijection that keeps 0, so that stream 0 is
+ * plain Philox keyed by the seed and different streams of a seed get different keys. */
 static uint64_t scatter(uint64_t z)
 {
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);

@@ -1,6 +1,6 @@
 /* Job: learning rates as functions of time.
- * Invariant: plain data in, a number out; only a plateau schedule remembers anything, and only in its struct.
- * Must not know: optimizers. */
+ * Invariant: plain data in, a number out; only a plateau schedule remembers anything, and only in
+ * its struct. Must not know: optimizers. */
 #include <reel/opt.h>
 
 #include <math.h>
