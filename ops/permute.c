@@ -85,11 +85,9 @@ static reel_node *permute_sample(reel_sampler *s, int k)
         {{4, {2, 3, 2, 3}}, {1, 0, 2, 3}},
     };
     int n = (int)(sizeof sample / sizeof sample[0]);
-    if (k < n) {
-        return reel_permute(reel_sample_real(s, -1, 1, sample[k].shape), sample[k].shape.rank,
-                            sample[k].axes);
-    }
-    return k == n ? reel_transpose(reel_sample_real(s, -1, 1, reel_dims(2, 19, 3))) : NULL;
+    return k < n ? reel_permute(reel_sample_real(s, -1, 1, sample[k].shape), sample[k].shape.rank,
+                                sample[k].axes)
+                 : NULL;
 }
 
 const reel_op reel_op_permute = {
@@ -115,19 +113,6 @@ reel_node *reel_permute_at(const char *at, reel_node *x, int rank, const int *ax
         o.axes[i] = i < rank ? reel_axis_from_first(rank, axes[i]) : i;
     }
     return reel_apply1(at, &reel_op_permute, x, &o);
-}
-
-/** Swaps the last two axes: the transpose of a matrix, or of each matrix of a batch. */
-reel_node *reel_transpose_at(const char *at, reel_node *x)
-{
-    int rank = reel_node_rank(x);
-    if (rank < 2) {
-        return reel_node_fail(at, x, REEL_ERR_SHAPE, "transpose: rank %d: expected 2 or more", rank);
-    }
-    int axes[REEL_MAX_RANK] = {0, 1, 2, 3};
-    axes[rank - 2] = rank - 1;
-    axes[rank - 1] = rank - 2;
-    return reel_permute_at(at, x, rank, axes);
 }
 
 #else
