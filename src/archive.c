@@ -59,8 +59,7 @@ const char *reel__archive_label(const reel_archive *a)
     return a && a->path ? a->path : "archive";
 }
 
-/* Text in messages
- * --------------------------------------------------------------------------------- */
+/* Text in messages. */
 
 const char *reel__quote(char out[REEL__QUOTE], const char *text)
 {
@@ -136,8 +135,7 @@ bool reel__utf8_valid(const char *text)
     return true;
 }
 
-/* The table
- * ---------------------------------------------------------------------------------------- */
+/* The table. */
 
 reel__entry *reel__entry_new(const char *name, const reel__element *element, size_t rank,
                              const int64_t *dim)
@@ -247,8 +245,7 @@ reel__entry *reel__table_find(const reel__table *t, const char *name)
     return position ? t->entry[json_integer_value(position)] : NULL;
 }
 
-/* The calls of the header
- * -------------------------------------------------------------------------- */
+/* The calls of the header. */
 
 static bool put_is_valid(reel_archive *a, const char *name, reel_dtype dtype, const void *data,
                          reel_shape shape, size_t *bytes)

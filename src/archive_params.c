@@ -14,6 +14,10 @@ static bool is_real(reel_dtype dtype)
 
 reel_status reel_archive_put_params(reel_archive *a, const char *prefix, const reel_params *ps)
 {
+    if (!ps || !prefix) {
+        return reel_archive_fail(a, REEL_ERR_ARGUMENT, "adding weights: %s is NULL",
+                                 ps ? "the prefix" : "the params set");
+    }
     for (size_t i = 0; i < reel_params_count(ps); i++) {
         const reel_param *p = reel_params_at(ps, i);
         char *name = reel__format("%s%s", prefix, reel_param_name(p));
@@ -72,6 +76,10 @@ reel_status reel_archive_take_params(reel_archive *a, const char *prefix, reel_p
     if (!a || a->status != REEL_OK) {
         return reel_archive_status(a);
     }
+    if (!ps || !prefix) {
+        return reel_archive_fail(a, REEL_ERR_ARGUMENT, "taking weights: %s is NULL",
+                                 ps ? "the prefix" : "the params set");
+    }
     const reel__table *t = &a->table;
     for (size_t i = 0; i < t->count; i++) {
         const char *name = reel__name_after(prefix, t->entry[i]->name);
@@ -92,6 +100,9 @@ reel_status reel_archive_take_params(reel_archive *a, const char *prefix, reel_p
 
 reel_status reel_params_save(reel_params *ps, const char *path)
 {
+    if (!ps) {
+        return REEL_ERR_ARGUMENT;
+    }
     reel_archive *a = reel_archive_new();
     if (!a) {
         reel_params_fail(ps, REEL_ERR_MEMORY, "%s: out of memory while saving",

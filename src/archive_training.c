@@ -11,8 +11,7 @@
 #include "memory.h"
 #include "params.h"
 
-/* Optimizers
- * --------------------------------------------------------------------------------------- */
+/* Optimizers. */
 
 #define COUNT_OF "opt.count."
 
@@ -48,6 +47,9 @@ static reel_status put_count(reel_archive *a, const reel_opt *opt, const reel_pa
 
 reel_status reel_archive_put_opt(reel_archive *a, reel_opt *opt)
 {
+    if (!opt) {
+        return reel_archive_fail(a, REEL_ERR_ARGUMENT, "adding an optimizer: it is NULL");
+    }
     const reel_params *ps = reel_opt_params(opt);
     reel_status status = reel_archive_set(a, "opt.kind", reel_opt_kind_name(reel_opt_kind_of(opt)));
     if (status == REEL_OK) {
@@ -229,6 +231,9 @@ reel_status reel_archive_take_opt(reel_archive *a, reel_opt *opt)
     if (!a || a->status != REEL_OK) {
         return reel_archive_status(a);
     }
+    if (!opt) {
+        return reel_archive_fail(a, REEL_ERR_ARGUMENT, "restoring an optimizer: it is NULL");
+    }
     opt_plan plan = {
         .param_count = reel__calloc(reel_params_count(reel_opt_params(opt)), sizeof(uint64_t)),
         .move = reel__calloc(a->table.count, sizeof(slot_move)),
@@ -243,8 +248,7 @@ reel_status reel_archive_take_opt(reel_archive *a, reel_opt *opt)
     return a->status;
 }
 
-/* Carried states
- * ----------------------------------------------------------------------------------- */
+/* Carried states. */
 
 enum { CARRY_NAME = 32 };
 
@@ -257,6 +261,9 @@ static const char *carry_name(char out[CARRY_NAME], int k)
 reel_status reel_archive_put_carry(reel_archive *a, const reel_carry *carry)
 {
     char name[CARRY_NAME];
+    if (!carry) {
+        return reel_archive_fail(a, REEL_ERR_ARGUMENT, "adding carried states: NULL");
+    }
     reel_status status = reel_archive_set_u64(a, "carry.count", (uint64_t)carry->n);
     for (int k = 0; status == REEL_OK && k < carry->n; k++) {
         status =
@@ -289,6 +296,9 @@ reel_status reel_archive_take_carry(reel_archive *a, reel_carry *carry)
 {
     uint64_t count = 0;
     reel_carry new = {.n = 0};
+    if (!carry) {
+        return reel_archive_fail(a, REEL_ERR_ARGUMENT, "restoring carried states: NULL");
+    }
     if (reel_archive_get_u64(a, "carry.count", &count) != REEL_OK) {
         return reel_archive_status(a);
     }

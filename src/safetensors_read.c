@@ -3,9 +3,6 @@
  * description is checked against the file's size before anything is read or allocated for a tensor,
  * and the archive's contents are replaced only when all went well. Must not know: what the tensors
  * are for. */
-#if !defined(_POSIX_C_SOURCE) && !defined(_GNU_SOURCE)
-#define _POSIX_C_SOURCE 200809L
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

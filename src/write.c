@@ -2,9 +2,6 @@
  * Invariant: the name of the file always leads to the old or to the new content, complete and on
  * disk; a failure leaves no temporary behind. (A kill may leave one; it is never read and harms
  * nothing.) Must not know: what is written. */
-#if !defined(_POSIX_C_SOURCE) && !defined(_GNU_SOURCE)
-#define _POSIX_C_SOURCE 200809L
-#endif
 #include "write.h"
 
 #include <errno.h>
