@@ -1,6 +1,6 @@
 /* Axes in another order.
  * Invariant: axis i of the result is axis axes[i] of the argument.
- * Must not know: what matmul makes of transposed arguments. */
+ * Must not know: transpose, which is an op of its own for matmul's sake. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>

@@ -122,7 +122,6 @@ static reel_node *pick_sample(reel_sampler *s, int k)
 
 static reel_node *unpick_sample(reel_sampler *s, int k)
 {
-    static const pick_attr skipping = {.axis = 1, .n = 3, .skip = 2};
     switch (k) {
     case 0:
         return reel_unpick(reel_sample_real(s, -1, 1, reel_scalar_shape()),
@@ -140,8 +139,8 @@ static reel_node *unpick_sample(reel_sampler *s, int k)
         return reel_unpick_axis(reel_sample_real(s, -1, 1, reel_dims(2, 3)),
                                 reel_sample_index(s, 4, reel_dims(2, 3)), -2, 4);
     case 5:
-        return reel_apply2(REEL_HERE, &reel_op_unpick, reel_sample_real(s, -1, 1, reel_dims(6)),
-                           reel_sample_index(s, 3, reel_dims(6)), &skipping);
+        return reel_unpick_skip(reel_sample_real(s, -1, 1, reel_dims(6)),
+                                reel_sample_index(s, 3, reel_dims(6)), 3, 2);
     default:
         return NULL;
     }
@@ -242,6 +241,13 @@ reel_node *reel_unpick_axis_at(const char *at, reel_node *x, reel_node *index, i
 reel_node *reel_unpick_at(const char *at, reel_node *x, reel_node *index, int64_t n)
 {
     return reel_unpick_axis_at(at, x, index, -1, n);
+}
+
+/** As reel_unpick, with zeros alone where the index is `skip`. */
+reel_node *reel_unpick_skip_at(const char *at, reel_node *x, reel_node *index, int64_t n, int64_t skip)
+{
+    pick_attr a = {.axis = reel_node_rank(x), .n = n, .skip = skip};
+    return reel_apply2(at, &reel_op_unpick, x, index, &a);
 }
 
 /** y[..., j] = 1 where j = index[...], else 0, for j = 0..n-1. An index outside 0..n-1 is an error when

@@ -144,6 +144,13 @@ REEL_API const reel_op *const *reel_ops(void);
 /** The op of that name, or NULL. */
 REEL_API const reel_op *reel_op_find(const char *name);
 
+/** What a loss makes of its values, one for each position. */
+typedef enum reel_reduction {
+    REEL_MEAN, /**< their mean, a scalar */
+    REEL_SUM,  /**< their sum, a scalar */
+    REEL_NONE  /**< all of them */
+} reel_reduction;
+
 REEL_END
 
 #endif

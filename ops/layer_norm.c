@@ -1,0 +1,201 @@
+/* Layer normalisation over the last axis (Ba, Kiros & Hinton 2016).
+ * Invariant: the two ops here give each other's gradients, with no third.
+ * y = standardize(x) = (x - mean) r,  r = inverse_deviation(x) = 1/√(variance + ε). */
+#ifndef REEL_REAL
+#include <reel/axis.h>
+#include <reel/ops.h>
+#include <reel/tape.h>
+
+#include <math.h>
+
+enum { LANES = 8 };
+
+typedef struct deviation_attr {
+    double epsilon;
+} deviation_attr;
+
+#include <reel/real32.h>
+#include "layer_norm.c"
+#include <reel/real64.h>
+#include "layer_norm.c"
+
+static bool standardize_shape(reel_shaping *s)
+{
+    s->y = reel_node_shape(s->x[0]);
+    if (reel_shaping_axis(s, 0, -1) < 0) {
+        return false;
+    }
+    const deviation_attr *a = s->attr;
+    return a->epsilon >= 0 || reel_shaping_fail(s, "epsilon %g: expected 0 or more", a->epsilon);
+}
+
+static bool inverse_deviation_shape(reel_shaping *s)
+{
+    if (!standardize_shape(s)) {
+        return false;
+    }
+    int64_t *n = &s->y.dim[s->y.rank - 1];
+    if (*n == 0) {
+        return reel_shaping_fail(s, "no elements to average: expected at least one");
+    }
+    *n = 1;
+    return true;
+}
+
+static int64_t layer_norm_units(const reel_call *c)
+{
+    const reel_shape *x = &c->x[0].shape;
+    int64_t n = x->dim[x->rank - 1];
+    return n ? c->x[0].size / n : 0;
+}
+
+/* dx = r (dy - mean(dy) - y mean(dy ⊙ y)) */
+static reel_node *standardize_gradient(reel_node *y, reel_node *dy, int i)
+{
+    (void)i;
+    const deviation_attr *a = reel_node_attr(y);
+    reel_node *r = reel_apply1(REEL_HERE, &reel_op_inverse_deviation, reel_node_arg(y, 0), a);
+    reel_node *centred = reel_sub(dy, reel_mean_axis(dy, -1, true));
+    reel_node *along = reel_mean_axis(reel_mul(dy, y), -1, true);
+    return reel_mul(r, reel_sub(centred, reel_mul(y, along)));
+}
+
+/* dr/dx = -r³ (x - mean) / n = -r² y / n */
+static reel_node *inverse_deviation_gradient(reel_node *r, reel_node *dr, int i)
+{
+    (void)i;
+    const deviation_attr *a = reel_node_attr(r);
+    reel_node *x = reel_node_arg(r, 0);
+    reel_node *y = reel_apply1(REEL_HERE, &reel_op_standardize, x, a);
+    reel_node *each = reel_scale(reel_mul(dr, reel_square(r)), -1 / (double)reel_node_dim(x, -1));
+    return reel_mul(y, each);
+}
+
+static reel_node *layer_norm_sample(reel_sampler *s, int k, const reel_op *op)
+{
+    static const struct {
+        reel_shape shape;
+        double epsilon;
+    } sample[] = {
+        {{1, {5, 1, 1, 1}}, 1e-5},
+        {{2, {3, 7, 1, 1}}, 1e-2},
+        {{4, {2, 1, 2, 19}}, 0},
+        {{2, {3, 1, 1, 1}}, 0.5},
+    };
+    if (k >= (int)(sizeof sample / sizeof sample[0])) {
+        return NULL;
+    }
+    deviation_attr a = {.epsilon = sample[k].epsilon};
+    return reel_apply1(REEL_HERE, op, reel_sample_real(s, -2, 2, sample[k].shape), &a);
+}
+
+static reel_node *standardize_sample(reel_sampler *s, int k)
+{
+    return layer_norm_sample(s, k, &reel_op_standardize);
+}
+
+static reel_node *inverse_deviation_sample(reel_sampler *s, int k)
+{
+    return layer_norm_sample(s, k, &reel_op_inverse_deviation);
+}
+
+const reel_op reel_op_standardize = {
+    .name = "standardize",
+    .arity = 1,
+    .attr_size = sizeof(deviation_attr),
+    .shape = standardize_shape,
+    .run_f32 = standardize_run_f32,
+    .run_f64 = standardize_run_f64,
+    .units = layer_norm_units,
+    .gradient = standardize_gradient,
+    .sample = standardize_sample,
+};
+
+const reel_op reel_op_inverse_deviation = {
+    .name = "inverse_deviation",
+    .arity = 1,
+    .flags = REEL_OP_REDUCTION,
+    .attr_size = sizeof(deviation_attr),
+    .shape = inverse_deviation_shape,
+    .run_f32 = inverse_deviation_run_f32,
+    .run_f64 = inverse_deviation_run_f64,
+    .units = layer_norm_units,
+    .gradient = inverse_deviation_gradient,
+    .sample = inverse_deviation_sample,
+};
+
+/** y = (x - mean) / √(variance + ε) over the last axis, the variance divided by n: layer normalisation
+ * without gain and bias. epsilon ≥ 0. */
+reel_node *reel_standardize_at(const char *at, reel_node *x, double epsilon)
+{
+    deviation_attr a = {.epsilon = epsilon};
+    return reel_apply1(at, &reel_op_standardize, x, &a);
+}
+
+/** gain ⊙ (x - mean) / √(variance + ε) + bias over the last axis (Ba, Kiros & Hinton 2016). gain and bias
+ * are [features]; either may be NULL. epsilon ≥ 0; PyTorch's is 1e-5. */
+reel_node *reel_layer_norm_at(const char *at, reel_node *x, reel_node *gain, reel_node *bias,
+                              double epsilon)
+{
+    reel_node *y = reel_standardize_at(at, x, epsilon);
+    y = gain ? reel_mul_at(at, y, gain) : y;
+    return bias ? reel_add_at(at, y, bias) : y;
+}
+
+#else
+
+/* Sums in a fixed number of lanes: vectors whatever the compiler may assume of rounding. */
+static double TYPED(lane_sum)(const REAL *x, int64_t n, double mean, bool squared)
+{
+    double lane[LANES] = {0};
+    int64_t k = 0;
+    for (; k + LANES <= n; k += LANES) {
+        for (int j = 0; j < LANES; j++) {
+            double v = (double)x[k + j] - mean;
+            lane[j] += squared ? v * v : v;
+        }
+    }
+    for (; k < n; k++) {
+        double v = (double)x[k] - mean;
+        lane[0] += squared ? v * v : v;
+    }
+    double total = 0;
+    for (int j = 0; j < LANES; j++) {
+        total += lane[j];
+    }
+    return total;
+}
+
+static double TYPED(moments)(const REAL *x, int64_t n, double epsilon, double *mean)
+{
+    *mean = TYPED(lane_sum)(x, n, 0, false) / (double)n;
+    return 1 / sqrt(TYPED(lane_sum)(x, n, *mean, true) / (double)n + epsilon);
+}
+
+static void TYPED(standardize_run)(const reel_call *c)
+{
+    const deviation_attr *a = c->attr;
+    int64_t n = c->x[0].shape.dim[c->x[0].shape.rank - 1];
+    for (int64_t u = c->begin; u < c->end; u++) {
+        const REAL *x = (const REAL *)c->x[0].data + u * n;
+        REAL *y = (REAL *)c->y.data + u * n;
+        double mean;
+        double r = TYPED(moments)(x, n, a->epsilon, &mean);
+        for (int64_t k = 0; k < n; k++) {
+            y[k] = (REAL)(((double)x[k] - mean) * r);
+        }
+    }
+}
+
+static void TYPED(inverse_deviation_run)(const reel_call *c)
+{
+    const deviation_attr *a = c->attr;
+    int64_t n = c->x[0].shape.dim[c->x[0].shape.rank - 1];
+    for (int64_t u = c->begin; u < c->end; u++) {
+        double mean;
+        double r = TYPED(moments)((const REAL *)c->x[0].data + u * n, n, a->epsilon, &mean);
+        ((REAL *)c->y.data)[u] = (REAL)r;
+    }
+}
+
+#endif
