@@ -108,12 +108,14 @@ static bool shape_size(reel_shape s, size_t *size)
     return n <= PTRDIFF_MAX / sizeof(double);
 }
 
-static bool list_reserve(list *l)
+/* Makes room for `more` entries. */
+static bool list_reserve(list *l, size_t more)
 {
-    if (l->n < l->capacity) {
+    if (more <= l->capacity - l->n) {
         return true;
     }
     size_t capacity = l->capacity ? 2 * l->capacity : 16;
+    capacity = capacity - l->n < more ? l->n + more : capacity;
     reel_param **at = reel__reallocarray(l->at, capacity, sizeof *at);
     if (!at) {
         return false;
@@ -158,13 +160,16 @@ static void link_name(reel_params *ps, reel_param *p)
     *head = p;
 }
 
-/* Makes room for one name more. */
-static bool buckets_reserve(reel_params *ps)
+/* Makes room for `more` names. */
+static bool buckets_reserve(reel_params *ps, size_t more)
 {
-    if (ps->made.n + ps->waiting.n < ps->buckets) {
+    size_t names = ps->made.n + ps->waiting.n + more, buckets = ps->buckets ? ps->buckets : 32;
+    if (names <= ps->buckets) {
         return true;
     }
-    size_t buckets = ps->buckets ? 2 * ps->buckets : 32;
+    while (buckets < names) {
+        buckets *= 2;
+    }
     reel_param **bucket = reel__calloc(buckets, sizeof *bucket);
     if (!bucket) {
         return false;
@@ -226,6 +231,7 @@ static void param_free(reel_param *p)
     if (p) {
         reel__free(p->data);
         reel__free(p->name);
+        reel__free(p->problem);
         reel__free(p);
     }
 }
@@ -251,10 +257,10 @@ static reel_param *param_new(reel_params *ps, const char *name, reel_shape shape
     return p;
 }
 
-/* Room for a name more in the table and the list, so that adding then cannot fail. */
-static bool reserve(reel_params *ps, list *l)
+/* Room for more names in the table and the list, so that adding then cannot fail. */
+static bool reserve(reel_params *ps, list *l, size_t more)
 {
-    return list_reserve(l) && buckets_reserve(ps);
+    return list_reserve(l, more) && buckets_reserve(ps, more);
 }
 
 static void add_made(reel_params *ps, reel_param *p)
@@ -314,14 +320,20 @@ void reel_params_free(reel_params *ps)
  */
 static reel_param *param_copy(reel_params *to, list *l, const reel_param *p)
 {
-    if (!reserve(to, l)) {
+    if (!reserve(to, l, 1)) {
         return NULL;
     }
     reel_param *q = param_new(to, p->name, p->shape, p->size);
-    if (q) {
-        memcpy(q->data, p->data, p->size * reel_dtype_size(p->dtype));
-        q->loaded = p->loaded;
+    if (!q) {
+        return NULL;
     }
+    q->problem = p->problem ? reel__strdup(p->problem) : NULL;
+    if (p->problem && !q->problem) {
+        param_free(q);
+        return NULL;
+    }
+    memcpy(q->data, p->data, p->size * reel_dtype_size(p->dtype));
+    q->loaded = p->loaded;
     return q;
 }
 
@@ -369,6 +381,11 @@ reel_params *reel_params_copy(const reel_params *ps)
 /* The loaded tensor becomes a weight. */
 static reel_param *claim(reel_params *ps, reel_param *p, reel_shape shape)
 {
+    if (p->problem) {
+        reel_params_fail(ps, REEL_ERR_FORMAT, "weight '%s': the loaded tensor of that name %s",
+                         p->name, p->problem);
+        return NULL;
+    }
     if (!reel_shape_equal(p->shape, shape)) {
         char have[SHAPE_TEXT], want[SHAPE_TEXT];
         reel_params_fail(ps, REEL_ERR_SHAPE,
@@ -376,7 +393,7 @@ static reel_param *claim(reel_params *ps, reel_param *p, reel_shape shape)
                          p->name, shape_text(want, shape), shape_text(have, p->shape));
         return NULL;
     }
-    if (!list_reserve(&ps->made)) {
+    if (!list_reserve(&ps->made, 1)) {
         out_of_memory(ps, "weight", p->name);
         return NULL;
     }
@@ -404,7 +421,7 @@ static bool start(reel_param *p, reel_init init, int64_t blocks)
 static reel_param *make(reel_params *ps, const char *name, reel_shape shape, size_t size,
                         reel_init init, int64_t blocks)
 {
-    reel_param *p = reserve(ps, &ps->made) ? param_new(ps, name, shape, size) : NULL;
+    reel_param *p = reserve(ps, &ps->made, 1) ? param_new(ps, name, shape, size) : NULL;
     if (!p || !start(p, init, blocks)) {
         param_free(p);
         out_of_memory(ps, "weight", name);
@@ -465,54 +482,136 @@ reel_param *reel_params_get(reel_params *ps, const char *name, reel_shape shape,
     return make(ps, name, shape, size, init, blocks ? blocks : 1);
 }
 
-/* Replaces the waiting tensor of that name, or is the first. */
-static reel_status wait_for_name(reel_params *ps, reel_param *old, const char *name,
-                                 reel_dtype dtype, const void *data, reel_shape shape, size_t size)
+static reel_status check_offer(reel_params *ps, const reel__offer *o, size_t *size)
 {
-    if (!old && !reserve(ps, &ps->waiting)) {
-        return out_of_memory(ps, "loaded tensor", name);
-    }
-    reel_param *p = param_new(ps, name, shape, size);
-    if (!p) {
-        return out_of_memory(ps, "loaded tensor", name);
-    }
-    reel__convert(p->data, p->dtype, data, dtype, size);
-    if (!old) {
-        p->loaded = true;
-        add_waiting(ps, p);
-        link_name(ps, p);
-        return REEL_OK;
-    }
-    void *stale = old->data;
-    old->data = p->data;
-    old->shape = p->shape;
-    old->size = size;
-    p->data = stale;
-    param_free(p);
-    return REEL_OK;
-}
-
-static reel_status check_offer(reel_params *ps, const char *name, reel_dtype dtype,
-                               const void *data, reel_shape shape, size_t *size)
-{
-    if (!name || !*name) {
+    if (!o->name || !*o->name) {
         reel_params_fail(ps, REEL_ERR_ARGUMENT, "reel_params_offer: a tensor needs a name");
         return REEL_ERR_ARGUMENT;
     }
-    if (dtype != REEL_F32 && dtype != REEL_F64) {
+    if (o->problem) {
+        return REEL_OK;
+    }
+    if (o->dtype != REEL_F32 && o->dtype != REEL_F64) {
         reel_params_fail(ps, REEL_ERR_SHAPE, "loaded tensor '%s' is %s: weights are f32 or f64",
-                         name, reel_dtype_name(dtype));
+                         o->name, reel_dtype_name(o->dtype));
         return REEL_ERR_SHAPE;
     }
-    if (!shape_size(shape, size)) {
-        reel_params_fail(ps, REEL_ERR_SHAPE, "loaded tensor '%s': its shape is invalid", name);
+    if (!shape_size(o->shape, size)) {
+        reel_params_fail(ps, REEL_ERR_SHAPE, "loaded tensor '%s': its shape is invalid", o->name);
         return REEL_ERR_SHAPE;
     }
-    if (!data && *size) {
-        reel_params_fail(ps, REEL_ERR_ARGUMENT, "loaded tensor '%s': its data is NULL", name);
+    if (!o->data && *size) {
+        reel_params_fail(ps, REEL_ERR_ARGUMENT, "loaded tensor '%s': its data is NULL", o->name);
         return REEL_ERR_ARGUMENT;
     }
     return REEL_OK;
+}
+
+/* What an offer comes to: a value for a weight, or a tensor that waits, perhaps in another's place.
+ */
+typedef struct landing {
+    reel_param *existing, *fresh;
+} landing;
+
+static reel_status land_on_weight(reel_params *ps, const reel__offer *o, const reel_param *p)
+{
+    if (o->problem) {
+        reel_params_fail(ps, REEL_ERR_FORMAT, "weight '%s': the loaded tensor of that name %s",
+                         o->name, o->problem);
+        return REEL_ERR_FORMAT;
+    }
+    if (!reel_shape_equal(p->shape, o->shape)) {
+        char have[SHAPE_TEXT], want[SHAPE_TEXT];
+        reel_params_fail(ps, REEL_ERR_SHAPE, "loaded tensor '%s' has shape %s, the weight has %s",
+                         o->name, shape_text(have, o->shape), shape_text(want, p->shape));
+        return REEL_ERR_SHAPE;
+    }
+    return REEL_OK;
+}
+
+/* The tensor that will wait; NULL when memory is out. */
+static reel_param *waiting_new(reel_params *ps, const reel__offer *o, size_t size)
+{
+    reel_param *p = param_new(ps, o->name, o->problem ? reel_dims(0) : o->shape, size);
+    if (!p) {
+        return NULL;
+    }
+    if (o->problem) {
+        p->problem = reel__strdup(o->problem);
+        if (!p->problem) {
+            param_free(p);
+            return NULL;
+        }
+    }
+    reel__convert(p->data, p->dtype, o->data, o->dtype, size);
+    p->loaded = true;
+    return p;
+}
+
+/* All of an offer that can fail. */
+static reel_status prepare(reel_params *ps, const reel__offer *o, landing *l)
+{
+    size_t size = 0;
+    reel_status status = check_offer(ps, o, &size);
+    if (status) {
+        return status;
+    }
+    l->existing = lookup(ps, o->name);
+    if (l->existing && !l->existing->waiting) {
+        return land_on_weight(ps, o, l->existing);
+    }
+    l->fresh = waiting_new(ps, o, size);
+    return l->fresh ? REEL_OK : out_of_memory(ps, "loaded tensor", o->name);
+}
+
+/* The waiting tensor becomes what `fresh` is, which is used up. */
+static void replace_waiting(reel_param *old, reel_param *fresh)
+{
+    reel_param taken = *old;
+    old->data = fresh->data;
+    old->shape = fresh->shape;
+    old->size = fresh->size;
+    old->problem = fresh->problem;
+    fresh->data = taken.data;
+    fresh->problem = taken.problem;
+    param_free(fresh);
+}
+
+static void land(reel_params *ps, const reel__offer *o, const landing *l)
+{
+    if (!l->fresh) {
+        reel_param *p = l->existing;
+        reel__convert(p->data, p->dtype, o->data, o->dtype, p->size);
+        p->loaded = true;
+        p->version++;
+    } else if (l->existing) {
+        replace_waiting(l->existing, l->fresh);
+    } else {
+        add_waiting(ps, l->fresh);
+        link_name(ps, l->fresh);
+    }
+}
+
+reel_status reel__params_offer_all(reel_params *ps, size_t n, const reel__offer *offers)
+{
+    landing *at = reel__calloc(n, sizeof *at);
+    if (!at || !reserve(ps, &ps->waiting, n)) {
+        reel__free(at);
+        return out_of_memory(ps, "loaded tensor", n && offers->name ? offers->name : "");
+    }
+    reel_status status = REEL_OK;
+    for (size_t i = 0; i < n && !status; i++) {
+        status = prepare(ps, &offers[i], &at[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (status) {
+            param_free(at[i].fresh);
+        } else {
+            land(ps, &offers[i], &at[i]);
+        }
+    }
+    reel__free(at);
+    return status;
 }
 
 reel_status reel_params_offer(reel_params *ps, const char *name, reel_dtype dtype, const void *data,
@@ -521,25 +620,8 @@ reel_status reel_params_offer(reel_params *ps, const char *name, reel_dtype dtyp
     if (!ps) {
         return REEL_ERR_ARGUMENT;
     }
-    size_t size = 0;
-    reel_status status = check_offer(ps, name, dtype, data, shape, &size);
-    if (status) {
-        return status;
-    }
-    reel_param *p = lookup(ps, name);
-    if (!p || p->waiting) {
-        return wait_for_name(ps, p, name, dtype, data, shape, size);
-    }
-    if (!reel_shape_equal(p->shape, shape)) {
-        char have[SHAPE_TEXT], want[SHAPE_TEXT];
-        reel_params_fail(ps, REEL_ERR_SHAPE, "loaded tensor '%s' has shape %s, the weight has %s",
-                         name, shape_text(have, shape), shape_text(want, p->shape));
-        return REEL_ERR_SHAPE;
-    }
-    reel__convert(p->data, p->dtype, data, dtype, size);
-    p->loaded = true;
-    p->version++;
-    return REEL_OK;
+    const reel__offer offer = {.name = name, .dtype = dtype, .data = data, .shape = shape};
+    return reel__params_offer_all(ps, 1, &offer);
 }
 
 /* Asking the set
@@ -578,6 +660,11 @@ int64_t reel_params_size(const reel_params *ps)
         size += (int64_t)ps->made.at[i]->size;
     }
     return size;
+}
+
+const reel_param *reel__params_waiting(const reel_params *ps, size_t k)
+{
+    return ps && k < ps->waiting.n ? ps->waiting.at[k] : NULL;
 }
 
 const char *reel_params_unclaimed(const reel_params *ps, size_t k)

@@ -16,6 +16,7 @@ struct reel_param {
     reel_dtype dtype;
     bool waiting; /* a loaded tensor whose name nobody has asked for: not yet a weight */
     bool frozen, loaded, fresh;
+    char *problem;    /* why this waiting tensor can be no weight; NULL when it can */
     reel_param *next; /* in its hash bucket */
 };
 
@@ -27,6 +28,21 @@ static inline uint64_t reel__param_key(const reel_param *p)
 /* Copies n elements between real types. */
 void reel__convert(void *to, reel_dtype to_dtype, const void *from, reel_dtype from_dtype,
                    size_t n);
+
+/* A tensor to be offered. One that can be no weight (its elements are no reals, ...) still waits, without
+ * data, with the problem that is to be told when a weight of its name is made. */
+typedef struct reel__offer {
+    const char *name;
+    reel_dtype dtype;
+    const void *data;
+    reel_shape shape;
+    const char *problem; /* text to follow the name; NULL when there is none */
+} reel__offer;
+
+/* reel_params_offer for n tensors of different names: for all of them or, on an error, for none. */
+reel_status reel__params_offer_all(reel_params *ps, size_t n, const reel__offer *offers);
+/* The k-th loaded tensor that no weight has claimed; NULL after the last. */
+const reel_param *reel__params_waiting(const reel_params *ps, size_t k);
 
 /* What is wrong with a start, as text to follow "start "; NULL when nothing is. */
 const char *reel__init_problem(reel_init init);

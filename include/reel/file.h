@@ -13,13 +13,14 @@
 
 REEL_BEGIN
 
-/** Writes all weights of the set as one safetensors file, names and dtypes as they are. The message of a
- * failure is the set's (reel_params_message). */
+/** Writes all weights of the set as one safetensors file, names and dtypes as they are, then the loaded
+ * tensors that still wait for their name. The message of a failure is the set's (reel_params_message). */
 REEL_API REEL_CHECKED reel_status reel_params_save(reel_params *ps, const char *path);
 /** Reads a safetensors file: each tensor goes to the weight of its name, converted to the set's dtype
  * (F16, BF16, F32 and F64 are read), or waits for it. A file that is truncated, corrupted, has an
  * oversized header, or a tensor of another shape or dtype than expected gives one error that names the
- * file, the tensor and what was expected; then nothing has changed. */
+ * file, the tensor and what was expected; then nothing has changed. A tensor that can be no weight, such as
+ * PyTorch's integer `num_batches_tracked`, is an error only when a weight of its name is made. */
 REEL_API REEL_CHECKED reel_status reel_params_load(reel_params *ps, const char *path);
 
 /** A safetensors file as a table of tensors and text: what checkpoints and tools are made of. */
