@@ -1,0 +1,232 @@
+/* Job: reel_draw: check what was asked for, collect the nodes, send the picture where it belongs.
+ * Invariant: whatever fails, the old file stays whole and the reason is the tape's message.
+ * Must not know: how pictures are laid out or rendered. */
+#include <reel/draw.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "memory.h"
+#include "picture.h"
+#include "write.h"
+
+reel_status reel__picture_fail(const reel__picture *p, reel_status status, const char *format, ...)
+{
+    char text[REEL__MESSAGE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    reel__fail(p->tape, status, p->args->at, "reel_draw: %s", text);
+    return p->tape->status;
+}
+
+static reel_status no_memory(const reel__picture *p)
+{
+    return reel__picture_fail(p, REEL_ERR_MEMORY, "out of memory for a drawing of %zu nodes", p->nodes.n);
+}
+
+/* Roots ------------------------------------------------------------------------------------------- */
+
+static size_t root_count(const reel_draw_args *args)
+{
+    return args->more + (args->root != NULL);
+}
+
+static const reel_node *root_at(const reel_draw_args *args, size_t i)
+{
+    return args->root ? i ? args->roots[i - 1] : args->root : args->roots[i];
+}
+
+static reel_tape *tape_of(const reel_draw_args *args)
+{
+    for (size_t i = 0; i < root_count(args); i++) {
+        reel_tape *tape = reel_node_tape(root_at(args, i));
+        if (tape) {
+            return tape;
+        }
+    }
+    return NULL;
+}
+
+static bool admit(const reel__picture *p)
+{
+    for (size_t i = 0; i < root_count(p->args); i++) {
+        const reel_node *x = root_at(p->args, i);
+        const reel__slot *s = reel__live(x);
+        if (!s) {
+            reel__fail_dead(p->tape, p->args->at, "reel_draw", x);
+            return false;
+        }
+        if (s->tape != p->tape) {
+            reel__picture_fail(p, REEL_ERR_ARGUMENT, "root %zu is a node of another tape", i);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Arguments have smaller ids than what uses them, so one sweep down the ids finds all. */
+static bool collect(reel__picture *p)
+{
+    reel_tape *tape = p->tape;
+    uint32_t walk = reel__walk(tape), highest = 0;
+    for (size_t i = 0; i < root_count(p->args); i++) {
+        reel__slot *s = reel__slot_of(root_at(p->args, i));
+        s->stamp = walk;
+        highest = s->id > highest ? s->id : highest;
+    }
+    for (uint32_t id = highest + 1; id-- > 0;) {
+        const reel__slot *s = reel__slot_at(tape, id);
+        if (s->stamp != walk) {
+            continue;
+        }
+        if (!reel__ids_push(&p->nodes, id)) {
+            return false;
+        }
+        for (int i = 0; i < s->n; i++) {
+            reel__args(s)[i]->stamp = walk;
+        }
+    }
+    for (size_t i = 0, j = p->nodes.n - 1; i < j; i++, j--) {
+        uint32_t swap = p->nodes.v[i];
+        p->nodes.v[i] = p->nodes.v[j];
+        p->nodes.v[j] = swap;
+    }
+    for (uint32_t k = 0; k < p->nodes.n; k++) {
+        reel__drawn(p, k)->mark = k;
+    }
+    return true;
+}
+
+static void mark_roots(reel__picture *p)
+{
+    for (size_t i = 0; i < root_count(p->args); i++) {
+        uint32_t f = p->figure_of[reel__slot_of(root_at(p->args, i))->mark];
+        if (f != REEL__NONE) {
+            p->figure[f].root = true;
+        }
+    }
+}
+
+/* Targets ----------------------------------------------------------------------------------------- */
+
+static bool put_stream(void *stream, const char *text, size_t n)
+{
+    return fwrite(text, 1, n, stream) == n;
+}
+
+static bool put_file(void *file, const char *text, size_t n)
+{
+    return reel__writer_put(file, text, n);
+}
+
+static reel_status to_stream(const reel__picture *p)
+{
+    reel__text out = {.sink = put_stream, .context = p->args->stream};
+    errno = 0;
+    bool enough = reel__picture_write(p, &out);
+    bool taken = reel__text_flush(&out) && fflush(p->args->stream) == 0;
+    int why = errno;
+    enough = enough && !out.no_memory;
+    reel__text_free(&out);
+    if (!enough) {
+        return no_memory(p);
+    }
+    return taken ? REEL_OK
+                 : reel__picture_fail(p, REEL_ERR_FILE, "cannot write to the stream: %s",
+                                      why ? strerror(why) : "it is closed or in error");
+}
+
+static reel_status to_file(const reel__picture *p)
+{
+    reel__writer file;
+    reel__text out = {.sink = put_file, .context = &file};
+    bool written = reel__writer_open(&file, p->args->path);
+    bool enough = !written || reel__picture_write(p, &out);
+    written = written && enough && reel__text_flush(&out) && reel__writer_commit(&file);
+    enough = enough && !out.no_memory;
+    if (!written) {
+        reel__writer_drop(&file);
+    }
+    reel__text_free(&out);
+    if (!enough) {
+        return no_memory(p);
+    }
+    return written ? REEL_OK : reel__picture_fail(p, file.status, "%s", file.message);
+}
+
+static bool same_word(const char *a, const char *b)
+{
+    for (; *a && *b; a++, b++) {
+        if ((*a >= 'A' && *a <= 'Z' ? *a - 'A' + 'a' : *a) != *b) {
+            return false;
+        }
+    }
+    return *a == *b;
+}
+
+/* "dot" for text, else the format that is asked of the program; NULL when the ending is unknown. */
+static const char *format_of(const char *path)
+{
+    static const char *const format[][2] = {
+        {"dot", "dot"}, {"gv", "dot"}, {"svg", "svg"}, {"png", "png"}, {"pdf", "pdf"}};
+    const char *name = strrchr(path, '/');
+    const char *end = strrchr(name ? name : path, '.');
+    for (size_t i = 0; end && i < sizeof format / sizeof *format; i++) {
+        if (same_word(end + 1, format[i][0])) {
+            return format[i][1];
+        }
+    }
+    return NULL;
+}
+
+static reel_status send(const reel__picture *p, const char *format)
+{
+    if (p->args->stream) {
+        return to_stream(p);
+    }
+    if (strcmp(format, "dot") == 0) {
+        return to_file(p);
+    }
+    return reel__picture_render(p, p->args->path, format);
+}
+
+reel_status reel_draw_with(const reel_draw_args *args)
+{
+    if (!args || (args->more && !args->roots)) {
+        return REEL_ERR_ARGUMENT;
+    }
+    reel__picture p = {.args = args, .tape = tape_of(args)};
+    if (!p.tape || p.tape->status) {
+        return p.tape ? p.tape->status : REEL_ERR_ARGUMENT;
+    }
+    if (!args->path == !args->stream) {
+        return reel__picture_fail(&p, REEL_ERR_ARGUMENT, "expected either a path or a stream");
+    }
+    if (args->collapse < REEL_DRAW_ALL || args->collapse > REEL_BY_MODULE) {
+        return reel__picture_fail(&p, REEL_ERR_ARGUMENT, "no way to collapse has number %d",
+                                  (int)args->collapse);
+    }
+    const char *format = args->path ? format_of(args->path) : "dot";
+    if (!format) {
+        return reel__picture_fail(
+            &p, REEL_ERR_ARGUMENT,
+            "%.400s: unknown kind of file: expected a name that ends in .dot, .gv, .svg, .png or .pdf",
+            args->path);
+    }
+    if (!admit(&p)) {
+        return p.tape->status;
+    }
+    reel_status status = REEL_OK;
+    if (collect(&p) && reel__picture_fill(&p)) {
+        mark_roots(&p);
+        status = send(&p, format);
+    } else {
+        status = no_memory(&p);
+    }
+    reel__picture_free(&p);
+    return status;
+}

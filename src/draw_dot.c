@@ -1,0 +1,456 @@
+/* Job: write a picture as DOT text: figures in clusters, edges, and what keeps time going from left to right.
+ * Invariant: the text depends on the picture alone, names are counted from its first node, and nothing in
+ * it was named by a user without passing through the escapes of label.h.
+ * Must not know: tapes, but for the arguments of a node that uses shared weights.
+ *
+ * Layout. With every node shown, data flow from left to right, so that time does too; gradients flow back,
+ * from right to left, in a block of their own. Collapsed, modules stack from bottom to top and the steps of
+ * a module stand side by side; gradients go on above the loss. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "memory.h"
+#include "picture.h"
+
+enum { TITLE_LIMIT = 200, DEEPEST_INDENT = 16 };
+
+#define FORWARD_LINE "#0072B2"
+#define BACKWARD_LINE "#D55E00"
+#define SECOND_LINE "#AA4499"
+#define QUIET_LINE "#999999"
+
+typedef struct writer {
+    const reel__picture *p;
+    reel__text *out;
+    uint32_t base;     /* the first drawn id: names count from it */
+    uint32_t clusters; /* written so far */
+    bool collapsed;
+} writer;
+
+/* Names ------------------------------------------------------------------------------------------- */
+
+static bool is_single(const reel__figure *f)
+{
+    return f->count == 1 && f->kind != REEL__FIGURE_MODULE;
+}
+
+static void write_name(const writer *w, uint32_t figure)
+{
+    const reel__figure *f = &w->p->figure[figure];
+    if (is_single(f)) {
+        reel__text_format(w->out, "n%" PRIu32, f->first - w->base);
+    } else {
+        reel__text_format(w->out, "b%" PRIu32, figure);
+    }
+}
+
+/* The stub that stands for a shared weight beside one of its users. */
+static void write_stub_name(const writer *w, uint32_t weight, uint32_t user)
+{
+    write_name(w, weight);
+    write_name(w, user);
+}
+
+static void indent(const writer *w, uint32_t depth)
+{
+    for (uint32_t i = 0; i <= depth && i < DEEPEST_INDENT; i++) {
+        reel__text_add(w->out, "    ");
+    }
+}
+
+/* Figures ----------------------------------------------------------------------------------------- */
+
+static const char *line_of(uint8_t order)
+{
+    return order == 0 ? FORWARD_LINE : order == 1 ? BACKWARD_LINE : SECOND_LINE;
+}
+
+static const char *fill_of(uint8_t order, bool strong)
+{
+    static const char *const fill[3][2] = {
+        {"#E3EFF8", "#B5D3EA"}, {"#FDEADF", "#F7CDB4"}, {"#F6E6F1", "#E6C3DC"}};
+    return fill[order < 2 ? order : 2][strong];
+}
+
+static void write_look(const writer *w, const reel__figure *f)
+{
+    const reel__slot *s = reel__slot_at(w->p->tape, f->first);
+    bool several = f->kind == REEL__FIGURE_MODULE;
+    const char *dashed = f->order ? ",dashed" : "";
+    if (f->kind == REEL__FIGURE_WEIGHT) {
+        reel__text_add(w->out, ", style=\"filled\", fillcolor=\"#FFF3C4\", color=\"#B8860B\"");
+    } else if (!several && s->n == 0) {
+        reel__text_format(w->out, ", style=\"rounded,filled%s\", fillcolor=\"#F4F4F4\", color=\"#BBBBBB\"", dashed);
+    } else if (!several && s->op->flags & REEL_OP_VIEW) {
+        reel__text_format(w->out,
+                          ", style=\"rounded,filled%s\", fillcolor=\"white\", color=\"%s\", fontcolor=\"#444444\"",
+                          dashed, f->order ? line_of(f->order) : QUIET_LINE);
+    } else if (f->order || several || s->op->flags & REEL_OP_MATMUL) {
+        reel__text_format(w->out, ", style=\"rounded,filled%s\", fillcolor=\"%s\", color=\"%s\"", dashed,
+                          fill_of(f->order, several || s->op->flags & REEL_OP_MATMUL), line_of(f->order));
+    }
+    reel__text_add(w->out, f->root ? ", penwidth=2.5" : "");
+}
+
+/* Columns keep the steps of different modules above each other. */
+static void write_column(const writer *w, const reel__figure *f)
+{
+    const reel__place *place = &w->p->place[f->place];
+    if (w->collapsed && place->timed) {
+        reel__text_format(w->out, ", group=\"t%" PRId64 "\"", place->column);
+    }
+}
+
+/* One stub for each use of a shared weight, next to the user: lines from one weight to all steps would
+ * cover the picture. */
+static void write_stubs(const writer *w, uint32_t figure, uint32_t depth)
+{
+    const reel__picture *p = w->p;
+    const reel__slot *s = reel__slot_at(p->tape, p->figure[figure].first);
+    for (int i = 0; i < s->n; i++) {
+        uint32_t weight = p->figure_of[reel__args(s)[i]->mark];
+        if (weight == REEL__NONE || !p->figure[weight].shared) {
+            continue;
+        }
+        indent(w, depth);
+        write_stub_name(w, weight, figure);
+        reel__text_add(w->out, " [label=<");
+        reel__weight_stub(p, weight, w->out);
+        reel__text_add(w->out, ">, shape=plain, style=\"\", fontsize=9, fontcolor=\"#8A6508\"]\n");
+    }
+}
+
+static void write_figure(const writer *w, uint32_t figure, uint32_t depth)
+{
+    const reel__figure *f = &w->p->figure[figure];
+    indent(w, depth);
+    write_name(w, figure);
+    reel__text_add(w->out, " [label=<");
+    reel__figure_label(w->p, figure, w->out);
+    reel__text_add(w->out, ">");
+    write_look(w, f);
+    write_column(w, f);
+    reel__text_add(w->out, ", tooltip=\"");
+    reel__figure_tooltip(w->p, figure, w->out);
+    reel__text_add(w->out, "\"]\n");
+    if (!w->collapsed && f->kind == REEL__FIGURE_NODE) {
+        write_stubs(w, figure, depth);
+    }
+}
+
+/* Clusters ---------------------------------------------------------------------------------------- */
+
+static void open_cluster(writer *w, uint32_t place)
+{
+    const reel__place *q = &w->p->place[place];
+    indent(w, q->depth - 1);
+    reel__text_format(w->out, "subgraph cluster_%" PRIu32 " {\n", w->clusters++);
+    indent(w, q->depth);
+    reel__text_add(w->out, "label=<");
+    if (q->pass && q->order == 1) {
+        reel__text_add(w->out, "<b>backward</b>");
+    } else if (q->pass) {
+        reel__text_format(w->out, "<b>derivative of order %d</b>", (int)q->order);
+    } else if (q->name) {
+        reel__text_add(w->out, "<b>");
+        reel__text_html(w->out, *q->name ? q->name : " ", TITLE_LIMIT);
+        reel__text_add(w->out, "</b>");
+    } else {
+        reel__text_format(w->out, "t=%" PRId64, q->t);
+    }
+    const char *fill = q->pass ? "#FFFBF8" : q->name ? "#F7F7F7" : "#FFFFFF";
+    reel__text_format(w->out, ">; style=\"rounded,filled%s\"; color=\"%s\"; fillcolor=\"%s\";\n",
+                      q->pass ? ",dashed" : "", q->order ? line_of(q->order) : QUIET_LINE, fill);
+}
+
+static void write_inside(const writer *w, uint32_t place)
+{
+    const reel__place *q = &w->p->place[place];
+    for (uint32_t f = q->figure; f != REEL__NONE; f = w->p->figure[f].next) {
+        write_figure(w, f, q->depth);
+    }
+}
+
+/* Down to the first child, on to the next sibling, up when there is none. */
+static void write_clusters(writer *w)
+{
+    const reel__place *place = w->p->place;
+    uint32_t at = 0;
+    for (;;) {
+        if (at) {
+            open_cluster(w, at);
+        }
+        write_inside(w, at);
+        if (place[at].child) {
+            at = place[at].child;
+            continue;
+        }
+        while (at) {
+            indent(w, place[at].depth - 1);
+            reel__text_add(w->out, "}\n");
+            if (place[at].sibling) {
+                at = place[at].sibling;
+                break;
+            }
+            at = place[at].parent;
+        }
+        if (!at) {
+            return;
+        }
+    }
+}
+
+static void write_weights(const writer *w)
+{
+    bool open = false;
+    for (uint32_t f = 0; f < w->p->figures; f++) {
+        if (w->p->figure[f].kind != REEL__FIGURE_WEIGHT) {
+            continue;
+        }
+        if (!open) {
+            reel__text_add(w->out, "    subgraph cluster_weights {\n"
+                                   "        label=<<b>weights</b>>; style=\"rounded,filled\"; "
+                                   "color=\"#B8860B\"; fillcolor=\"#FFFDF5\";\n");
+            open = true;
+        }
+        write_figure(w, f, 1);
+    }
+    reel__text_add(w->out, open ? "    }\n" : "");
+}
+
+/* Edges ------------------------------------------------------------------------------------------- */
+
+/* Where one end of an edge stands to the other. */
+typedef struct course {
+    const reel__figure *from, *to;
+    bool weight;  /* from a weight */
+    bool crosses; /* to another order of differentiation: a forward value that a gradient needs */
+    bool step;    /* to another time step */
+    bool back;    /* the layout is to go against the arrow */
+    bool level;   /* both ends are in one row */
+} course;
+
+static course course_of(const writer *w, uint32_t from, uint32_t to)
+{
+    const reel__picture *p = w->p;
+    course c = {.from = &p->figure[from], .to = &p->figure[to]};
+    const reel__place *a = &p->place[c.from->place], *b = &p->place[c.to->place];
+    c.weight = c.from->kind == REEL__FIGURE_WEIGHT;
+    c.crosses = !c.weight && c.from->order != c.to->order;
+    c.step = !c.weight && a->timed && b->timed && a->column != b->column;
+    c.level = w->collapsed && a->module == b->module;
+    if (c.step) {
+        c.back = a->column > b->column;
+    } else if (!w->collapsed && !c.weight && !c.crosses) {
+        c.back = c.from->order % 2;
+    }
+    return c;
+}
+
+static void write_edge_look(const writer *w, const course *c)
+{
+    if (c->weight) {
+        reel__text_add(w->out, "color=\"#D8C48A\", arrowsize=0.5");
+    } else if (c->crosses) {
+        reel__text_format(w->out, "color=\"%s\", style=dotted, arrowsize=0.5, weight=0", QUIET_LINE);
+    } else if (c->to->order) {
+        reel__text_format(w->out, "color=\"%s\", style=dashed", line_of(c->to->order));
+    } else if (c->step) {
+        reel__text_format(w->out, "color=\"%s\"", FORWARD_LINE);
+    } else {
+        reel__text_add(w->out, "color=\"#333333\"");
+    }
+    if (c->step && !c->crosses) {
+        reel__text_add(w->out, ", penwidth=2");
+    }
+    if (c->back) {
+        reel__text_add(w->out, ", dir=back");
+    }
+}
+
+/* What of the edge the layout has to obey. */
+static void write_edge_pull(const writer *w, const course *c)
+{
+    if (c->step && (c->crosses || (w->collapsed && !c->level))) {
+        reel__text_add(w->out, ", constraint=false");
+    } else if (w->collapsed && !c->step && !c->weight && !c->crosses && c->from != c->to) {
+        reel__text_add(w->out, ", weight=8");
+    }
+}
+
+static void write_edge(const writer *w, uint64_t edge)
+{
+    uint32_t from = reel__edge_from(edge), to = reel__edge_to(edge);
+    course c = course_of(w, from, to);
+    reel__text_add(w->out, "    ");
+    if (c.from->shared) {
+        write_stub_name(w, from, to);
+    } else {
+        write_name(w, c.back ? to : from);
+    }
+    reel__text_add(w->out, " -> ");
+    write_name(w, c.back ? from : to);
+    reel__text_add(w->out, " [");
+    write_edge_look(w, &c);
+    write_edge_pull(w, &c);
+    reel__text_add(w->out, "]\n");
+}
+
+/* Order in time ----------------------------------------------------------------------------------- */
+
+typedef struct ordered {
+    uint32_t group, self; /* the place or figure, and what it is in order within */
+    int64_t t;
+} ordered;
+
+static int compare_ordered(const void *a, const void *b)
+{
+    const ordered *x = a, *y = b;
+    if (x->group != y->group) {
+        return x->group < y->group ? -1 : 1;
+    }
+    if (x->t != y->t) {
+        return x->t < y->t ? -1 : 1;
+    }
+    return x->self < y->self ? -1 : x->self > y->self;
+}
+
+static void write_invisible(const writer *w, uint32_t from, uint32_t to)
+{
+    reel__text_add(w->out, "    ");
+    write_name(w, from);
+    reel__text_add(w->out, " -> ");
+    write_name(w, to);
+    reel__text_add(w->out, " [style=invis]\n");
+}
+
+/* Steps that no data lead between are put in order by an edge that is not seen. */
+static void order_clusters(const writer *w, ordered *list)
+{
+    const reel__picture *p = w->p;
+    size_t n = 0;
+    for (uint32_t i = 1; i < p->places; i++) {
+        const reel__place *q = &p->place[i];
+        if (!q->name && !q->pass && q->lowest != REEL__NONE) {
+            list[n++] = (ordered){.group = q->parent, .self = i, .t = q->t};
+        }
+    }
+    qsort(list, n, sizeof *list, compare_ordered);
+    for (size_t i = 1; i < n; i++) {
+        const reel__place *a = &p->place[list[i - 1].self], *b = &p->place[list[i].self];
+        bool mirrored = a->order % 2;
+        if (a->parent == b->parent && !(a->linked && reel__next_step(a, b))) {
+            write_invisible(w, mirrored ? a->lowest : a->highest, mirrored ? b->highest : b->lowest);
+        }
+    }
+}
+
+static bool has_edge(const reel__picture *p, uint32_t from, uint32_t to)
+{
+    uint64_t wanted = reel__edge(from, to);
+    size_t low = 0, high = p->edges;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (p->edge[middle] < wanted) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < p->edges && p->edge[low] == wanted;
+}
+
+/* The weights of one module stand at the left of its row. */
+static size_t list_rows(const reel__picture *p, ordered *list)
+{
+    size_t n = 0;
+    for (uint32_t f = 0; f < p->figures; f++) {
+        const reel__place *q = &p->place[p->figure[f].place];
+        if (p->figure[f].kind == REEL__FIGURE_MODULE && q->timed) {
+            list[n++] = (ordered){.group = q->module, .self = f, .t = q->column};
+        } else if (p->figure[f].kind == REEL__FIGURE_WEIGHT && p->figure[f].place) {
+            list[n++] = (ordered){.group = q->module, .self = f, .t = INT64_MIN};
+        }
+    }
+    qsort(list, n, sizeof *list, compare_ordered);
+    return n;
+}
+
+static void write_row(const writer *w, const ordered *list, size_t n)
+{
+    reel__text_add(w->out, "    { rank=same;");
+    for (size_t i = 0; i < n; i++) {
+        reel__text_add(w->out, " ");
+        write_name(w, list[i].self);
+        reel__text_add(w->out, ";");
+    }
+    reel__text_add(w->out, " }\n");
+    for (size_t i = 1; i < n; i++) {
+        uint32_t a = list[i - 1].self, b = list[i].self;
+        if (!has_edge(w->p, a, b) && !has_edge(w->p, b, a)) {
+            write_invisible(w, a, b);
+        }
+    }
+}
+
+static void write_rows(const writer *w, ordered *list)
+{
+    size_t n = list_rows(w->p, list);
+    for (size_t begin = 0, end; begin < n; begin = end) {
+        for (end = begin + 1; end < n && list[end].group == list[begin].group; end++) {
+        }
+        if (end - begin > 1) {
+            write_row(w, list + begin, end - begin);
+        }
+    }
+}
+
+/* All --------------------------------------------------------------------------------------------- */
+
+static void write_head(const writer *w)
+{
+    reel__text *out = w->out;
+    reel__text_add(out, "digraph reel {\n    graph [");
+    reel__text_add(out, w->collapsed ? "rankdir=BT, newrank=true, nodesep=0.3, ranksep=0.35"
+                                     : "rankdir=LR, nodesep=0.15, ranksep=0.3");
+    reel__text_add(out, ", fontname=\"Helvetica,DejaVu Sans,sans-serif\", fontsize=11");
+    if (w->p->args->title && *w->p->args->title) {
+        reel__text_add(out, ", labelloc=t, label=<<font point-size=\"18\">");
+        reel__text_html(out, w->p->args->title, TITLE_LIMIT);
+        reel__text_add(out, "</font>>");
+    }
+    reel__text_format(out, "]\n    node [shape=box, style=\"rounded,filled\", fillcolor=\"%s\", color=\"%s\",",
+                      fill_of(0, false), FORWARD_LINE);
+    reel__text_add(out, " fontname=\"Helvetica,DejaVu Sans,sans-serif\", fontsize=12, height=0.3, width=0.3,"
+                        " margin=\"0.08,0.04\"]\n    edge [arrowsize=0.6]\n");
+}
+
+bool reel__picture_write(const reel__picture *p, reel__text *out)
+{
+    size_t most = p->places > p->figures ? p->places : p->figures;
+    ordered *list = reel__reallocarray(NULL, most, sizeof *list);
+    if (!list) {
+        return false;
+    }
+    writer w = {.p = p, .out = out, .base = p->nodes.v[0], .collapsed = p->args->collapse != REEL_DRAW_ALL};
+    write_head(&w);
+    if (w.collapsed) {
+        for (uint32_t f = 0; f < p->figures; f++) {
+            write_figure(&w, f, 0);
+        }
+    } else {
+        write_weights(&w);
+        write_clusters(&w);
+    }
+    for (size_t e = 0; e < p->edges; e++) {
+        write_edge(&w, p->edge[e]);
+    }
+    if (w.collapsed) {
+        write_rows(&w, list);
+    } else {
+        order_clusters(&w, list);
+    }
+    reel__text_add(out, "}\n");
+    reel__free(list);
+    return true;
+}
