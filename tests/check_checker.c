@@ -181,22 +181,22 @@ static reel_node *sample_two(reel_sampler *s, const reel_op *op, int k, reel_sha
     return reel_apply2(REEL_HERE, op, a, reel_sample_real(s, 0.2, 1, second), NULL);
 }
 
-#define ELEMENTWISE(name, rule)                                     \
+#define ELEMENTWISE(base, rule)                                     \
     static reel_node *rule##_sample(reel_sampler *s, int k);        \
     static const reel_op rule##_op = {.name = #rule,                \
-                                      .arity = ARITY_##name,        \
+                                      .arity = ARITY_##base,        \
                                       .flags = REEL_OP_ELEMENTWISE, \
-                                      .map_f64 = name##_map,        \
+                                      .map_f64 = base##_map,        \
                                       .gradient = rule,             \
                                       .sample = rule##_sample};
-#define ONE(name, rule, lo, hi)                             \
-    ELEMENTWISE(name, rule)                                 \
+#define ONE(base, rule, lo, hi)                             \
+    ELEMENTWISE(base, rule)                                 \
     static reel_node *rule##_sample(reel_sampler *s, int k) \
     {                                                       \
         return sample_one(s, &rule##_op, k, lo, hi);        \
     }
-#define TWO(name, rule)                                       \
-    ELEMENTWISE(name, rule)                                   \
+#define TWO(base, rule)                                       \
+    ELEMENTWISE(base, rule)                                   \
     static reel_node *rule##_sample(reel_sampler *s, int k)   \
     {                                                         \
         return sample_two(s, &rule##_op, k, reel_dims(3, 3)); \

@@ -10,20 +10,24 @@
 
 REEL_BEGIN
 
+/** How derivatives are compared. A direction moves one input or weight as a whole; one that fails is halved
+ * until it leads to a wrong entry. */
 typedef enum reel_check_mode {
     REEL_CHECK_AUTO = 0,  /**< full up to 200 entries in all, else random directions */
     REEL_CHECK_FULL,      /**< every entry of every input by a central difference */
     REEL_CHECK_DIRECTIONS /**< directional derivatives along random directions: cheap at any size */
 } reel_check_mode;
 
-/** What a check found. `ok` is the verdict; the rest tells the worst entry. */
+/** What a check found. `ok` is the verdict; the rest tells the worst entry. At order 2 the gradient of
+ * <∇f, v> is compared for a fixed random v, by reel_grad and by reel_vjp, also against the cotangent that
+ * weighs the results, which is then named "the cotangent". */
 typedef struct reel_check_report {
     bool ok;
     reel_status status;     /**< not REEL_OK: the check could not be carried out; see message */
     char message[512];      /**< one or more lines fit to print: verdict and worst entry */
     int order;              /**< 1 or 2: where the worst entry was found */
     char name[96];          /**< which input or weight */
-    int64_t index;          /**< which element (row-major); -1: a direction through all of them */
+    int64_t index;          /**< which element (row-major); -1: a direction through all of its elements */
     double analytic, numeric, absolute, relative;
     int64_t compared;       /**< derivatives compared */
     int64_t kinks;          /**< entries left out because the function is not smooth there */
@@ -36,7 +40,7 @@ typedef struct reel_check_args {
     reel_check_report *report;  /**< filled in; required */
     int order;                  /**< 1 or 2 [1] */
     reel_check_mode mode;
-    int directions;             /**< [8] */
+    int directions;             /**< per input or weight [8] */
     double tolerance;           /**< [1e-6] */
     double step;                /**< largest step of the difference formula [1e-2, relative to max(1,|x|)] */
     uint64_t seed;
@@ -55,14 +59,17 @@ typedef struct reel_check_args {
 } reel_check_args;
 
 /** Checks every sample of an op: `reel_check_op(&report, &op)`. Returns report->ok. */
-#define reel_check_op(r, o, ...) reel_check_op_with(&(reel_check_args){.report = (r), .op = (o), __VA_ARGS__})
+#define reel_check_op(r, ...) reel_check_op_with(&(reel_check_args){.report = (r), .op = __VA_ARGS__})
 REEL_API bool reel_check_op_with(const reel_check_args *args);
-/** Checks a cell over `steps` steps: all weights, inputs and initial states. Returns report->ok. */
-#define reel_check_cell(r, c, ...) reel_check_cell_with(&(reel_check_args){.report = (r), .cell = (c), __VA_ARGS__})
+/** Checks a cell over `steps` steps: all weights, inputs and initial states:
+ * `reel_check_cell(&report, cell, .steps = 5)`. Returns report->ok. */
+#define reel_check_cell(r, ...) reel_check_cell_with(&(reel_check_args){.report = (r), .cell = __VA_ARGS__})
 REEL_API bool reel_check_cell_with(const reel_check_args *args);
 /** Checks any function of inputs and weights. A result that is not scalar is reduced by a fixed random
- * weighting, so that no symmetry hides an error. Returns report->ok. */
-#define reel_check_function(r, f, ...) reel_check_function_with(&(reel_check_args){.report = (r), .function = (f), __VA_ARGS__})
+ * weighting, so that no symmetry hides an error: `reel_check_function(&report, f, .inputs = 1, .shape = &s)`.
+ * Returns report->ok. */
+#define reel_check_function(r, ...)                                                                 \
+    reel_check_function_with(&(reel_check_args){.report = (r), .function = __VA_ARGS__})
 REEL_API bool reel_check_function_with(const reel_check_args *args);
 
 REEL_END

@@ -1,0 +1,1066 @@
+/* The tape: errors that stick, values on demand, what survives a reset, what does not. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <reel/op.h>
+#include <reel/ops.h>
+#include <reel/params.h>
+#include <reel/tape.h>
+
+#include "suite.h"
+
+static reel_tape *tape64(void)
+{
+    return reel_tape_new(1, .dtype = REEL_F64);
+}
+
+static reel_node *vector(reel_tape *tape, double a, double b, double c)
+{
+    return reel_input(tape, REEL_F64, ((const double[]){a, b, c}), reel_dims(3));
+}
+
+static reel_node *filled(reel_tape *tape, int64_t rows, int64_t columns)
+{
+    return reel_constant(tape, 1, reel_dims(rows, columns));
+}
+
+static double value(reel_node *x)
+{
+    double v = NAN;
+    ck_assert_msg(reel_scalar(x, &v) == REEL_OK, "%s", reel_tape_message(reel_node_tape(x)));
+    return v;
+}
+
+static void expect_message(reel_tape *tape, int line, const char *rest)
+{
+    char wanted[512];
+    snprintf(wanted, sizeof wanted, "check_tape.c:%d: %s", line, rest);
+    ck_assert_str_eq(reel_tape_message(tape), wanted);
+}
+
+static void expect_in_message(reel_tape *tape, const char *part)
+{
+    ck_assert_msg(strstr(reel_tape_message(tape), part) != NULL, "'%s' is not in '%s'", part,
+                  reel_tape_message(tape));
+}
+
+/* Errors
+ * -------------------------------------------------------------------------------------------- */
+
+START_TEST(message_tells_what_where_why)
+{
+    reel_tape *tape = tape64();
+    reel_node *a = filled(tape, 32, 100), *b = filled(tape, 128, 65);
+    reel_scope_enter(tape, "decoder");
+    reel_scope_enter(tape, "mgu");
+    reel_scope_step(tape, 3);
+    int line = __LINE__ + 1;
+    reel_node *y = reel_matmul(a, b);
+    ck_assert_ptr_nonnull(y);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_SHAPE);
+    expect_message(tape, line,
+                   "matmul: [32,100] x [128,65]: inner sizes differ (in decoder/mgu, t=3)");
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(first_error_wins_and_sticks)
+{
+    reel_tape *tape = tape64();
+    reel_node *x = vector(tape, 1, 2, 3);
+    int line = __LINE__ + 1;
+    reel_node *bad = reel_add(x, filled(tape, 1, 2));
+    expect_message(tape, line, "add: [3] x [1,2]: shapes do not broadcast");
+    reel_node *worse = reel_mul(reel_tanh(bad), NULL);
+    ck_assert_ptr_eq(worse, bad);
+    ck_assert_ptr_eq(reel_sum(x), bad);
+    ck_assert_ptr_eq(reel_input(tape, REEL_F64, NULL, reel_dims(3)), bad);
+    expect_message(tape, line, "add: [3] x [1,2]: shapes do not broadcast");
+    double v = 5, three[3];
+    reel_node *dx = NULL;
+    ck_assert_int_eq(reel_eval(1, &x), REEL_ERR_SHAPE);
+    ck_assert_int_eq(reel_scalar(bad, &v), REEL_ERR_SHAPE);
+    ck_assert_double_eq(v, 5);
+    ck_assert_int_eq(reel_read(x, three, 3), REEL_ERR_SHAPE);
+    ck_assert_ptr_null(reel_data(x));
+    ck_assert_int_eq(reel_grad(x, 1, &x, &dx), REEL_ERR_SHAPE);
+    ck_assert_ptr_eq(dx, bad);
+    ck_assert_int_eq(reel_vjp(1, &x, &x, 1, &x, &dx), REEL_ERR_SHAPE);
+    ck_assert_int_eq(reel_jvp(1, &x, 1, &x, &x, &dx), REEL_ERR_SHAPE);
+    ck_assert_int_eq(reel_node_size(bad), 0);
+    ck_assert_int_eq(reel_node_rank(bad), 0);
+    ck_assert_int_eq(reel_node_id(bad), -1);
+    ck_assert_str_eq(reel_node_where(bad), "");
+    reel_tape_reset(tape);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_OK);
+    ck_assert_str_eq(reel_tape_message(tape), "");
+    ck_assert_double_eq(value(reel_sum(vector(tape, 1, 2, 3))), 6);
+    reel_tanh(bad);
+    ck_assert_int_ne(reel_tape_status(tape), REEL_OK);
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(null_is_answered)
+{
+    double v = 5;
+    reel_node *none = NULL, *out = NULL;
+    char text[8] = "x";
+    reel_tape_reset(NULL);
+    reel_tape_free(NULL);
+    reel_scope_enter(NULL, "a");
+    reel_scope_step(NULL, 1);
+    reel_scope_leave(NULL);
+    reel_tape_set_training(NULL, true);
+    reel_tape_set_counter(NULL, 1);
+    reel_tape_set_trap_nan(NULL, true);
+    ck_assert_int_ne(reel_tape_status(NULL), REEL_OK);
+    ck_assert_ptr_nonnull(reel_tape_message(NULL));
+    ck_assert_uint_eq(reel_tape_counter(NULL), 0);
+    ck_assert_int_eq(reel_tape_statistics(NULL).nodes, 0);
+    ck_assert_ptr_nonnull(reel_number(NULL, 1));
+    ck_assert_ptr_nonnull(reel_constant(NULL, 1, reel_dims(2)));
+    ck_assert_ptr_nonnull(reel_use(NULL, NULL));
+    ck_assert_ptr_nonnull(reel_counter(NULL));
+    ck_assert_int_ne(reel_bind(NULL, NULL, NULL), REEL_OK);
+    ck_assert_ptr_nonnull(reel_add(NULL, NULL));
+    ck_assert_ptr_nonnull(reel_tanh(reel_add(NULL, NULL)));
+    ck_assert_int_ne(reel_eval(1, &none), REEL_OK);
+    ck_assert_int_ne(reel_eval(1, NULL), REEL_OK);
+    ck_assert_int_eq(reel_eval(0, NULL), REEL_OK);
+    ck_assert_int_ne(reel_scalar(NULL, &v), REEL_OK);
+    ck_assert_double_eq(v, 5);
+    ck_assert_ptr_null(reel_data(NULL));
+    ck_assert_int_ne(reel_grad(NULL, 1, &none, &out), REEL_OK);
+    ck_assert_ptr_nonnull(out);
+    ck_assert_int_ne(reel_vjp(1, NULL, NULL, 1, NULL, &out), REEL_OK);
+    ck_assert_int_ne(reel_jvp(1, &none, 1, &none, &none, &out), REEL_OK);
+    ck_assert_int_eq(reel_node_id(NULL), -1);
+    ck_assert_ptr_null(reel_node_op(NULL));
+    ck_assert_ptr_null(reel_node_arg(NULL, 0));
+    ck_assert_ptr_null(reel_node_param(NULL));
+    ck_assert_ptr_null(reel_node_origin(NULL));
+    ck_assert_str_eq(reel_node_name(NULL), "");
+    ck_assert_uint_eq(reel_node_scope(NULL, text, sizeof text), 0);
+    ck_assert_str_eq(text, "");
+    ck_assert(!reel_is_computed(NULL));
+    ck_assert_ptr_null(reel_want(NULL));
+    reel_name(NULL, "x");
+    reel_tape *tape = tape64();
+    reel_add(vector(tape, 1, 2, 3), NULL);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_ARGUMENT);
+    expect_in_message(tape, "add: a node is NULL");
+    reel_tape_reset(tape);
+    ck_assert_int_ne(reel_bind(tape, NULL, vector(tape, 1, 2, 3)), REEL_OK);
+    reel_tape_reset(tape);
+    reel_use(tape, NULL);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_ARGUMENT);
+    reel_tape_reset(tape);
+    reel_node *two[2] = {vector(tape, 1, 2, 3), NULL};
+    ck_assert_int_eq(reel_eval(2, two), REEL_ERR_ARGUMENT);
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(nodes_kept_over_a_reset)
+{
+    reel_tape *tape = tape64();
+    reel_node *old = reel_tanh(vector(tape, 1, 2, 3));
+    reel_tape_reset(tape);
+    ck_assert_int_eq(reel_node_id(old), -1);
+    ck_assert_int_eq(reel_node_size(old), 0);
+    reel_tanh(old); /* its slot is empty now */
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_STALE);
+    expect_in_message(tape, "kept over a reset");
+    reel_tape_reset(tape);
+    reel_node *x = vector(tape, 1, 2, 3), *y = reel_exp(x); /* and now another node's */
+    ck_assert_ptr_ne(y, old);
+    ck_assert_int_eq(reel_node_id(old), -1);
+    double three[3];
+    ck_assert_int_eq(reel_read(old, three, 3), REEL_ERR_STALE);
+    reel_tape_reset(tape);
+    x = vector(tape, 1, 2, 3);
+    reel_node *dx, *sum = reel_sum(x);
+    ck_assert_int_eq(reel_grad(sum, 1, &old, &dx), REEL_ERR_STALE);
+    for (int i = 0; i < 126; i++) {
+        reel_tape_reset(tape);
+        vector(tape, 1, 2, 3);
+        ck_assert_int_eq(reel_node_id(x), -1);
+    }
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(nodes_of_two_tapes)
+{
+    reel_tape *one = tape64(), *two = tape64();
+    reel_node *x = vector(one, 1, 2, 3), *y = vector(two, 1, 2, 3), *dx;
+    reel_add(x, y);
+    ck_assert_int_eq(reel_tape_status(one), REEL_ERR_ARGUMENT);
+    expect_in_message(one, "another tape");
+    ck_assert_int_eq(reel_tape_status(two), REEL_OK);
+    reel_tape_reset(one);
+    x = vector(one, 1, 2, 3);
+    ck_assert_int_eq(reel_grad(reel_sum(x), 1, &y, &dx), REEL_ERR_ARGUMENT);
+    reel_tape_reset(one);
+    reel_node *both[2] = {vector(one, 1, 2, 3), y};
+    ck_assert_int_eq(reel_eval(2, both), REEL_ERR_ARGUMENT);
+    ck_assert_int_eq(reel_tape_status(two), REEL_OK);
+    reel_tape_free(one);
+    reel_tape_free(two);
+}
+END_TEST
+
+typedef struct heard {
+    int calls;
+    reel_status status;
+    char message[256];
+} heard;
+
+static void hear(void *context, reel_status status, const char *message)
+{
+    heard *h = context;
+    h->calls++;
+    h->status = status;
+    snprintf(h->message, sizeof h->message, "%s", message);
+}
+
+START_TEST(handler_is_called_once)
+{
+    heard h = {0};
+    reel_tape *tape = reel_tape_new(1, .on_error = hear, .context = &h);
+    reel_node *x = vector(tape, 1, 2, 3);
+    ck_assert_int_eq(h.calls, 0);
+    reel_add(x, filled(tape, 1, 2));
+    reel_add(x, filled(tape, 1, 2));
+    ck_assert_int_eq(h.calls, 1);
+    ck_assert_int_eq(h.status, REEL_ERR_SHAPE);
+    ck_assert_str_eq(h.message, reel_tape_message(tape));
+    reel_tape_reset(tape);
+    reel_add(vector(tape, 1, 2, 3), filled(tape, 1, 2));
+    ck_assert_int_eq(h.calls, 2);
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(short_programs_print_and_exit)
+{
+    reel_tape *tape = reel_tape_new(1, .on_error = reel_print_and_exit);
+    fclose(stderr);
+    reel_add(vector(tape, 1, 2, 3), filled(tape, 1, 2));
+    exit(0);
+}
+END_TEST
+
+/* stderr into a file and back. */
+static int saved_stderr;
+static FILE *caught;
+
+static void catch_stderr(void)
+{
+    fflush(stderr);
+    saved_stderr = dup(STDERR_FILENO);
+    caught = tmpfile();
+    ck_assert_ptr_nonnull(caught);
+    ck_assert_int_ge(dup2(fileno(caught), STDERR_FILENO), 0);
+}
+
+static const char *caught_text(void)
+{
+    static char text[2048];
+    fflush(stderr);
+    rewind(caught);
+    size_t n = fread(text, 1, sizeof text - 1, caught);
+    text[n] = '\0';
+    ck_assert_int_ge(dup2(saved_stderr, STDERR_FILENO), 0);
+    close(saved_stderr);
+    fclose(caught);
+    return text;
+}
+
+START_TEST(unread_error_is_printed)
+{
+    for (int by_free = 0; by_free < 2; by_free++) {
+        reel_tape *tape = tape64();
+        catch_stderr();
+        reel_add(vector(tape, 1, 2, 3), filled(tape, 1, 2));
+        if (by_free) {
+            reel_tape_free(tape);
+        } else {
+            reel_tape_reset(tape);
+        }
+        const char *text = caught_text();
+        ck_assert_msg(strstr(text, "add: [3] x [1,2]: shapes do not broadcast") != NULL, "%s",
+                      text);
+        if (!by_free) {
+            catch_stderr();
+            reel_tape_free(tape);
+            ck_assert_str_eq(caught_text(), "");
+        }
+    }
+}
+END_TEST
+
+START_TEST(read_error_is_not_printed)
+{
+    heard h = {0};
+    catch_stderr();
+    reel_tape *tape = tape64();
+    reel_add(vector(tape, 1, 2, 3), filled(tape, 1, 2));
+    bool failed = reel_tape_status(tape) != REEL_OK;
+    reel_tape_free(tape);
+    tape = reel_tape_new(1, .on_error = hear, .context = &h);
+    reel_add(vector(tape, 1, 2, 3), filled(tape, 1, 2));
+    reel_tape_free(tape);
+    ck_assert_str_eq(caught_text(), "");
+    ck_assert(failed && h.calls == 1);
+}
+END_TEST
+
+START_TEST(bad_options_are_errors)
+{
+    reel_tape *tape = reel_tape_new(-1);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_ARGUMENT);
+    reel_tape_free(tape);
+    tape = reel_tape_new(1, .dtype = REEL_I32);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_ARGUMENT);
+    reel_tape_free(tape);
+    tape = reel_tape_new(1, .executor = (reel_executor)77);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_ARGUMENT);
+    reel_tape_free(tape);
+    setenv("REEL_EXECUTOR", "nonsense", 1);
+    tape = reel_tape_new(1);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_ARGUMENT);
+    expect_in_message(tape, "REEL_EXECUTOR");
+    expect_in_message(tape, "nonsense");
+    reel_tape_free(tape);
+    setenv("REEL_EXECUTOR", "reference", 1);
+    tape = reel_tape_new(1);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_OK);
+    ck_assert_double_eq(value(reel_number(tape, 2)), 2);
+    reel_tape_free(tape);
+    tape = reel_tape_new_with(NULL);
+    ck_assert_int_eq(reel_tape_dtype(tape), REEL_F32);
+    ck_assert_int_ge(reel_tape_threads(tape), 1);
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(bad_reads_are_errors)
+{
+    reel_tape *tape = tape64();
+    double two[2], v = 5;
+    float few[2];
+    ck_assert_int_eq(reel_read(vector(tape, 1, 2, 3), two, 2), REEL_ERR_ARGUMENT);
+    reel_tape_reset(tape);
+    ck_assert_int_eq(reel_read_f32(vector(tape, 1, 2, 3), few, 2), REEL_ERR_ARGUMENT);
+    reel_tape_reset(tape);
+    ck_assert_int_eq(reel_scalar(vector(tape, 1, 2, 3), &v), REEL_ERR_SHAPE);
+    ck_assert_double_eq(v, 5);
+    reel_tape_reset(tape);
+    reel_node *x = vector(tape, 1, 2, 3), *dx;
+    ck_assert_int_eq(reel_grad(x, 1, &x, &dx), REEL_ERR_SHAPE);
+    reel_tape_reset(tape);
+    x = vector(tape, 1, 2, 3);
+    reel_node *y = reel_sum(x);
+    ck_assert_int_eq(reel_vjp(1, &y, &x, 1, &x, &dx), REEL_ERR_SHAPE);
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(library_code_can_raise_errors)
+{
+    reel_tape *tape = tape64();
+    reel_node *bad = reel_tape_fail(tape, "/a/b/model.c:7", REEL_ERR_VALUE,
+                                    "layers: %d: expected 1 or more", -2);
+    ck_assert_str_eq(reel_tape_message(tape), "model.c:7: layers: -2: expected 1 or more");
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_VALUE);
+    ck_assert_ptr_eq(reel_neg(bad), bad);
+    reel_tape_reset(tape);
+    reel_node_fail("model.c:8", vector(tape, 1, 2, 3), REEL_ERR_SHAPE, "%s", "no");
+    ck_assert_str_eq(reel_tape_message(tape), "model.c:8: no");
+    reel_tape_free(tape);
+}
+END_TEST
+
+static int64_t long_dims(reel_tape *tape, int64_t a, int64_t b)
+{
+    return reel_node_size(reel_constant(tape, 0, reel_dims(a, b)));
+}
+
+START_TEST(impossible_shapes_are_errors)
+{
+    reel_tape *tape = tape64();
+    reel_shape five = {.rank = 5, .dim = {1, 1, 1, 1}};
+    reel_input(tape, REEL_F64, &(double){1}, five);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_SHAPE);
+    reel_tape_reset(tape);
+    reel_constant(tape, 1, five);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_SHAPE);
+    reel_tape_reset(tape);
+    reel_node *deep = reel_constant(tape, 1, reel_dims(1, 2, 1, 2));
+    reel_stack(1, &deep);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_SHAPE);
+    reel_tape_reset(tape);
+    long_dims(tape, -1, 2);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_SHAPE);
+    reel_tape_reset(tape);
+    long_dims(tape, INT64_MAX / 2, 3);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_SHAPE);
+    expect_in_message(tape, "too large");
+    reel_tape_reset(tape);
+    long_dims(tape, INT64_MAX / 4, 1); /* the elements fit, their bytes do not */
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_SHAPE);
+    reel_tape_reset(tape);
+    reel_node *row = reel_constant(tape, 1, reel_dims(1, (int64_t)1 << 40));
+    reel_node *column = reel_constant(tape, 1, reel_dims((int64_t)1 << 40, 1));
+    ck_assert_int_eq(reel_tape_status(tape), REEL_OK); /* recording computes nothing */
+    reel_add(row, column);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_SHAPE);
+    reel_tape_reset(tape);
+    row = reel_constant(tape, 1, reel_dims(1, (int64_t)1 << 58));
+    ck_assert_int_eq(reel_eval(1, &row), REEL_ERR_MEMORY);
+    expect_in_message(tape, "out of memory");
+    reel_tape_reset(tape);
+    ck_assert_double_eq(value(reel_number(tape, 3)), 3);
+    reel_tape_free(tape);
+}
+END_TEST
+
+/* Values
+ * -------------------------------------------------------------------------------------------- */
+
+START_TEST(values_are_computed_on_demand)
+{
+    reel_tape *tape = tape64();
+    reel_node *x = vector(tape, 1, 2, 3);
+    reel_node *wanted = reel_sum(reel_mul(x, x));
+    reel_node *other = reel_exp(x);
+    ck_assert_int_eq(reel_tape_statistics(tape).evaluated, 0);
+    ck_assert(!reel_is_computed(wanted));
+    ck_assert_double_eq(value(wanted), 14);
+    ck_assert(reel_is_computed(wanted));
+    ck_assert(!reel_is_computed(other));
+    ck_assert_int_eq(reel_tape_statistics(tape).evaluated, 2);
+    ck_assert_double_eq(value(wanted), 14);
+    ck_assert_int_eq(reel_tape_statistics(tape).evaluated, 2);
+    reel_node *later = reel_add(wanted, reel_number(tape, 1)); /* recording goes on */
+    ck_assert_double_eq(value(later), 15);
+    reel_node *dx;
+    ck_assert_int_eq(reel_grad(later, 1, &x, &dx), REEL_OK);
+    double d[3];
+    ck_assert_int_eq(reel_read(dx, d, 3), REEL_OK);
+    ck_assert_double_eq(d[2], 6);
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(control_flow_may_depend_on_values)
+{
+    reel_tape *tape = tape64();
+    reel_node *x = reel_number(tape, 1), *y = x;
+    int steps = 0;
+    while (value(y) < 1000) {
+        y = reel_scale(y, 2);
+        steps++;
+    }
+    reel_node *dx;
+    ck_assert_int_eq(steps, 10);
+    ck_assert_int_eq(reel_grad(y, 1, &x, &dx), REEL_OK);
+    ck_assert_double_eq(value(dx), 1024);
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(wanted_values_stay)
+{
+    reel_tape *tape = reel_tape_new(1, .inference = true);
+    reel_node *x = vector(tape, 1, 2, 3);
+    reel_node *dropped = reel_exp(x), *kept = reel_want(reel_neg(x));
+    reel_node *y = reel_sum(reel_mul(reel_add(dropped, x), kept));
+    ck_assert_int_eq(reel_eval(1, &y), REEL_OK);
+    ck_assert(reel_is_computed(kept));
+    ck_assert(!reel_is_computed(dropped));
+    float v[3];
+    ck_assert_int_eq(reel_read_f32(dropped, v, 3), REEL_OK); /* computed again */
+    ck_assert_float_eq_tol(v[1], expf(2), 1e-5F);
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(gradient_reads_what_was_kept)
+{
+    reel_tape *tape = tape64();
+    reel_node *x = vector(tape, 1, 2, 3);
+    reel_node *y = reel_tanh(reel_exp(x)), *loss = reel_sum(y), *dx;
+    ck_assert_int_eq(reel_eval(1, &loss), REEL_OK);
+    int64_t before = reel_tape_statistics(tape).evaluated;
+    ck_assert_int_eq(before, 3);
+    ck_assert_int_eq(reel_grad(loss, 1, &x, &dx), REEL_OK);
+    ck_assert_int_eq(reel_eval(1, &dx), REEL_OK);
+    ck_assert(reel_is_computed(y));
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(inference_keeps_nothing)
+{
+    size_t bytes[2];
+    for (int i = 0; i < 2; i++) {
+        reel_tape *tape = reel_tape_new(1, .inference = i == 1);
+        ck_assert(reel_tape_training(tape) == (i == 0));
+        reel_node *y = reel_constant(tape, 0.5, reel_dims(64, 64));
+        for (int k = 0; k < 50; k++) {
+            y = reel_tanh(y);
+        }
+        ck_assert_int_eq(reel_eval(1, &y), REEL_OK);
+        bytes[i] = reel_tape_statistics(tape).peak_value_bytes;
+        reel_tape_free(tape);
+    }
+    ck_assert_uint_ge(bytes[0], 50 * 64 * 64 * sizeof(float));
+    ck_assert_uint_le(bytes[1], 6 * 64 * 64 * sizeof(float));
+}
+END_TEST
+
+START_TEST(reset_keeps_memory)
+{
+    reel_tape *tape = reel_tape_new(1);
+    size_t reserved = 0;
+    for (int i = 0; i < 20; i++) {
+        reel_tape_reset(tape);
+        reel_node *x = reel_constant(tape, 0.5, reel_dims(40, 40)), *y = x, *dx;
+        reel_scope_enter(tape, "module");
+        for (int k = 0; k < 200; k++) {
+            reel_scope_step(tape, k);
+            y = reel_tanh(reel_matmul(y, x));
+            reel_scope_leave(tape);
+        }
+        y = reel_sum(y);
+        ck_assert_int_eq(reel_grad(y, 1, &x, &dx), REEL_OK);
+        ck_assert_int_eq(reel_eval(1, &dx), REEL_OK);
+        size_t now = reel_tape_statistics(tape).reserved_bytes;
+        if (i == 1) {
+            reserved = now;
+        } else if (i > 1) {
+            ck_assert_uint_eq(now, reserved);
+        }
+    }
+    reel_tape_reset(tape);
+    reel_tape_stats s = reel_tape_statistics(tape);
+    ck_assert_int_eq(s.nodes, 0);
+    ck_assert_int_eq(s.evaluated, 0);
+    ck_assert_uint_eq(s.value_bytes, 0);
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(inputs_are_copied_or_borrowed)
+{
+    reel_tape *tape = tape64();
+    double data[3] = {1, 2, 3};
+    reel_node *copy = reel_input(tape, REEL_F64, data, reel_dims(3));
+    reel_node *borrowed = reel_input_borrowed(tape, REEL_F64, data, reel_dims(3));
+    ck_assert_ptr_ne(reel_data(copy), data);
+    ck_assert_ptr_eq(reel_data(borrowed), data);
+    reel_node *y = reel_sum(reel_neg(borrowed)); /* nothing may be written over it in place */
+    ck_assert_double_eq(value(y), -6);
+    ck_assert_double_eq(data[0], 1);
+    data[0] = 100;
+    ck_assert_double_eq(value(reel_sum(copy)), 6);
+    float single[3] = {1, 2, 3};
+    reel_input_borrowed(tape, REEL_F32, single, reel_dims(3));
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_SHAPE);
+    reel_tape_reset(tape);
+    reel_input(tape, REEL_F64, NULL, reel_dims(3));
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_ARGUMENT);
+    reel_tape_reset(tape);
+    reel_input(tape, (reel_dtype)9, data, reel_dims(3));
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_ARGUMENT);
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(types_are_converted)
+{
+    reel_tape *single = reel_tape_new(1), *wide = tape64();
+    double third = 1.0 / 3, back;
+    float third32 = 1.0F / 3;
+    ck_assert_int_eq(reel_node_dtype(reel_number(single, third)), REEL_F32);
+    ck_assert_double_eq(value(reel_number(single, third)), (double)third32);
+    ck_assert_double_eq(value(reel_number(wide, third)), third);
+    reel_node *x = reel_input(wide, REEL_F32, &third32, reel_scalar_shape());
+    ck_assert_int_eq(reel_node_dtype(x), REEL_F64);
+    ck_assert_double_eq(value(x), (double)third32);
+    ck_assert_int_eq(reel_read(x, &back, 1), REEL_OK);
+    int32_t index[2] = {3, -4};
+    reel_node *i = reel_input(wide, REEL_I32, index, reel_dims(2));
+    double as_double[2];
+    ck_assert_int_eq(reel_node_dtype(i), REEL_I32);
+    ck_assert_int_eq(reel_read(i, as_double, 2), REEL_OK);
+    ck_assert_double_eq(as_double[1], -4);
+    reel_neg(i);
+    ck_assert_int_eq(reel_tape_status(wide), REEL_ERR_SHAPE);
+    expect_in_message(wide, "i32");
+    reel_tape_free(single);
+    reel_tape_free(wide);
+}
+END_TEST
+
+START_TEST(scalars_and_empty_tensors)
+{
+    reel_tape *tape = tape64();
+    reel_node *s = reel_number(tape, 3), *x = vector(tape, 1, 2, 3), *d[2];
+    ck_assert_int_eq(reel_node_rank(s), 0);
+    ck_assert_int_eq(reel_node_size(s), 1);
+    ck_assert_int_eq(reel_node_dim(s, 0), 0);
+    ck_assert_int_eq(reel_node_rank(reel_mul(s, s)), 0);
+    reel_node *y = reel_sum(reel_mul(s, x));
+    ck_assert_int_eq(reel_grad(y, 2, ((reel_node *[]){s, x}), d), REEL_OK);
+    ck_assert_double_eq(value(d[0]), 6);
+    reel_node *none = reel_input(tape, REEL_F64, NULL, reel_dims(0, 3));
+    ck_assert_int_eq(reel_node_size(none), 0);
+    ck_assert_double_eq(value(reel_sum(reel_tanh(none))), 0);
+    ck_assert_int_eq(reel_node_dim(reel_add(none, x), 0), 0);
+    ck_assert_int_eq(reel_read(none, NULL, 0), REEL_OK);
+    reel_node *product = reel_matmul(none, reel_constant(tape, 1, reel_dims(3, 2)));
+    ck_assert_int_eq(reel_node_dim(product, 0), 0);
+    ck_assert_int_eq(reel_eval(1, &product), REEL_OK);
+    reel_node *inner = reel_matmul(reel_constant(tape, 1, reel_dims(2, 0)),
+                                   reel_constant(tape, 1, reel_dims(0, 2)));
+    double zeros[4] = {1, 1, 1, 1};
+    ck_assert_int_eq(reel_read(inner, zeros, 4), REEL_OK);
+    ck_assert_double_eq(zeros[0] + zeros[1] + zeros[2] + zeros[3], 0);
+    reel_node *loss = reel_add(reel_sum(reel_mul(none, x)), reel_sum(x));
+    ck_assert_int_eq(reel_grad(loss, 2, ((reel_node *[]){none, x}), d), REEL_OK);
+    ck_assert_int_eq(reel_node_dim(d[0], 1), 3);
+    double dx[3];
+    ck_assert_int_eq(reel_read(d[1], dx, 3), REEL_OK);
+    ck_assert_double_eq(dx[0], 1);
+    ck_assert_int_eq(reel_eval(1, d), REEL_OK);
+    reel_tape_free(tape);
+}
+END_TEST
+
+/* NaN
+ * -----------------------------------------------------------------------------------------------
+ */
+
+START_TEST(trap_names_the_first_node)
+{
+    reel_tape *tape = reel_tape_new(1, .dtype = REEL_F64, .trap_nan = true);
+    reel_node *x = vector(tape, 1, -1, 3);
+    reel_scope_enter(tape, "enc");
+    reel_scope_step(tape, 2);
+    int line = __LINE__ + 1;
+    reel_node *bad = reel_log(x);
+    reel_node *y = reel_sum(reel_exp(bad));
+    ck_assert_int_eq(reel_eval(1, &y), REEL_ERR_NAN);
+    expect_message(tape, line, "log: element 1 of [3] is NaN (in enc, t=2)");
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(trap_looks_at_the_backward_pass_and_at_inputs)
+{
+    reel_tape *tape = reel_tape_new(1, .dtype = REEL_F64);
+    reel_tape_set_trap_nan(tape, true);
+    reel_node *x = vector(tape, 1, 0, 3), *dx;
+    reel_scope_enter(tape, "dec");
+    int line = __LINE__ + 1;
+    reel_node *y = reel_sqrt(x);
+    reel_node *loss = reel_sum(y);
+    ck_assert_int_eq(reel_eval(1, &loss), REEL_OK);
+    ck_assert_int_eq(reel_grad(loss, 1, &x, &dx), REEL_OK);
+    ck_assert_int_eq(reel_eval(1, &dx), REEL_ERR_NAN);
+    char start[64];
+    snprintf(start, sizeof start, "check_tape.c:%d: ", line);
+    expect_in_message(tape, start);
+    expect_in_message(tape, "+infinity");
+    expect_in_message(tape, "in the gradient of sqrt");
+    expect_in_message(tape, "(in dec)");
+    reel_tape_reset(tape);
+    line = __LINE__ + 1;
+    x = reel_number(tape, NAN);
+    y = reel_neg(x);
+    ck_assert_int_eq(reel_eval(1, &y), REEL_ERR_NAN);
+    expect_message(tape, line, "input: element 0 of [] is NaN");
+    reel_tape_reset(tape);
+    reel_tape_set_trap_nan(tape, false);
+    x = vector(tape, 1, NAN, 3);
+    y = reel_neg(x);
+    ck_assert_int_eq(reel_eval(1, &y), REEL_OK);
+    reel_tape_free(tape);
+}
+END_TEST
+
+/* Scopes and names
+ * ---------------------------------------------------------------------------------- */
+
+START_TEST(scopes_are_paths)
+{
+    reel_tape *tape = tape64();
+    char text[64];
+    reel_node *x = reel_number(tape, 1);
+    ck_assert_uint_eq(reel_node_scope(x, text, sizeof text), 0);
+    reel_scope_enter(tape, "decoder");
+    reel_scope_enter(tape, "gru1");
+    reel_scope_step(tape, 7);
+    reel_node *y = reel_neg(x);
+    reel_scope_leave(tape);
+    reel_node *z = reel_neg(y);
+    reel_scope_leave(tape);
+    reel_scope_leave(tape);
+    ck_assert_uint_eq(reel_node_scope(y, text, sizeof text), strlen("decoder/gru1/t=7"));
+    ck_assert_str_eq(text, "decoder/gru1/t=7");
+    reel_node_scope(z, text, sizeof text);
+    ck_assert_str_eq(text, "decoder/gru1");
+    ck_assert_uint_eq(reel_node_scope(y, text, 8), strlen("decoder/gru1/t=7"));
+    ck_assert_str_eq(text, "decoder");
+    ck_assert_uint_eq(reel_node_scope(y, NULL, 0), strlen("decoder/gru1/t=7"));
+    reel_node *dx, *loss = reel_square(y);
+    ck_assert_int_eq(reel_grad(loss, 1, &x, &dx), REEL_OK);
+    ck_assert_ptr_nonnull(reel_node_origin(dx));
+    reel_node_scope(dx, text, sizeof text); /* a gradient node is where its forward node is */
+    reel_node *origin = reel_node_origin(dx);
+    char forward[64];
+    reel_node_scope(origin, forward, sizeof forward);
+    ck_assert_str_eq(text, forward);
+    ck_assert_str_eq(reel_node_where(dx), reel_node_where(origin));
+    ck_assert_ptr_null(reel_node_origin(y));
+    ck_assert_int_eq(reel_tape_status(tape), REEL_OK);
+    reel_scope_leave(tape);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_ARGUMENT);
+    reel_tape_reset(tape);
+    reel_scope_enter(tape, "left open");
+    reel_tape_reset(tape);
+    ck_assert_uint_eq(reel_node_scope(reel_number(tape, 1), text, sizeof text), 0);
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(nodes_know_themselves)
+{
+    reel_tape *tape = tape64();
+    char name[] = "hidden";
+    int line = __LINE__ + 1;
+    reel_node *x = reel_constant(tape, 2, reel_dims(2, 3)), *y = reel_name(reel_scale(x, 3), name);
+    name[0] = 'X';
+    char where[32];
+    snprintf(where, sizeof where, "check_tape.c:%d", line);
+    ck_assert_str_eq(reel_node_where(y), where);
+    ck_assert_str_eq(reel_node_name(y), "hidden");
+    ck_assert_str_eq(reel_node_name(x), "");
+    ck_assert_int_eq(reel_node_dim(x, -1), 3);
+    ck_assert_int_eq(reel_node_dim(x, 0), 2);
+    ck_assert_int_eq(reel_node_dim(x, 2), 0);
+    ck_assert_int_eq(reel_node_dim(x, -3), 0);
+    ck_assert_int_eq(reel_node_arity(y), 1);
+    ck_assert_ptr_eq(reel_node_arg(y, 0), x);
+    ck_assert_ptr_null(reel_node_arg(y, 1));
+    ck_assert_str_eq(reel_node_op(y)->name, "scale");
+    ck_assert_ptr_nonnull(reel_node_attr(y));
+    ck_assert_ptr_eq(reel_node_tape(y), tape);
+    ck_assert_int_eq(reel_node_id(y), reel_node_id(x) + 1);
+    reel_tape_free(tape);
+}
+END_TEST
+
+/* Weights
+ * ------------------------------------------------------------------------------------------- */
+
+static reel_init from(double a)
+{
+    return (reel_init){REEL_INIT_CONSTANT, a, 0};
+}
+
+START_TEST(one_leaf_per_weight)
+{
+    reel_params *ps = reel_params_new(REEL_F32, 1);
+    reel_param *p = reel_params_get(ps, "w", reel_dims(3), from(0.1), 0);
+    reel_tape *tape = reel_tape_new(1), *wide = tape64();
+    reel_node *w = reel_use(tape, p);
+    ck_assert_ptr_eq(reel_use(tape, p), w);
+    ck_assert_ptr_eq(reel_node_param(w), p);
+    ck_assert_str_eq(reel_node_name(w), "w");
+    ck_assert_ptr_eq(reel_data(w), reel_param_data(p));
+    double v[3];
+    ck_assert_int_eq(reel_read(reel_use(wide, p), v, 3), REEL_OK); /* promoted */
+    ck_assert_double_eq(v[0], (double)0.1F);
+    reel_params *doubles = reel_params_new(REEL_F64, 1);
+    reel_use(tape, reel_params_get(doubles, "w", reel_dims(3), from(0.1), 0));
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_SHAPE);
+    expect_in_message(tape, "'w' is f64");
+    reel_tape_free(tape);
+    reel_tape_free(wide);
+    reel_params_free(ps);
+    reel_params_free(doubles);
+}
+END_TEST
+
+START_TEST(changed_weight_is_noticed)
+{
+    for (int wide = 0; wide < 2; wide++) {
+        reel_params *ps = reel_params_new(REEL_F32, 1);
+        reel_param *p = reel_params_get(ps, "enc.w", reel_dims(3), from(2), 0);
+        reel_tape *tape = reel_tape_new(1, .dtype = wide ? REEL_F64 : REEL_F32);
+        reel_node *w = reel_use(tape, p);
+        reel_node *y = reel_sum(reel_mul(w, w)), *z = reel_sum(w);
+        ck_assert_double_eq(value(y), 12);
+        float *data = reel_param_change(p);
+        data[0] = 5;
+        ck_assert_double_eq(value(y), 12); /* what was computed stays readable */
+        double v = -1;
+        ck_assert_int_eq(reel_scalar(z, &v), REEL_ERR_STALE);
+        ck_assert_double_eq(v, -1);
+        expect_in_message(tape, "enc.w");
+        reel_tape_reset(tape);
+        ck_assert_double_eq(value(reel_sum(reel_use(tape, p))), 9);
+        reel_tape_free(tape);
+        reel_params_free(ps);
+    }
+}
+END_TEST
+
+START_TEST(bound_node_takes_the_weights_place)
+{
+    reel_params *ps = reel_params_new(REEL_F32, 1);
+    reel_param *p = reel_params_get(ps, "w", reel_dims(3), from(2), 0);
+    reel_tape *tape = tape64();
+    reel_node *x = vector(tape, 1, 2, 3), *half = reel_scale(x, 0.5), *dx;
+    ck_assert_int_eq(reel_bind(tape, p, half), REEL_OK);
+    ck_assert_ptr_eq(reel_use(tape, p), half);
+    reel_node *y = reel_sum(reel_square(reel_use(tape, p)));
+    ck_assert_double_eq(value(y), 3.5);
+    ck_assert_int_eq(reel_grad(y, 1, &x, &dx), REEL_OK);
+    double d[3];
+    ck_assert_int_eq(reel_read(dx, d, 3), REEL_OK);
+    ck_assert_double_eq(d[2], 1.5);
+    ck_assert_int_eq(reel_bind(tape, p, x), REEL_ERR_ARGUMENT);
+    reel_tape_reset(tape);
+    reel_use(tape, p); /* the binding is gone, and this use comes too early for another */
+    ck_assert_int_eq(reel_bind(tape, p, vector(tape, 1, 2, 3)), REEL_ERR_ARGUMENT);
+    expect_in_message(tape, "'w'");
+    reel_tape_reset(tape);
+    ck_assert_int_eq(reel_bind(tape, p, reel_number(tape, 1)), REEL_ERR_SHAPE);
+    expect_in_message(tape, "'w' is [3]");
+    reel_tape_reset(tape);
+    reel_tape *other = tape64();
+    ck_assert_int_ne(reel_bind(tape, p, vector(other, 1, 2, 3)), REEL_OK);
+    reel_tape_free(other);
+    reel_tape_free(tape);
+    reel_params_free(ps);
+}
+END_TEST
+
+START_TEST(errors_of_a_set_flow_into_tapes)
+{
+    reel_params *ps = reel_params_new(REEL_F32, 1);
+    reel_param *p = reel_params_get(ps, "w", reel_dims(3), from(2), 0);
+    ck_assert_ptr_null(reel_params_get(ps, "w", reel_dims(4), from(2), 0));
+    reel_tape *tape = reel_tape_new(1);
+    reel_use(tape, p);
+    ck_assert_int_eq(reel_tape_status(tape), reel_params_status(ps));
+    expect_in_message(tape, reel_params_message(ps));
+    reel_tape_free(tape);
+    reel_params_free(ps);
+}
+END_TEST
+
+/* Masks
+ * --------------------------------------------------------------------------------------------- */
+
+enum { MASK = 200 };
+
+typedef struct mask_case {
+    uint64_t seed, counter;
+    const char *scope;
+    int before; /* masks drawn in the scope before this one */
+    int threads;
+    reel_dtype dtype;
+} mask_case;
+
+static void draw_mask(const mask_case *m, double *out)
+{
+    reel_tape *tape = reel_tape_new(m->threads, .seed = m->seed, .dtype = m->dtype);
+    reel_tape_set_counter(tape, 99);
+    reel_tape_reset(tape);
+    reel_tape_set_counter(tape, m->counter);
+    reel_scope_enter(tape, m->scope);
+    reel_node *x = reel_constant(tape, 1, reel_dims(MASK));
+    for (int i = 0; i < m->before; i++) {
+        reel_dropout(x, 0.5);
+    }
+    reel_node *y = reel_dropout(x, 0.5);
+    ck_assert_msg(reel_read(y, out, MASK) == REEL_OK, "%s", reel_tape_message(tape));
+    ck_assert_uint_eq(reel_tape_counter(tape), m->counter);
+    reel_tape_free(tape);
+}
+
+static int masks_differ(mask_case a, mask_case b)
+{
+    double x[MASK], y[MASK];
+    int differ = 0;
+    draw_mask(&a, x);
+    draw_mask(&b, y);
+    for (int i = 0; i < MASK; i++) {
+        differ += x[i] != y[i];
+    }
+    return differ;
+}
+
+START_TEST(masks_depend_on_seed_scope_ordinal_counter_alone)
+{
+    mask_case base = {.seed = 1, .counter = 5, .scope = "a", .threads = 1, .dtype = REEL_F32};
+    mask_case other = base;
+    ck_assert_int_eq(masks_differ(base, other), 0);
+    other.threads = 4;
+    other.dtype = REEL_F64;
+    ck_assert_int_eq(masks_differ(base, other), 0);
+    other = base;
+    other.seed = 2;
+    ck_assert_int_gt(masks_differ(base, other), MASK / 4);
+    other = base;
+    other.counter = 6;
+    ck_assert_int_gt(masks_differ(base, other), MASK / 4);
+    other.counter = base.counter + ((uint64_t)1 << 32);
+    ck_assert_int_gt(masks_differ(base, other), MASK / 4);
+    other = base;
+    other.scope = "b";
+    ck_assert_int_gt(masks_differ(base, other), MASK / 4);
+    other = base;
+    other.before = 1;
+    ck_assert_int_gt(masks_differ(base, other), MASK / 4);
+}
+END_TEST
+
+START_TEST(masks_are_the_same_in_every_pass)
+{
+    reel_tape *tape = tape64();
+    reel_node *x = reel_constant(tape, 1, reel_dims(MASK)), *dx;
+    reel_node *y = reel_dropout(x, 0.5), *loss = reel_sum(y);
+    ck_assert_int_eq(reel_grad(loss, 1, &x, &dx), REEL_OK);
+    double a[MASK], b[MASK];
+    ck_assert_int_eq(reel_read(dx, a, MASK), REEL_OK);
+    ck_assert_int_eq(reel_read(y, b, MASK), REEL_OK);
+    ck_assert_mem_eq(a, b, sizeof a);
+    reel_tape_reset(tape);
+    reel_tape_set_training(tape, false);
+    x = reel_constant(tape, 1, reel_dims(MASK));
+    ck_assert_double_eq(value(reel_sum(reel_dropout(x, 0.5))), MASK);
+    reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(counter_is_a_leaf)
+{
+    reel_tape *tape = tape64();
+    reel_tape_set_counter(tape, 0x123456789abcdef0U);
+    reel_node *c = reel_counter(tape);
+    ck_assert_ptr_eq(reel_counter(tape), c);
+    ck_assert_int_eq(reel_node_dtype(c), REEL_I32);
+    const int32_t *words = reel_data(c);
+    ck_assert_uint_eq((uint32_t)words[0], 0x9abcdef0U);
+    ck_assert_uint_eq((uint32_t)words[1], 0x12345678U);
+    reel_tape_free(tape);
+}
+END_TEST
+
+/* Kernels that fail
+ * --------------------------------------------------------------------------------- */
+
+START_TEST(bad_index_is_told_with_its_place)
+{
+    reel_tape *tape = tape64();
+    int32_t index[2] = {1, 70};
+    reel_node *table = filled(tape, 65, 4);
+    int line = __LINE__ + 1;
+    reel_node *rows = reel_gather(table, reel_input(tape, REEL_I32, index, reel_dims(2)));
+    ck_assert_int_eq(reel_eval(1, &rows), REEL_ERR_VALUE);
+    char start[64];
+    snprintf(start, sizeof start, "check_tape.c:%d: gather: ", line);
+    expect_in_message(tape, start);
+    expect_in_message(tape, "70");
+    expect_in_message(tape, "0 to 64");
+    ck_assert(!reel_is_computed(rows));
+    reel_tape_free(tape);
+}
+END_TEST
+
+static void no_kernel_map(size_t n, const float *const *x, float *y, const void *attr)
+{
+    (void)attr;
+    for (size_t i = 0; i < n; i++) {
+        y[i] = x[0][i];
+    }
+}
+
+START_TEST(missing_kernel_is_an_error)
+{
+    static const reel_op single = {
+        .name = "single", .arity = 1, .flags = REEL_OP_ELEMENTWISE, .map_f32 = no_kernel_map};
+    static const reel_op none = {.name = "none", .arity = 1};
+    reel_tape *tape = tape64();
+    reel_node *y = reel_apply1(REEL_HERE, &single, vector(tape, 1, 2, 3), NULL);
+    ck_assert_int_eq(reel_eval(1, &y), REEL_ERR_ARGUMENT);
+    expect_in_message(tape, "single: the op has no f64 kernel");
+    reel_tape_reset(tape);
+    y = reel_apply1(REEL_HERE, &none, vector(tape, 1, 2, 3), NULL);
+    ck_assert_int_eq(reel_eval(1, &y), REEL_ERR_ARGUMENT);
+    reel_tape_reset(tape);
+    reel_node *two[2] = {vector(tape, 1, 2, 3), vector(tape, 1, 2, 3)};
+    reel_apply(REEL_HERE, &single, 2, two, NULL);
+    ck_assert_int_eq(reel_tape_status(tape), REEL_ERR_ARGUMENT);
+    expect_in_message(tape, "2 arguments: expected 1");
+    reel_tape_free(tape);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("tape");
+    TCase *errors = tcase_create("errors");
+    tcase_add_test(errors, message_tells_what_where_why);
+    tcase_add_test(errors, first_error_wins_and_sticks);
+    tcase_add_test(errors, null_is_answered);
+    tcase_add_test(errors, nodes_kept_over_a_reset);
+    tcase_add_test(errors, nodes_of_two_tapes);
+    tcase_add_test(errors, handler_is_called_once);
+    tcase_add_exit_test(errors, short_programs_print_and_exit, 1);
+    tcase_add_test(errors, unread_error_is_printed);
+    tcase_add_test(errors, read_error_is_not_printed);
+    tcase_add_test(errors, bad_options_are_errors);
+    tcase_add_test(errors, bad_reads_are_errors);
+    tcase_add_test(errors, library_code_can_raise_errors);
+    tcase_add_test(errors, impossible_shapes_are_errors);
+    tcase_add_test(errors, bad_index_is_told_with_its_place);
+    tcase_add_test(errors, missing_kernel_is_an_error);
+    suite_add_tcase(suite, errors);
+    TCase *values = tcase_create("values");
+    tcase_add_test(values, values_are_computed_on_demand);
+    tcase_add_test(values, control_flow_may_depend_on_values);
+    tcase_add_test(values, wanted_values_stay);
+    tcase_add_test(values, gradient_reads_what_was_kept);
+    tcase_add_test(values, inference_keeps_nothing);
+    tcase_add_test(values, reset_keeps_memory);
+    tcase_add_test(values, inputs_are_copied_or_borrowed);
+    tcase_add_test(values, types_are_converted);
+    tcase_add_test(values, scalars_and_empty_tensors);
+    tcase_add_test(values, trap_names_the_first_node);
+    tcase_add_test(values, trap_looks_at_the_backward_pass_and_at_inputs);
+    suite_add_tcase(suite, values);
+    TCase *context = tcase_create("scopes, weights, masks");
+    tcase_add_test(context, scopes_are_paths);
+    tcase_add_test(context, nodes_know_themselves);
+    tcase_add_test(context, one_leaf_per_weight);
+    tcase_add_test(context, changed_weight_is_noticed);
+    tcase_add_test(context, bound_node_takes_the_weights_place);
+    tcase_add_test(context, errors_of_a_set_flow_into_tapes);
+    tcase_add_test(context, masks_depend_on_seed_scope_ordinal_counter_alone);
+    tcase_add_test(context, masks_are_the_same_in_every_pass);
+    tcase_add_test(context, counter_is_a_leaf);
+    suite_add_tcase(suite, context);
+    return suite_run(suite);
+}
