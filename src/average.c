@@ -161,3 +161,32 @@ reel_status reel_average_swap(reel_average *avg)
     avg->swapped = !avg->swapped;
     return REEL_OK;
 }
+
+const double *reel_average_read(const reel_average *avg, const reel_param *p, uint64_t *updates)
+{
+    bool there = avg && p && p->set == avg->params && p->index < avg->n &&
+                 avg->entry[p->index].count > 0;
+    *updates = there ? avg->entry[p->index].count : 0;
+    return there ? avg->entry[p->index].mean : NULL;
+}
+
+reel_status reel_average_restore(reel_average *avg, const reel_param *p, const double *mean,
+                                 size_t n, uint64_t updates)
+{
+    if (!avg || !avg->params) {
+        return REEL_ERR_ARGUMENT;
+    }
+    if (!p || p->set != avg->params || n != p->size || !mean || updates == 0 || avg->swapped) {
+        return fail(avg, REEL_ERR_ARGUMENT,
+                    "reel_average_restore: expected a weight of the set, as many elements as it "
+                    "has, at least one update, and averages that are not swapped in");
+    }
+    if (!prepare(avg)) {
+        return fail(avg, REEL_ERR_MEMORY, "reel_average_restore: out of memory");
+    }
+    entry *e = &avg->entry[p->index];
+    memcpy(e->mean, mean, n * sizeof *mean);
+    e->count = updates;
+    avg->updates = updates > avg->updates ? updates : avg->updates;
+    return REEL_OK;
+}

@@ -154,6 +154,12 @@ REEL_API void reel_average_free(reel_average *avg);
 REEL_API REEL_CHECKED reel_status reel_average_update(reel_average *avg);
 /** Exchanges weights and averages: once to evaluate with the averages, once more to train on. */
 REEL_API REEL_CHECKED reel_status reel_average_swap(reel_average *avg);
+/** A weight's average, one f64 per element, and of how many updates it is, to be saved; NULL and 0 when there
+ * is none yet. Lives until the next update. */
+REEL_API const double *reel_average_read(const reel_average *avg, const reel_param *p, uint64_t *updates);
+/** Puts back what reel_average_read gave. n must be the weight's size. On error nothing has changed. */
+REEL_API REEL_CHECKED reel_status reel_average_restore(reel_average *avg, const reel_param *p,
+                                                       const double *mean, size_t n, uint64_t updates);
 
 REEL_END
 
