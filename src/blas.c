@@ -4,6 +4,7 @@
  * Must not know: tapes, nodes, ops. */
 #include <reel/blas.h>
 
+#include "blas.h"
 #include "cpu.h"
 
 #include <blis.h>
@@ -141,6 +142,12 @@ static int better_than_generic(const reel__cpu *cpu)
     }
     return usable(BLIS_ARCH_HASWELL, cpu) ? BLIS_ARCH_HASWELL : -1;
 #endif
+}
+
+const char *reel__blas_better(const reel__cpu *cpu)
+{
+    int id = better_than_generic(cpu);
+    return id < 0 ? NULL : bli_arch_string((arch_t)id);
 }
 
 /* The user's BLIS_ARCH_TYPE, or -1: none, or one that BLIS would abort or crash on, which is reported and
