@@ -18,7 +18,7 @@
 typedef struct reel__block {
     struct reel__block *next;
     size_t size;
-    size_t pad[6]; /* to 64 bytes, so that what follows is aligned */
+    size_t pad[14]; /* to 128 bytes, so that what follows is aligned as the block is */
 } reel__block;
 
 typedef struct reel__spare {
@@ -275,77 +275,18 @@ void reel__map_free(reel__map *m)
     *m = (reel__map){0};
 }
 
-static bool ids_reserve(reel__ids *ids, size_t n)
-{
-    if (n <= ids->capacity) {
-        return true;
-    }
-    size_t capacity = ids->capacity ? 2 * ids->capacity : 256;
-    if (capacity < n) {
-        capacity = n;
-    }
-    uint32_t *v = reel__reallocarray(ids->v, capacity, sizeof *v);
-    if (!v) {
-        return false;
-    }
-    ids->v = v;
-    ids->capacity = capacity;
-    return true;
-}
-
 bool reel__ids_push(reel__ids *ids, uint32_t id)
 {
-    if (ids->n == ids->capacity && !ids_reserve(ids, ids->n + 1)) {
-        return false;
+    if (ids->n == ids->capacity) {
+        size_t capacity = ids->capacity ? 2 * ids->capacity : 256;
+        uint32_t *v = reel__reallocarray(ids->v, capacity, sizeof *v);
+        if (!v) {
+            return false;
+        }
+        ids->v = v;
+        ids->capacity = capacity;
     }
     ids->v[ids->n++] = id;
-    return true;
-}
-
-static void insertion_sort(uint32_t *v, size_t n)
-{
-    for (size_t i = 1; i < n; i++) {
-        uint32_t x = v[i];
-        size_t j = i;
-        for (; j > 0 && v[j - 1] > x; j--) {
-            v[j] = v[j - 1];
-        }
-        v[j] = x;
-    }
-}
-
-bool reel__ids_sort(reel__ids *ids, reel__ids *scratch)
-{
-    enum { BITS = 11, BUCKETS = 1 << BITS };
-    if (ids->n < 64) {
-        insertion_sort(ids->v, ids->n);
-        return true;
-    }
-    if (!ids_reserve(scratch, ids->n)) {
-        return false;
-    }
-    uint32_t *from = ids->v, *to = scratch->v;
-    for (unsigned shift = 0; shift < 32; shift += BITS) {
-        uint32_t start[BUCKETS] = {0};
-        for (size_t i = 0; i < ids->n; i++) {
-            start[(from[i] >> shift) & (BUCKETS - 1)]++;
-        }
-        uint32_t sum = 0;
-        for (size_t b = 0; b < BUCKETS; b++) {
-            uint32_t here = start[b];
-            start[b] = sum;
-            sum += here;
-        }
-        for (size_t i = 0; i < ids->n; i++) {
-            to[start[(from[i] >> shift) & (BUCKETS - 1)]++] = from[i];
-        }
-        uint32_t *swap = from;
-        from = to;
-        to = swap;
-    }
-    if (from != ids->v) {
-        memcpy(ids->v, from, ids->n * sizeof *from);
-    }
     return true;
 }
 
@@ -353,4 +294,49 @@ void reel__ids_free(reel__ids *ids)
 {
     reel__free(ids->v);
     *ids = (reel__ids){0};
+}
+
+bool reel__pending_reserve(reel__pending *p, uint32_t count)
+{
+    size_t words = (size_t)count / 64 + 1;
+    if (words <= p->words) {
+        return true;
+    }
+    size_t more = 2 * p->words > words ? 2 * p->words : words;
+    uint64_t *v = reel__reallocarray(p->bits, more, sizeof *v);
+    if (!v) {
+        return false;
+    }
+    memset(v + p->words, 0, (more - p->words) * sizeof *v);
+    p->bits = v;
+    p->words = more;
+    return true;
+}
+
+void reel__pending_clear(reel__pending *p)
+{
+    if (p->count) {
+        memset(p->bits, 0, p->words * sizeof *p->bits);
+    }
+    p->count = 0;
+    p->top = 0;
+}
+
+uint32_t reel__pending_take(reel__pending *p)
+{
+    size_t word = p->top / 64;
+    while (!p->bits[word]) {
+        word--;
+    }
+    unsigned bit = 63U - (unsigned)__builtin_clzll(p->bits[word]);
+    p->bits[word] &= ~((uint64_t)1 << bit);
+    p->count--;
+    p->top = (uint32_t)(word * 64 + bit);
+    return p->top;
+}
+
+void reel__pending_free(reel__pending *p)
+{
+    reel__free(p->bits);
+    *p = (reel__pending){0};
 }

@@ -4,7 +4,7 @@
 
 #include <reel/base.h>
 
-/* A bump allocator whose blocks survive a rewind. */
+/* A bump allocator whose blocks survive a rewind. Blocks start at multiples of 128 bytes. */
 typedef struct reel__arena {
     struct reel__block *first, *current;
     size_t used;     /* of the current block */
@@ -54,9 +54,33 @@ typedef struct reel__ids {
 } reel__ids;
 
 bool reel__ids_push(reel__ids *ids, uint32_t id);
-/* Sorts ascending. Uses `scratch` as working memory; false when memory is out (order then unspecified). */
-bool reel__ids_sort(reel__ids *ids, reel__ids *scratch);
 void reel__ids_free(reel__ids *ids);
+
+/* A set of ids from which the largest is taken first: a walk against recording order. One bit an id, so that
+ * passing over a long stretch that the walk does not touch costs next to nothing. */
+typedef struct reel__pending {
+    uint64_t *bits;
+    size_t words;
+    size_t count;
+    uint32_t top; /* no id in the set is larger */
+} reel__pending;
+
+/* Room for ids below count; false when memory is out. */
+bool reel__pending_reserve(reel__pending *p, uint32_t count);
+void reel__pending_clear(reel__pending *p);
+/* Takes the largest; the set must not be empty. */
+uint32_t reel__pending_take(reel__pending *p);
+void reel__pending_free(reel__pending *p);
+
+/* Adds an id that is not in the set. */
+static inline void reel__pending_add(reel__pending *p, uint32_t id)
+{
+    p->bits[id / 64] |= (uint64_t)1 << id % 64;
+    p->count++;
+    if (id > p->top) {
+        p->top = id;
+    }
+}
 
 /* A good 64-bit mixture of two words. */
 uint64_t reel__mix(uint64_t a, uint64_t b);

@@ -5,6 +5,7 @@
 #include <reel/ops.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #include "memory.h"
 #include "tape.h"
@@ -25,9 +26,8 @@ typedef struct sweep {
     uint32_t *count;      /* and how many there are */
     reel_node **total;    /* per needed node: its cotangent, when summed */
     contribution *list;
-    size_t list_n, list_capacity;
+    uint32_t list_n;
     reel_node **gathered; /* working memory for sums */
-    size_t gathered_capacity;
 } sweep;
 
 static bool no_memory(const sweep *w)
@@ -36,63 +36,65 @@ static bool no_memory(const sweep *w)
     return false;
 }
 
-static void sweep_free(sweep *w)
+static void *work(sweep *w, size_t count, size_t size)
 {
-    reel__free(w->matters);
-    reel__free(w->last);
-    reel__free(w->count);
-    reel__free(w->total);
-    reel__free(w->list);
-    reel__free(w->gathered);
-}
-
-static bool push_node(sweep *w, reel__slot *s)
-{
-    if (s->stamp == w->walk || s->id < w->lowest || s->dtype == REEL_I32) {
-        return true;
+    size_t bytes;
+    void *p = __builtin_mul_overflow(count, size, &bytes) ? NULL : reel__arena_alloc(&w->tape->work, bytes);
+    if (!p) {
+        no_memory(w);
+        return NULL;
     }
-    s->stamp = w->walk;
-    return reel__ids_push(&w->tape->needed, s->id) && reel__ids_push(&w->tape->stack, s->id)
-               ? true
-               : no_memory(w);
+    return memset(p, 0, bytes);
 }
 
-/* All that the ys depend on, down to the lowest x, ascending. */
-static bool reach(sweep *w, size_t m, reel_node *const *y)
+static void visit(sweep *w, reel__slot *s)
+{
+    if (s->stamp != w->walk && s->id >= w->lowest && s->dtype != REEL_I32) {
+        s->stamp = w->walk;
+        reel__pending_add(&w->tape->pending, s->id);
+    }
+}
+
+/* All that the ys depend on, down to the lowest x, latest first; counts the edges between them. */
+static bool reach(sweep *w, size_t m, reel_node *const *y, size_t *edges)
 {
     reel_tape *tape = w->tape;
     tape->needed.n = 0;
-    tape->stack.n = 0;
+    *edges = m;
+    reel__pending_clear(&tape->pending);
+    if (!reel__pending_reserve(&tape->pending, tape->count)) {
+        return no_memory(w);
+    }
     for (size_t i = 0; i < m; i++) {
-        if (!push_node(w, reel__slot_of(y[i]))) {
-            return false;
-        }
+        visit(w, reel__slot_of(y[i]));
     }
-    while (tape->stack.n) {
-        reel__slot *s = reel__slot_at(tape, tape->stack.v[--tape->stack.n]);
+    while (tape->pending.count) {
+        reel__slot *s = reel__slot_at(tape, reel__pending_take(&tape->pending));
+        s->mark = (uint32_t)tape->needed.n;
+        if (!reel__ids_push(&tape->needed, s->id)) {
+            return no_memory(w);
+        }
+        *edges += (size_t)s->n;
         for (int i = 0; i < s->n; i++) {
-            if (!push_node(w, reel__args(s)[i])) {
-                return false;
-            }
+            visit(w, reel__args(s)[i]);
         }
     }
-    return reel__ids_sort(&tape->needed, &tape->scratch) ? true : no_memory(w);
+    return true;
 }
 
 /* Which of them depend on an x. */
-static bool find_paths(sweep *w, size_t n, reel_node *const *x)
+static bool find_paths(sweep *w, size_t n, reel_node *const *x, size_t edges)
 {
     reel_tape *tape = w->tape;
     size_t count = tape->needed.n;
-    w->matters = reel__calloc(count, sizeof *w->matters);
-    w->last = reel__calloc(count, sizeof *w->last);
-    w->count = reel__calloc(count, sizeof *w->count);
-    w->total = reel__calloc(count, sizeof *w->total);
-    if (!w->matters || !w->last || !w->count || !w->total) {
-        return no_memory(w);
-    }
-    for (uint32_t k = 0; k < count; k++) {
-        reel__slot_at(tape, tape->needed.v[k])->mark = k;
+    w->matters = work(w, count, sizeof *w->matters);
+    w->last = work(w, count, sizeof *w->last);
+    w->count = work(w, count, sizeof *w->count);
+    w->total = work(w, count, sizeof *w->total);
+    w->list = work(w, edges, sizeof *w->list);
+    w->gathered = work(w, edges, sizeof *w->gathered);
+    if (tape->status) {
+        return false;
     }
     for (size_t j = 0; j < n; j++) {
         const reel__slot *s = reel__slot_of(x[j]);
@@ -100,7 +102,7 @@ static bool find_paths(sweep *w, size_t n, reel_node *const *x)
             w->matters[s->mark] = true;
         }
     }
-    for (size_t k = 0; k < count; k++) {
+    for (size_t k = count; k-- > 0;) {
         const reel__slot *s = reel__slot_at(tape, tape->needed.v[k]);
         for (int i = 0; i < s->n && !w->matters[k]; i++) {
             const reel__slot *a = reel__args(s)[i];
@@ -110,22 +112,11 @@ static bool find_paths(sweep *w, size_t n, reel_node *const *x)
     return true;
 }
 
-static bool contribute(sweep *w, const reel__slot *s, reel_node *node)
+static void contribute(sweep *w, const reel__slot *s, reel_node *node)
 {
-    if (w->list_n == w->list_capacity) {
-        size_t capacity = w->list_capacity ? 2 * w->list_capacity : 256;
-        contribution *v = reel__reallocarray(w->list, capacity, sizeof *v);
-        if (!v || capacity > UINT32_MAX) {
-            w->list = v ? v : w->list;
-            return no_memory(w);
-        }
-        w->list = v;
-        w->list_capacity = capacity;
-    }
     w->list[w->list_n++] = (contribution){.node = node, .next = w->last[s->mark]};
-    w->last[s->mark] = (uint32_t)w->list_n;
+    w->last[s->mark] = w->list_n;
     w->count[s->mark]++;
-    return true;
 }
 
 /* The sum of all contributions to s, in the order they came; NULL when there are none. */
@@ -138,15 +129,6 @@ static reel_node *total_of(sweep *w, reel__slot *s)
     }
     if (n == 1) {
         return w->list[at - 1].node;
-    }
-    if (n > w->gathered_capacity) {
-        reel_node **v = reel__reallocarray(w->gathered, n, sizeof *v);
-        if (!v) {
-            no_memory(w);
-            return NULL;
-        }
-        w->gathered = v;
-        w->gathered_capacity = n;
     }
     for (uint32_t i = n; i > 0; i--) {
         w->gathered[i - 1] = w->list[at - 1].node;
@@ -205,7 +187,10 @@ static bool apply_rule(sweep *w, reel__slot *s, int i, reel_node *dy)
         bad_rule(s, i, REEL_ERR_GRADIENT, dx ? "gave a node that is not on this tape" : "gave NULL");
         return false;
     }
-    return fitted && contribute(w, a, fitted);
+    if (fitted) {
+        contribute(w, a, fitted);
+    }
+    return fitted != NULL;
 }
 
 static bool propagate(sweep *w, reel__slot *s, reel_node *dy)
@@ -234,7 +219,7 @@ static bool propagate(sweep *w, reel__slot *s, reel_node *dy)
 static bool descend(sweep *w)
 {
     reel_tape *tape = w->tape;
-    for (size_t k = tape->needed.n; k-- > 0;) {
+    for (size_t k = 0; k < tape->needed.n; k++) {
         reel__slot *s = reel__slot_at(tape, tape->needed.v[k]);
         if (!w->matters[k]) {
             continue;
@@ -272,15 +257,14 @@ static reel_status give_up(reel_tape *tape, size_t n, reel_node **dx)
     return tape ? tape->status : REEL_ERR_ARGUMENT;
 }
 
-static bool start(sweep *w, size_t m, reel_node *const *y, reel_node *const *dy)
+static void start(sweep *w, size_t m, reel_node *const *y, reel_node *const *dy)
 {
     for (size_t i = 0; i < m; i++) {
         const reel__slot *s = reel__slot_of(y[i]);
-        if (s->stamp == w->walk && w->matters[s->mark] && !contribute(w, s, dy[i])) {
-            return false;
+        if (s->stamp == w->walk && w->matters[s->mark]) {
+            contribute(w, s, dy[i]);
         }
     }
-    return true;
 }
 
 static bool same_shapes(reel_tape *tape, const char *at, const char *who, size_t n,
@@ -307,13 +291,18 @@ static reel_status run_sweep(const char *at, reel_tape *tape, size_t m, reel_nod
         uint32_t id = reel__slot_of(x[j])->id;
         w.lowest = id < w.lowest ? id : w.lowest;
     }
-    bool done = reach(&w, m, y) && find_paths(&w, n, x) && start(&w, m, y, dy) && descend(&w);
+    size_t edges = 0;
+    reel__arena_rewind(&tape->work);
+    bool done = reach(&w, m, y, &edges) && find_paths(&w, n, x, edges);
+    if (done) {
+        start(&w, m, y, dy);
+        done = descend(&w);
+    }
     for (size_t j = 0; done && j < n; j++) {
         const reel__slot *s = reel__slot_of(x[j]);
         reel_node *total = s->stamp == w.walk ? w.total[s->mark] : NULL;
         dx[j] = total ? total : reel_constant_at(at, tape, 0, reel__shape(s));
     }
-    sweep_free(&w);
     return tape->status ? give_up(tape, n, dx) : REEL_OK;
 }
 

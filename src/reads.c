@@ -17,20 +17,23 @@ static reel__slot *stand_in(reel_tape *probe, const reel__slot *like)
     return reel__record(probe, NULL, &reel__op_input, (reel_dtype)like->dtype, reel__shape(like));
 }
 
-/* Which of y and its arguments the node dx is computed from. */
-static bool reached(reel_tape *probe, const reel__slot *dx, const reel__slot *y, uint32_t walk,
-                    uint64_t *mask)
+static void visit(reel_tape *probe, reel__slot *s, uint32_t walk)
 {
-    probe->stack.n = 0;
-    if (!reel__ids_push(&probe->stack, dx->id)) {
+    if (s->stamp != walk) {
+        s->stamp = walk;
+        reel__pending_add(&probe->pending, s->id);
+    }
+}
+
+/* Which of y and its arguments the node dx is computed from. */
+static bool reached(reel_tape *probe, reel__slot *dx, const reel__slot *y, uint32_t walk, uint64_t *mask)
+{
+    if (!reel__pending_reserve(&probe->pending, probe->count)) {
         return false;
     }
-    while (probe->stack.n) {
-        reel__slot *s = reel__slot_at(probe, probe->stack.v[--probe->stack.n]);
-        if (s->stamp == walk) {
-            continue;
-        }
-        s->stamp = walk;
+    visit(probe, dx, walk);
+    while (probe->pending.count) {
+        reel__slot *s = reel__slot_at(probe, reel__pending_take(&probe->pending));
         if (s == y) {
             *mask |= REEL__READS_Y;
             continue;
@@ -40,9 +43,7 @@ static bool reached(reel_tape *probe, const reel__slot *dx, const reel__slot *y,
             continue;
         }
         for (int i = 0; i < s->n; i++) {
-            if (!reel__ids_push(&probe->stack, reel__args(s)[i]->id)) {
-                return false;
-            }
+            visit(probe, reel__args(s)[i], walk);
         }
     }
     return true;
@@ -51,7 +52,6 @@ static bool reached(reel_tape *probe, const reel__slot *dx, const reel__slot *y,
 static bool try_rule(reel_tape *probe, const reel__slot *s, uint64_t *mask)
 {
     const reel_op *op = s->op;
-    probe->scratch.n = 0;
     for (int i = 0; i < s->n; i++) {
         if (!stand_in(probe, reel__args(s)[i])) {
             return false;
@@ -85,7 +85,7 @@ static bool try_rule(reel_tape *probe, const reel__slot *s, uint64_t *mask)
         if (!dx || dx == reel_zero_gradient()) {
             continue;
         }
-        const reel__slot *d = reel__live(dx);
+        reel__slot *d = reel__live(dx);
         if (!d || probe->status || !reached(probe, d, y, walk, mask)) {
             return false;
         }

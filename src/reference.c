@@ -10,8 +10,6 @@
 #include "memory.h"
 #include "tape.h"
 
-#define NO_TARGET UINT32_MAX
-
 static bool out_of_memory(reel_tape *tape)
 {
     reel__fail(tape, REEL_ERR_MEMORY, NULL, "evaluation: out of memory");
@@ -35,47 +33,25 @@ static bool fresh(const reel__slot *s)
     return false;
 }
 
-static bool visit(reel_tape *tape, reel__slot *s, uint32_t walk)
-{
-    if (s->flags & REEL__COMPUTED) {
-        return fresh(s);
-    }
-    if (s->stamp == walk) {
-        return true;
-    }
-    s->stamp = walk;
-    return reel__ids_push(&tape->needed, s->id) && reel__ids_push(&tape->stack, s->id)
-               ? true
-               : out_of_memory(tape);
-}
-
-/* Fills tape->needed with the ids of what must be computed, ascending. */
-static bool gather(reel_tape *tape, size_t n, reel__slot *const *roots, uint32_t walk)
-{
-    tape->needed.n = 0;
-    tape->stack.n = 0;
-    for (size_t i = 0; i < n; i++) {
-        roots[i]->flags |= REEL__WANT;
-        if (!visit(tape, roots[i], walk)) {
-            return false;
-        }
-    }
-    while (tape->stack.n) {
-        reel__slot *s = reel__slot_at(tape, tape->stack.v[--tape->stack.n]);
-        reel__slot *const *arg = reel__args(s);
-        for (int i = 0; i < s->n; i++) {
-            if (!visit(tape, arg[i], walk)) {
-                return false;
-            }
-        }
-    }
-    return reel__ids_sort(&tape->needed, &tape->scratch) ? true : out_of_memory(tape);
-}
-
 static bool kept(const reel__slot *s)
 {
     return s->flags & REEL__WANT ||
            (s->flags & REEL__READ && !s->origin && !s->tape->inference);
+}
+
+/* Notes one more use of s. */
+static bool need(reel_tape *tape, reel__slot *s, uint32_t walk)
+{
+    if (s->flags & REEL__COMPUTED) {
+        return fresh(s);
+    }
+    if (s->stamp != walk) {
+        s->stamp = walk;
+        s->mark = 0;
+        reel__pending_add(&tape->pending, s->id);
+    }
+    s->mark++;
+    return true;
 }
 
 static void mark_read(reel__slot *s)
@@ -92,51 +68,64 @@ static void mark_read(reel__slot *s)
     }
 }
 
-/* Counts the uses of every needed node within this evaluation. */
-static bool count_uses(reel_tape *tape, uint32_t walk)
+/* A contribution that only a sum reads is added to the sum's buffer at once, without a buffer of its own:
+ * a weight's T gradient contributions never exist side by side. Whether others read it too shows later. */
+static void offer_to(reel__slot *s, reel__slot *sum)
 {
-    reel__ids *needed = &tape->needed;
-    tape->count_of.n = 0;
-    tape->target.n = 0;
-    for (uint32_t k = 0; k < needed->n; k++) {
-        reel__slot_at(tape, needed->v[k])->mark = k;
-        if (!reel__ids_push(&tape->count_of, 0) || !reel__ids_push(&tape->target, NO_TARGET)) {
-            return out_of_memory(tape);
+    if (!(s->flags & REEL__COMPUTED) && s->op->flags & REEL_OP_ACCUMULATES &&
+        !(s->op->flags & REEL_OP_SUM)) {
+        s->flags |= REEL__INTO;
+        s->data = sum;
+    }
+}
+
+/* Lists what must be computed in tape->needed, latest first, with its number of uses in mark: a node is
+ * visited after all who use it. */
+static bool gather(reel_tape *tape, size_t n, reel__slot *const *roots, uint32_t walk)
+{
+    tape->needed.n = 0;
+    reel__pending_clear(&tape->pending);
+    if (!reel__pending_reserve(&tape->pending, tape->count)) {
+        return out_of_memory(tape);
+    }
+    for (size_t i = 0; i < n; i++) {
+        roots[i]->flags |= REEL__WANT;
+        if (!need(tape, roots[i], walk)) {
+            return false;
         }
     }
-    for (size_t k = 0; k < needed->n; k++) {
-        reel__slot *s = reel__slot_at(tape, needed->v[k]);
+    while (tape->pending.count) {
+        reel__slot *s = reel__slot_at(tape, reel__pending_take(&tape->pending));
         reel__slot *const *arg = reel__args(s);
+        if (!reel__ids_push(&tape->needed, s->id)) {
+            return out_of_memory(tape);
+        }
         if (!s->origin && !tape->inference) {
             mark_read(s);
         }
+        bool sum = s->op->flags & REEL_OP_SUM && s->n > 1;
         for (int i = 0; i < s->n; i++) {
-            if (arg[i]->stamp == walk) {
-                tape->count_of.v[arg[i]->mark]++;
+            if (!need(tape, arg[i], walk)) {
+                return false;
+            }
+            if (sum) {
+                offer_to(arg[i], s);
             }
         }
     }
     return true;
 }
 
-/* A contribution that only a sum reads is added to the sum's buffer at once, without a buffer of its own:
- * a weight's T gradient contributions never exist side by side. */
-static void choose_targets(reel_tape *tape, uint32_t walk)
+/* The sum that s alone contributes to, if it may go straight there. */
+static reel__slot *sum_for(reel__slot *s)
 {
-    for (size_t k = 0; k < tape->needed.n; k++) {
-        reel__slot *sum = reel__slot_at(tape, tape->needed.v[k]);
-        if (!(sum->op->flags & REEL_OP_SUM) || sum->n < 2) {
-            continue;
-        }
-        reel__slot *const *arg = reel__args(sum);
-        for (int i = 0; i < sum->n; i++) {
-            reel__slot *s = arg[i];
-            if (s->stamp == walk && tape->count_of.v[s->mark] == 1 && !kept(s) &&
-                s->op->flags & REEL_OP_ACCUMULATES && !(s->op->flags & REEL_OP_SUM)) {
-                tape->target.v[s->mark] = sum->mark;
-            }
-        }
+    if (!(s->flags & REEL__INTO)) {
+        return NULL;
     }
+    reel__slot *sum = s->data;
+    s->flags &= (uint16_t)~REEL__INTO;
+    s->data = NULL;
+    return s->mark == 1 && !kept(s) ? sum : NULL;
 }
 
 static reel_tensor tensor_of(const reel__slot *s)
@@ -168,14 +157,14 @@ static void drop_buffer(reel__slot *s)
 }
 
 /* An element-wise op may write over an argument that nobody needs any more. */
-static bool take_over(reel_tape *tape, reel__slot *s, uint32_t walk)
+static bool take_over(reel__slot *s, uint32_t walk)
 {
     if (!(s->op->flags & REEL_OP_ELEMENTWISE)) {
         return false;
     }
     for (int i = 0; i < s->n; i++) {
         reel__slot *a = reel__args(s)[i];
-        if (a->stamp == walk && tape->count_of.v[a->mark] == 1 && !kept(a) && a->data &&
+        if (a->stamp == walk && a->mark == 1 && !kept(a) && a->data &&
             a->flags & REEL__OWNED && reel__bytes(a) == reel__bytes(s)) {
             s->data = a->data;
             s->flags |= REEL__OWNED;
@@ -284,14 +273,13 @@ static bool compute(reel_tape *tape, reel__slot *s, uint32_t walk)
     if (tape->trap_nan && !trap_leaves(s)) {
         return false;
     }
-    uint32_t target = tape->target.v[s->mark];
-    if (target != NO_TARGET) {
-        reel__slot *sum = reel__slot_at(tape, tape->needed.v[target]);
+    reel__slot *sum = sum_for(s);
+    if (sum) {
         bool started = sum->data != NULL;
         return (started || take_buffer(sum)) && run(s, sum, started);
     }
     bool started = s->data != NULL; /* a sum that contributions went into already */
-    bool over = !started && take_over(tape, s, walk);
+    bool over = !started && take_over(s, walk);
     if (!started && !over && !take_buffer(s)) {
         return false;
     }
@@ -305,12 +293,12 @@ static bool compute(reel_tape *tape, reel__slot *s, uint32_t walk)
     return !tape->trap_nan || trap(s);
 }
 
-static void release(reel_tape *tape, reel__slot *s, uint32_t walk)
+static void release(reel__slot *s, uint32_t walk)
 {
     reel__slot *const *arg = reel__args(s);
     for (int i = 0; i < s->n; i++) {
         reel__slot *a = arg[i];
-        if (a->stamp == walk && --tape->count_of.v[a->mark] == 0 && !kept(a)) {
+        if (a->stamp == walk && --a->mark == 0 && !kept(a)) {
             drop_buffer(a);
         }
     }
@@ -319,16 +307,15 @@ static void release(reel_tape *tape, reel__slot *s, uint32_t walk)
 static reel_status eval(reel_tape *tape, size_t n, reel__slot *const *roots)
 {
     uint32_t walk = reel__walk(tape);
-    if (!gather(tape, n, roots, walk) || !count_uses(tape, walk)) {
+    if (!gather(tape, n, roots, walk)) {
         return tape->status;
     }
-    choose_targets(tape, walk);
-    for (size_t k = 0; k < tape->needed.n; k++) {
+    for (size_t k = tape->needed.n; k-- > 0;) {
         reel__slot *s = reel__slot_at(tape, tape->needed.v[k]);
         if (!compute(tape, s, walk)) {
             return tape->status;
         }
-        release(tape, s, walk);
+        release(s, walk);
     }
     return tape->status;
 }

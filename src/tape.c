@@ -13,11 +13,6 @@
 #include "memory.h"
 #include "params.h"
 
-static reel__slot *slots_new(size_t n)
-{
-    return reel__malloc_aligned(n * sizeof(reel__slot));
-}
-
 /* Life ------------------------------------------------------------------------------------------- */
 
 static void forget(reel_tape *tape)
@@ -97,7 +92,7 @@ reel_tape *reel_tape_new_with(const reel_tape_args *args)
     }
     tape->scopes = reel__calloc(64, sizeof *tape->scopes);
     tape->scope_capacity = tape->scopes ? 64 : 0;
-    tape->error_slot = slots_new(1);
+    tape->error_slot = reel__malloc_aligned(sizeof *tape->error_slot);
     if (!tape->scopes || !tape->error_slot) {
         reel__free(tape->scopes);
         reel__free(tape->error_slot);
@@ -123,10 +118,8 @@ void reel_tape_free(reel_tape *tape)
         return;
     }
     tell_unread(tape);
-    for (size_t i = 0; i < tape->chunks; i++) {
-        reel__free(tape->chunk[i]);
-    }
     reel__free(tape->chunk);
+    reel__arena_free(&tape->slots);
     reel__free(tape->scopes);
     reel__free(tape->error_slot);
     reel__arena_free(&tape->arena);
@@ -136,10 +129,8 @@ void reel_tape_free(reel_tape *tape)
     reel__map_free(&tape->names);
     reel__ids_free(&tape->used);
     reel__ids_free(&tape->needed);
-    reel__ids_free(&tape->scratch);
-    reel__ids_free(&tape->stack);
-    reel__ids_free(&tape->count_of);
-    reel__ids_free(&tape->target);
+    reel__pending_free(&tape->pending);
+    reel__arena_free(&tape->work);
     reel_tape_free(tape->probe);
     reel__free(tape);
 }
@@ -178,7 +169,7 @@ reel_tape_stats reel_tape_statistics(const reel_tape *tape)
                       tape->scope_count * sizeof(reel__scope),
         .value_bytes = tape->pool.alive,
         .peak_value_bytes = tape->pool.peak,
-        .reserved_bytes = tape->chunks * REEL__CHUNK * sizeof(reel__slot) + tape->arena.reserved +
+        .reserved_bytes = tape->slots.reserved + tape->arena.reserved + tape->work.reserved +
                           tape->pool.arena.reserved + tape->scope_capacity * sizeof(reel__scope),
     };
 }
@@ -245,7 +236,7 @@ static bool grow(reel_tape *tape)
         tape->chunk = v;
         tape->chunk_capacity = capacity;
     }
-    reel__slot *c = slots_new(REEL__CHUNK);
+    reel__slot *c = reel__arena_alloc(&tape->slots, REEL__CHUNK * sizeof *c);
     if (!c) {
         return false;
     }

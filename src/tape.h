@@ -20,13 +20,13 @@ typedef struct reel__slot {
         struct reel__slot **more; /* else here, in the arena */
     } arg;
     const void *attr;
-    void *data; /* the value, when computed or while it is being accumulated */
+    void *data; /* the value, when computed or while it is being accumulated; with REEL__INTO the sum's slot */
     int64_t dim[REEL_MAX_RANK];
     uint32_t id, epoch;
     uint32_t scope;
     uint32_t origin; /* id + 1 of the forward node whose gradient rule made this one; 0: none */
     uint32_t stamp;  /* which walk has visited the slot */
-    uint32_t mark;   /* that walk's index for it */
+    uint32_t mark;   /* that walk's number for it: an index, or how often it is still needed */
     int32_t n;       /* number of arguments */
     uint8_t rank, dtype;
     uint16_t flags;
@@ -42,7 +42,8 @@ enum {
     REEL__ERROR = 1 << 3,
     REEL__NAMED = 1 << 4,
     REEL__PARAM = 1 << 5, /* attr is a reel__use */
-    REEL__READ = 1 << 6   /* a gradient rule reads the value */
+    REEL__READ = 1 << 6,  /* a gradient rule reads the value */
+    REEL__INTO = 1 << 7   /* within an evaluation: may be added straight into a sum */
 };
 
 /* What a weight's leaf remembers. */
@@ -74,6 +75,7 @@ typedef struct reel__executor {
 
 struct reel_tape {
     reel__slot **chunk;
+    reel__arena slots; /* where the chunks lie; never rewound */
     size_t chunks, chunk_capacity;
     uint32_t count, epoch;
     uint32_t scope;    /* in force */
@@ -90,8 +92,9 @@ struct reel_tape {
     reel__map names;      /* id + 1 -> name */
     reel__slot *counter_leaf;
 
-    reel__ids needed, scratch, stack; /* of walks: ids in order, working memory */
-    reel__ids count_of, target;       /* of walks: a number per needed node */
+    reel__pending pending; /* of walks: what is still to be visited */
+    reel__ids needed;      /* of walks: what was, latest recorded first */
+    reel__arena work;      /* of walks: rewound at the start of each sweep */
     reel__reads reads[REEL__READS];   /* a cache: what each op's gradient rule reads */
     reel_tape *probe;                 /* where rules are tried out */
 
