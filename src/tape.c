@@ -709,8 +709,12 @@ reel_status reel_bind_at(const char *at, reel_tape *tape, reel_param *param, ree
         return tape->status;
     }
     reel__slot *s = reel__live(node);
-    if (!s || s->tape != tape) {
-        reel__fail_dead(tape, at, "reel_bind", s ? NULL : node);
+    if (!s) {
+        reel__fail_dead(tape, at, "reel_bind", node);
+        return tape->status;
+    }
+    if (s->tape != tape) {
+        reel__fail(tape, REEL_ERR_ARGUMENT, at, "reel_bind: the node is of another tape");
         return tape->status;
     }
     uint64_t key = reel__param_key(param);
