@@ -1,7 +1,6 @@
-/* What ops along an axis and by index share: one shape rule, one gradient and one set of samples for all
- * reductions.
- * Invariant: the axis of a recorded reduction counts from the first, or is REEL_ALL_AXES.
- * Must not know: any particular op. */
+/* What ops along an axis and by index share: one shape rule, one gradient and one set of samples
+ * for all reductions. Invariant: the axis of a recorded reduction counts from the first, or is
+ * REEL_ALL_AXES. Must not know: any particular op. */
 #include <reel/axis.h>
 
 #include <stdio.h>

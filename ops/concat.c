@@ -1,6 +1,6 @@
 /* Joining tensors along an axis that they have (concat) or along a new one (stack).
- * Invariant: the gradient of each argument is a slice of dy whose place is found without looking at the
- * other arguments whenever all have the same size, so that joining T tensors costs no T². */
+ * Invariant: the gradient of each argument is a slice of dy whose place is found without looking at
+ * the other arguments whenever all have the same size, so that joining T tensors costs no T². */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
@@ -15,8 +15,11 @@ typedef struct join {
 } join;
 
 #include <reel/real32.h>
+
 #include "concat.c"
+
 #include <reel/real64.h>
+
 #include "concat.c"
 
 static bool same_but(reel_shape a, reel_shape b, int axis)
@@ -138,11 +141,8 @@ static reel_node *stack_sample(reel_sampler *s, int k)
         reel_shape shape;
         int axis;
     } sample[] = {
-        {{0, {1, 1, 1, 1}}, 0},
-        {{2, {2, 3, 1, 1}}, 0},
-        {{1, {5, 1, 1, 1}}, -1},
-        {{3, {2, 1, 3, 1}}, 2},
-        {{3, {3, 2, 2, 1}}, -3},
+        {{0, {1, 1, 1, 1}}, 0}, {{2, {2, 3, 1, 1}}, 0},  {{1, {5, 1, 1, 1}}, -1},
+        {{3, {2, 1, 3, 1}}, 2}, {{3, {3, 2, 2, 1}}, -3},
     };
     if (k >= (int)(sizeof sample / sizeof sample[0])) {
         return NULL;
@@ -200,8 +200,8 @@ reel_node *reel_concat_at(const char *at, int axis, int n, reel_node *const *x)
     return reel_apply(at, &reel_op_concat, n, x, &j);
 }
 
-/** x[0..n-1], all of one shape, as the rows of a new axis, which is `axis` of the result (negative: from
- * its last). n must be at least 1. */
+/** x[0..n-1], all of one shape, as the rows of a new axis, which is `axis` of the result (negative:
+ * from its last). n must be at least 1. */
 reel_node *reel_stack_axis_at(const char *at, int axis, int n, reel_node *const *x)
 {
     if (n < 1 || !x) {
@@ -212,8 +212,8 @@ reel_node *reel_stack_axis_at(const char *at, int axis, int n, reel_node *const 
     return reel_apply(at, &reel_op_stack, n, x, &j);
 }
 
-/** x[0..n-1], all of one shape, as the rows of a new axis 0: steps [batch, features] become a sequence
- * [n, batch, features]. n must be at least 1. */
+/** x[0..n-1], all of one shape, as the rows of a new axis 0: steps [batch, features] become a
+ * sequence [n, batch, features]. n must be at least 1. */
 reel_node *reel_stack_at(const char *at, int n, reel_node *const *x)
 {
     return reel_stack_axis_at(at, 0, n, x);

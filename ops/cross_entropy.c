@@ -13,8 +13,11 @@ typedef struct cross_entropy_attr {
 } cross_entropy_attr;
 
 #include <reel/real32.h>
+
 #include "cross_entropy.c"
+
 #include <reel/real64.h>
+
 #include "cross_entropy.c"
 
 static bool cross_entropy_shape(reel_shaping *s)
@@ -25,7 +28,8 @@ static bool cross_entropy_shape(reel_shaping *s)
     }
     s->y = reel_shape_without(x, x.rank - 1);
     return reel_shape_equal(s->y, reel_node_shape(s->x[1])) ||
-           reel_shaping_fail(s, "the index must have the shape of the logits without the last axis");
+           reel_shaping_fail(s,
+                             "the index must have the shape of the logits without the last axis");
 }
 
 static int64_t cross_entropy_units(const reel_call *c)
@@ -72,7 +76,8 @@ static reel_node *cross_entropy_sample(reel_sampler *s, int k)
                                        reel_sample_index(s, 7, reel_dims(2, 1, 3)));
     case 3:
         return reel_cross_entropy_full(reel_sample_real(s, -2, 2, reel_dims(6, 3)),
-                                       reel_sample_index(s, 3, reel_dims(6)), NULL, 1, 0, REEL_NONE);
+                                       reel_sample_index(s, 3, reel_dims(6)), NULL, 1, 0,
+                                       REEL_NONE);
     default:
         return NULL;
     }
@@ -97,15 +102,15 @@ static reel_node *fused(const char *at, reel_node *logits, reel_node *index, int
     return reel_apply2(at, &reel_op_cross_entropy, logits, index, &a);
 }
 
-/** -log softmax(logits)[index] for each position: logits [..., classes], an i32 index [...] of classes;
- * shaped as the index. An index out of range is an error when the value is computed. */
+/** -log softmax(logits)[index] for each position: logits [..., classes], an i32 index [...] of
+ * classes; shaped as the index. An index out of range is an error when the value is computed. */
 reel_node *reel_cross_entropy_each_at(const char *at, reel_node *logits, reel_node *index)
 {
     return fused(at, logits, index, REEL_SKIP_NONE);
 }
 
-/** The mean over all positions of -log softmax(logits)[index], a scalar: logits [..., classes], an i32
- * index [...] of classes. An index out of range is an error when the value is computed. */
+/** The mean over all positions of -log softmax(logits)[index], a scalar: logits [..., classes], an
+ * i32 index [...] of classes. An index out of range is an error when the value is computed. */
 reel_node *reel_cross_entropy_at(const char *at, reel_node *logits, reel_node *index)
 {
     return reel_mean_at(at, fused(at, logits, index, REEL_SKIP_NONE));
@@ -127,11 +132,12 @@ static reel_node *smoothed(const char *at, reel_node *logits, reel_node *index, 
     return reel_add_at(at, loss, reel_scale_at(at, total, share));
 }
 
-/** Cross-entropy with everything, as PyTorch defines it. For a position of class y among V classes with
- * weights w: (1 - ε) w[y] (-log p[y]) + (ε/V) Σ_c w[c] (-log p[c]), p = softmax(logits), ε = smoothing.
- * logits [..., V], index i32 [...], weight [V] or NULL (all 1). Positions whose index is ignore_index give
- * 0 and do not count (-1: none is ignored). REEL_MEAN divides the sum by Σ w[y] over the positions that
- * count (NaN when there are none), REEL_SUM does not, REEL_NONE gives each position's loss. */
+/** Cross-entropy with everything, as PyTorch defines it. For a position of class y among V classes
+ * with weights w: (1 - ε) w[y] (-log p[y]) + (ε/V) Σ_c w[c] (-log p[c]), p = softmax(logits), ε =
+ * smoothing. logits [..., V], index i32 [...], weight [V] or NULL (all 1). Positions whose index is
+ * ignore_index give 0 and do not count (-1: none is ignored). REEL_MEAN divides the sum by Σ w[y]
+ * over the positions that count (NaN when there are none), REEL_SUM does not, REEL_NONE gives each
+ * position's loss. */
 reel_node *reel_cross_entropy_full_at(const char *at, reel_node *logits, reel_node *index,
                                       reel_node *weight, int64_t ignore_index, double smoothing,
                                       int reduction)

@@ -1,6 +1,6 @@
 /* Largest and smallest elements and where they are.
- * Invariant: the first of several equal elements counts, and a NaN counts as beyond every number, so that
- * max and argmax speak of the same element. */
+ * Invariant: the first of several equal elements counts, and a NaN counts as beyond every number,
+ * so that max and argmax speak of the same element. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
@@ -9,8 +9,11 @@
 enum { WIDTH = 64 };
 
 #include <reel/real32.h>
+
 #include "extreme.c"
+
 #include <reel/real64.h>
+
 #include "extreme.c"
 
 static bool place_shape(reel_shaping *s)
@@ -136,57 +139,57 @@ const reel_op reel_op_argmin = {
     .sample = argmin_sample,
 };
 
-/** The largest element, a scalar; NaN if there is one. The gradient goes to the first largest element.
- * No elements: an error. The larger of two tensors element by element is reel_maximum. */
+/** The largest element, a scalar; NaN if there is one. The gradient goes to the first largest
+ * element. No elements: an error. The larger of two tensors element by element is reel_maximum. */
 reel_node *reel_max_at(const char *at, reel_node *x)
 {
     return reel_reduce_apply(at, &reel_op_max, x, REEL_ALL_AXES, false);
 }
 
-/** The largest element along an axis of size n > 0 (negative: from the last), as reel_max; the axis goes,
- * or with `keep` stays with size 1. */
+/** The largest element along an axis of size n > 0 (negative: from the last), as reel_max; the axis
+ * goes, or with `keep` stays with size 1. */
 reel_node *reel_max_axis_at(const char *at, reel_node *x, int axis, bool keep)
 {
     return reel_reduce_apply(at, &reel_op_max, x, axis, keep);
 }
 
-/** The smallest element, a scalar; NaN if there is one. The gradient goes to the first smallest element.
- * No elements: an error. The smaller of two tensors element by element is reel_minimum. */
+/** The smallest element, a scalar; NaN if there is one. The gradient goes to the first smallest
+ * element. No elements: an error. The smaller of two tensors element by element is reel_minimum. */
 reel_node *reel_min_at(const char *at, reel_node *x)
 {
     return reel_reduce_apply(at, &reel_op_min, x, REEL_ALL_AXES, false);
 }
 
-/** The smallest element along an axis of size n > 0 (negative: from the last), as reel_min; the axis goes,
- * or with `keep` stays with size 1. */
+/** The smallest element along an axis of size n > 0 (negative: from the last), as reel_min; the
+ * axis goes, or with `keep` stays with size 1. */
 reel_node *reel_min_axis_at(const char *at, reel_node *x, int axis, bool keep)
 {
     return reel_reduce_apply(at, &reel_op_min, x, axis, keep);
 }
 
-/** The row-major position of the largest element, an i32 scalar: the first of equals; the first NaN if
- * there is one. */
+/** The row-major position of the largest element, an i32 scalar: the first of equals; the first NaN
+ * if there is one. */
 reel_node *reel_argmax_at(const char *at, reel_node *x)
 {
     return reel_reduce_apply(at, &reel_op_argmax, x, REEL_ALL_AXES, false);
 }
 
-/** The position along an axis (negative: from the last) of the largest element, i32, as reel_argmax; the
- * axis goes, or with `keep` stays with size 1. */
+/** The position along an axis (negative: from the last) of the largest element, i32, as
+ * reel_argmax; the axis goes, or with `keep` stays with size 1. */
 reel_node *reel_argmax_axis_at(const char *at, reel_node *x, int axis, bool keep)
 {
     return reel_reduce_apply(at, &reel_op_argmax, x, axis, keep);
 }
 
-/** The row-major position of the smallest element, an i32 scalar: the first of equals; the first NaN if
- * there is one. */
+/** The row-major position of the smallest element, an i32 scalar: the first of equals; the first
+ * NaN if there is one. */
 reel_node *reel_argmin_at(const char *at, reel_node *x)
 {
     return reel_reduce_apply(at, &reel_op_argmin, x, REEL_ALL_AXES, false);
 }
 
-/** The position along an axis (negative: from the last) of the smallest element, i32, as reel_argmin; the
- * axis goes, or with `keep` stays with size 1. */
+/** The position along an axis (negative: from the last) of the smallest element, i32, as
+ * reel_argmin; the axis goes, or with `keep` stays with size 1. */
 reel_node *reel_argmin_axis_at(const char *at, reel_node *x, int axis, bool keep)
 {
     return reel_reduce_apply(at, &reel_op_argmin, x, axis, keep);
@@ -200,8 +203,8 @@ static bool TYPED(beyond)(REAL v, REAL best)
 }
 
 /* The largest of sign x in each of `width` columns. */
-static void TYPED(extremes)(const REAL *x, const reel_along *a, int64_t width, REAL sign, REAL *best,
-                            int32_t *place)
+static void TYPED(extremes)(const REAL *x, const reel_along *a, int64_t width, REAL sign,
+                            REAL *best, int32_t *place)
 {
     for (int64_t i = 0; i < width; i++) {
         best[i] = sign * x[i];

@@ -1,6 +1,6 @@
 /* Rows of a table by index, and the transpose: adding rows to a table.
- * Invariant: gather and scatter_add share one attribute and are each other's gradient. A scatter_add that
- * accumulates touches the rows it names only. */
+ * Invariant: gather and scatter_add share one attribute and are each other's gradient. A
+ * scatter_add that accumulates touches the rows it names only. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
@@ -14,8 +14,11 @@ typedef struct gather_attr {
 } gather_attr;
 
 #include <reel/real32.h>
+
 #include "gather.c"
+
 #include <reel/real64.h>
+
 #include "gather.c"
 
 /* The axes of x from `from` on, behind those of `front`. */
@@ -159,34 +162,34 @@ const reel_op reel_op_scatter_add = {
     .sample = scatter_add_sample,
 };
 
-/** y[i...] = table[index[i...]]: rows of a table [rows, ...] by an i32 index of any shape, as an embedding
- * does; shaped index.shape + table.shape[1:]. Index `skip` stands for a row of zeros (padding). Any other
- * index outside 0..rows-1 is an error when the value is computed. */
+/** y[i...] = table[index[i...]]: rows of a table [rows, ...] by an i32 index of any shape, as an
+ * embedding does; shaped index.shape + table.shape[1:]. Index `skip` stands for a row of zeros
+ * (padding). Any other index outside 0..rows-1 is an error when the value is computed. */
 reel_node *reel_gather_skip_at(const char *at, reel_node *table, reel_node *index, int64_t skip)
 {
     gather_attr a = {.rows = reel_node_dim(table, 0), .skip = skip};
     return reel_apply2(at, &reel_op_gather, table, index, &a);
 }
 
-/** y[i...] = table[index[i...]]: rows of a table [rows, ...] by an i32 index of any shape, as an embedding
- * does; shaped index.shape + table.shape[1:]. An index outside 0..rows-1 is an error when the value is
- * computed. */
+/** y[i...] = table[index[i...]]: rows of a table [rows, ...] by an i32 index of any shape, as an
+ * embedding does; shaped index.shape + table.shape[1:]. An index outside 0..rows-1 is an error when
+ * the value is computed. */
 reel_node *reel_gather_at(const char *at, reel_node *table, reel_node *index)
 {
     return reel_gather_skip_at(at, table, index, REEL_SKIP_NONE);
 }
 
 /** The transpose of reel_gather_skip: updates whose index is `skip` are left out. */
-reel_node *reel_scatter_add_skip_at(const char *at, reel_node *updates, reel_node *index, int64_t rows,
-                                    int64_t skip)
+reel_node *reel_scatter_add_skip_at(const char *at, reel_node *updates, reel_node *index,
+                                    int64_t rows, int64_t skip)
 {
     gather_attr a = {.rows = rows, .skip = skip};
     return reel_apply2(at, &reel_op_scatter_add, updates, index, &a);
 }
 
-/** y[r] = Σ updates[i...] over all i with index[i...] = r: the transpose of reel_gather. Updates are shaped
- * index.shape + rest, the result [rows] + rest. An index outside 0..rows-1 is an error when the value is
- * computed. */
+/** y[r] = Σ updates[i...] over all i with index[i...] = r: the transpose of reel_gather. Updates
+ * are shaped index.shape + rest, the result [rows] + rest. An index outside 0..rows-1 is an error
+ * when the value is computed. */
 reel_node *reel_scatter_add_at(const char *at, reel_node *updates, reel_node *index, int64_t rows)
 {
     return reel_scatter_add_skip_at(at, updates, index, rows, REEL_SKIP_NONE);

@@ -14,8 +14,11 @@ typedef struct factor {
 } factor;
 
 #include <reel/real32.h>
+
 #include "identity.c"
+
 #include <reel/real64.h>
+
 #include "identity.c"
 
 static reel_node *detach_gradient(reel_node *y, reel_node *dy, int i)
@@ -46,8 +49,8 @@ static void factor_label(const reel_node *y, char *text, size_t n)
     snprintf(text, n, "%s %g", reel_node_op(y)->name, f->c);
 }
 
-/* The gradients of detach and scale_gradient are not the derivatives of their values, by design: their
- * samples are not differentiated. */
+/* The gradients of detach and scale_gradient are not the derivatives of their values, by design:
+ * their samples are not differentiated. */
 static reel_node *detach_sample(reel_sampler *s, int k)
 {
     return k ? NULL : reel_detach(reel_sample_fixed(s, -1, 1, reel_dims(3, 5)));
@@ -110,23 +113,25 @@ reel_node *reel_detach_at(const char *at, reel_node *x)
     return reel_apply1(at, &reel_op_detach, x, NULL);
 }
 
-/** y = x; the gradient that comes back is cut element by element to [-c, c], c > 0. Not linear in the
- * cotangent, so forward mode refuses it. */
+/** y = x; the gradient that comes back is cut element by element to [-c, c], c > 0. Not linear in
+ * the cotangent, so forward mode refuses it. */
 reel_node *reel_clip_gradient_at(const char *at, reel_node *x, double c)
 {
     if (!(c > 0)) {
-        return reel_node_fail(at, x, REEL_ERR_ARGUMENT, "clip_gradient: %g: expected more than 0", c);
+        return reel_node_fail(at, x, REEL_ERR_ARGUMENT, "clip_gradient: %g: expected more than 0",
+                              c);
     }
     factor f = {.c = c};
     return reel_apply1(at, &reel_op_clip_gradient, x, &f);
 }
 
-/** y = x; the gradient that comes back is multiplied by c: -1 reverses it (Ganin & Lempitsky 2015). */
+/** y = x; the gradient that comes back is multiplied by c: -1 reverses it (Ganin & Lempitsky 2015).
+ */
 reel_node *reel_scale_gradient_at(const char *at, reel_node *x, double c)
 {
     if (!isfinite(c)) {
-        return reel_node_fail(at, x, REEL_ERR_ARGUMENT, "scale_gradient: %g: expected a finite factor",
-                              c);
+        return reel_node_fail(at, x, REEL_ERR_ARGUMENT,
+                              "scale_gradient: %g: expected a finite factor", c);
     }
     factor f = {.c = c};
     return reel_apply1(at, &reel_op_scale_gradient, x, &f);

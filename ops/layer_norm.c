@@ -15,8 +15,11 @@ typedef struct deviation_attr {
 } deviation_attr;
 
 #include <reel/real32.h>
+
 #include "layer_norm.c"
+
 #include <reel/real64.h>
+
 #include "layer_norm.c"
 
 static bool standardize_shape(reel_shaping *s)
@@ -124,16 +127,16 @@ const reel_op reel_op_inverse_deviation = {
     .sample = inverse_deviation_sample,
 };
 
-/** y = (x - mean) / √(variance + ε) over the last axis, the variance divided by n: layer normalisation
- * without gain and bias. epsilon ≥ 0. */
+/** y = (x - mean) / √(variance + ε) over the last axis, the variance divided by n: layer
+ * normalisation without gain and bias. epsilon ≥ 0. */
 reel_node *reel_standardize_at(const char *at, reel_node *x, double epsilon)
 {
     deviation_attr a = {.epsilon = epsilon};
     return reel_apply1(at, &reel_op_standardize, x, &a);
 }
 
-/** gain ⊙ (x - mean) / √(variance + ε) + bias over the last axis (Ba, Kiros & Hinton 2016). gain and bias
- * are [features]; either may be NULL. epsilon ≥ 0; PyTorch's is 1e-5. */
+/** gain ⊙ (x - mean) / √(variance + ε) + bias over the last axis (Ba, Kiros & Hinton 2016). gain
+ * and bias are [features]; either may be NULL. epsilon ≥ 0; PyTorch's is 1e-5. */
 reel_node *reel_layer_norm_at(const char *at, reel_node *x, reel_node *gain, reel_node *bias,
                               double epsilon)
 {

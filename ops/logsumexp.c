@@ -1,6 +1,6 @@
 /* log Σ exp along an axis or over everything.
- * Invariant: the largest element is taken out first, so nothing overflows; -inf means a term that is not
- * there, and a column of nothing else has the value -inf and the gradient zero. */
+ * Invariant: the largest element is taken out first, so nothing overflows; -inf means a term that
+ * is not there, and a column of nothing else has the value -inf and the gradient zero. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
@@ -11,8 +11,11 @@
 enum { WIDTH = 64 };
 
 #include <reel/real32.h>
+
 #include "logsumexp.c"
+
 #include <reel/real64.h>
+
 #include "logsumexp.c"
 
 static reel_node *logsumexp_gradient(reel_node *y, reel_node *dy, int i)
@@ -50,15 +53,15 @@ const reel_op reel_op_logsumexp = {
     .sample = logsumexp_sample,
 };
 
-/** log Σ exp(x) over all elements, a scalar, without overflow; -inf for an empty tensor and for one of
- * -inf alone. */
+/** log Σ exp(x) over all elements, a scalar, without overflow; -inf for an empty tensor and for one
+ * of -inf alone. */
 reel_node *reel_logsumexp_at(const char *at, reel_node *x)
 {
     return reel_reduce_apply(at, &reel_op_logsumexp, x, REEL_ALL_AXES, false);
 }
 
-/** log Σ exp(x) along an axis (negative: from the last), as reel_logsumexp; the axis goes, or with `keep`
- * stays with size 1. */
+/** log Σ exp(x) along an axis (negative: from the last), as reel_logsumexp; the axis goes, or with
+ * `keep` stays with size 1. */
 reel_node *reel_logsumexp_axis_at(const char *at, reel_node *x, int axis, bool keep)
 {
     return reel_reduce_apply(at, &reel_op_logsumexp, x, axis, keep);

@@ -1,5 +1,5 @@
-/* Losses made of other ops, and how a loss is reduced over its positions. Cross-entropy has a file of its
- * own. */
+/* Losses made of other ops, and how a loss is reduced over its positions. Cross-entropy has a file
+ * of its own. */
 #include <reel/axis.h>
 #include <reel/ops.h>
 #include <reel/tape.h>
@@ -35,8 +35,8 @@ reel_node *reel_squared_error_at(const char *at, reel_node *a, reel_node *b, int
     return reel_reduce_loss_at(at, reel_squared_difference_at(at, a, b), reduction);
 }
 
-/** Huber's loss of d = a - b (Huber 1964): d²/2 for |d| ≤ δ, δ (|d| - δ/2) beyond; delta > 0; reduction is
- * a reel_reduction. */
+/** Huber's loss of d = a - b (Huber 1964): d²/2 for |d| ≤ δ, δ (|d| - δ/2) beyond; delta > 0;
+ * reduction is a reel_reduction. */
 reel_node *reel_huber_at(const char *at, reel_node *a, reel_node *b, double delta, int reduction)
 {
     if (!(delta > 0)) {
@@ -50,8 +50,9 @@ reel_node *reel_huber_at(const char *at, reel_node *a, reel_node *b, double delt
     return reel_reduce_loss_at(at, each, reduction);
 }
 
-/** Multi-class hinge loss: Σ_{j≠y} max(0, m - s[y] + s[j]), or of the squares when `squared` (Weston &
- * Watkins 1999): a sum over classes, where PyTorch divides by their number. scores [..., V], an i32 index
+/** Multi-class hinge loss: Σ_{j≠y} max(0, m - s[y] + s[j]), or of the squares when `squared`
+ * (Weston & Watkins 1999): a sum over classes, where PyTorch divides by their number. scores [...,
+ * V], an i32 index
  * [...] of the classes y; reduction, a reel_reduction, is over positions. */
 reel_node *reel_multi_hinge_at(const char *at, reel_node *scores, reel_node *index, double margin,
                                bool squared, int reduction)
@@ -66,8 +67,8 @@ reel_node *reel_multi_hinge_at(const char *at, reel_node *scores, reel_node *ind
     return reel_reduce_loss_at(at, each, reduction);
 }
 
-/** Pairwise ranking hinge loss: max(0, m - s⁺ + s⁻) for the scores of what should rank higher and lower;
- * reduction is a reel_reduction. */
+/** Pairwise ranking hinge loss: max(0, m - s⁺ + s⁻) for the scores of what should rank higher and
+ * lower; reduction is a reel_reduction. */
 reel_node *reel_ranking_hinge_at(const char *at, reel_node *positive, reel_node *negative,
                                  double margin, int reduction)
 {

@@ -1,6 +1,7 @@
 /* Random tensors: masks and noise.
- * Invariant: an element depends on the tape's seed, the node's stream, the counter and its own place alone:
- * it can be computed again at will, by any thread, and is the same choice in f32 and f64. */
+ * Invariant: an element depends on the tape's seed, the node's stream, the counter and its own
+ * place alone: it can be computed again at will, by any thread, and is the same choice in f32 and
+ * f64. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
@@ -68,8 +69,11 @@ static void normal_values(const noise_attr *a, const uint32_t *word, double *v)
 typedef void values(const noise_attr *a, const uint32_t *word, double *v);
 
 #include <reel/real32.h>
+
 #include "noise.c"
+
 #include <reel/real64.h>
+
 #include "noise.c"
 
 static bool noise_shape(reel_shaping *s)
@@ -184,9 +188,9 @@ static reel_node *noise(const char *at, const reel_op *op, const reel_node *like
     return reel_apply1(at, op, reel_counter_at(at, tape), &attr);
 }
 
-/** A tensor of 1 with probability p and 0 otherwise, each element by itself, on the tape of `like`. It is a
- * function of the tape's seed, the scope, how many random nodes the scope already has, and the tape's
- * counter. */
+/** A tensor of 1 with probability p and 0 otherwise, each element by itself, on the tape of `like`.
+ * It is a function of the tape's seed, the scope, how many random nodes the scope already has, and
+ * the tape's counter. */
 reel_node *reel_bernoulli_at(const char *at, reel_node *like, reel_shape shape, double p)
 {
     if (!(p >= 0 && p <= 1)) {
@@ -196,20 +200,21 @@ reel_node *reel_bernoulli_at(const char *at, reel_node *like, reel_shape shape, 
     return noise(at, &reel_op_mask, like, shape, p, 1);
 }
 
-/** A dropout mask on the tape of `like`: 0 with probability p, else 1/(1-p), each element by itself; 0 ≤ p
- * < 1. Drawn as reel_bernoulli's, also in test mode. Multiply several steps by one mask for variational
- * dropout (Gal & Ghahramani 2016). */
+/** A dropout mask on the tape of `like`: 0 with probability p, else 1/(1-p), each element by
+ * itself; 0 ≤ p < 1. Drawn as reel_bernoulli's, also in test mode. Multiply several steps by one
+ * mask for variational dropout (Gal & Ghahramani 2016). */
 reel_node *reel_dropout_mask_at(const char *at, reel_node *like, reel_shape shape, double p)
 {
     if (!(p >= 0 && p < 1)) {
         return reel_node_fail(at, like, REEL_ERR_ARGUMENT,
-                              "dropout: probability %g of dropping: expected 0 or more, below 1", p);
+                              "dropout: probability %g of dropping: expected 0 or more, below 1",
+                              p);
     }
     return noise(at, &reel_op_mask, like, shape, 1 - p, 1 / (1 - p));
 }
 
-/** x with each element zero with probability p, else x/(1-p) (Srivastava et al. 2014); x itself when the
- * tape is not training or p = 0. 0 ≤ p < 1. */
+/** x with each element zero with probability p, else x/(1-p) (Srivastava et al. 2014); x itself
+ * when the tape is not training or p = 0. 0 ≤ p < 1. */
 reel_node *reel_dropout_at(const char *at, reel_node *x, double p)
 {
     const reel_tape *tape = reel_node_tape(x);
@@ -225,13 +230,14 @@ reel_node *reel_uniform_noise_at(const char *at, reel_node *like, reel_shape sha
 {
     if (!(low <= high) || !isfinite(high - low)) {
         return reel_node_fail(at, like, REEL_ERR_ARGUMENT,
-                              "uniform_noise: %g to %g: expected finite bounds in order", low, high);
+                              "uniform_noise: %g to %g: expected finite bounds in order", low,
+                              high);
     }
     return noise(at, &reel_op_uniform_noise, like, shape, low, high);
 }
 
-/** A tensor of normal numbers of mean 0 and the given standard deviation, on the tape of `like`, drawn as
- * reel_bernoulli's. */
+/** A tensor of normal numbers of mean 0 and the given standard deviation, on the tape of `like`,
+ * drawn as reel_bernoulli's. */
 reel_node *reel_normal_noise_at(const char *at, reel_node *like, reel_shape shape, double deviation)
 {
     if (!(deviation >= 0) || isinf(deviation)) {

@@ -1,6 +1,6 @@
 /* Euclidean norm along an axis or over everything.
- * Invariant: at a zero vector, where the norm has no derivative, all derivatives are taken as 0; no square
- * overflows or vanishes. */
+ * Invariant: at a zero vector, where the norm has no derivative, all derivatives are taken as 0; no
+ * square overflows or vanishes. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
@@ -11,8 +11,11 @@
 enum { WIDTH = 64 };
 
 #include <reel/real32.h>
+
 #include "norm.c"
+
 #include <reel/real64.h>
+
 #include "norm.c"
 
 static reel_node *norm_gradient(reel_node *y, reel_node *dy, int i)
@@ -75,8 +78,8 @@ reel_node *reel_norm_at(const char *at, reel_node *x)
     return reel_reduce_apply(at, &reel_op_norm, x, REEL_ALL_AXES, false);
 }
 
-/** √Σ x² along an axis (negative: from the last), as reel_norm; the axis goes, or with `keep` stays with
- * size 1. */
+/** √Σ x² along an axis (negative: from the last), as reel_norm; the axis goes, or with `keep` stays
+ * with size 1. */
 reel_node *reel_norm_axis_at(const char *at, reel_node *x, int axis, bool keep)
 {
     return reel_reduce_apply(at, &reel_op_norm, x, axis, keep);

@@ -16,8 +16,11 @@ typedef struct order {
 } order;
 
 #include <reel/real32.h>
+
 #include "permute.c"
+
 #include <reel/real64.h>
+
 #include "permute.c"
 
 static bool permute_shape(reel_shaping *s)
@@ -77,12 +80,9 @@ static reel_node *permute_sample(reel_sampler *s, int k)
         reel_shape shape;
         int axes[REEL_MAX_RANK];
     } sample[] = {
-        {{1, {5, 1, 1, 1}}, {0}},
-        {{2, {3, 5, 1, 1}}, {1, 0}},
-        {{3, {2, 3, 4, 1}}, {2, 0, 1}},
-        {{3, {2, 3, 4, 1}}, {-2, 0, -1}},
-        {{4, {2, 3, 1, 4}}, {3, 1, 0, 2}},
-        {{4, {2, 3, 2, 3}}, {1, 0, 2, 3}},
+        {{1, {5, 1, 1, 1}}, {0}},          {{2, {3, 5, 1, 1}}, {1, 0}},
+        {{3, {2, 3, 4, 1}}, {2, 0, 1}},    {{3, {2, 3, 4, 1}}, {-2, 0, -1}},
+        {{4, {2, 3, 1, 4}}, {3, 1, 0, 2}}, {{4, {2, 3, 2, 3}}, {1, 0, 2, 3}},
     };
     int n = (int)(sizeof sample / sizeof sample[0]);
     return k < n ? reel_permute(reel_sample_real(s, -1, 1, sample[k].shape), sample[k].shape.rank,
@@ -104,8 +104,8 @@ const reel_op reel_op_permute = {
     .sample = permute_sample,
 };
 
-/** Axis i of the result is axis axes[i] of x (negative: from the last); `rank` is that of x, and each
- * axis occurs once. */
+/** Axis i of the result is axis axes[i] of x (negative: from the last); `rank` is that of x, and
+ * each axis occurs once. */
 reel_node *reel_permute_at(const char *at, reel_node *x, int rank, const int *axes)
 {
     order o = {.rank = rank};

@@ -1,6 +1,6 @@
 /* One element of each column by index, its transpose, and one-hot vectors.
- * Invariant: pick and unpick share one attribute and are each other's gradient. An unpick that accumulates
- * touches the elements it names only. */
+ * Invariant: pick and unpick share one attribute and are each other's gradient. An unpick that
+ * accumulates touches the elements it names only. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
@@ -14,8 +14,11 @@ typedef struct pick_attr {
 } pick_attr;
 
 #include <reel/real32.h>
+
 #include "pick.c"
+
 #include <reel/real64.h>
+
 #include "pick.c"
 
 static bool pick_shape(reel_shaping *s)
@@ -27,7 +30,8 @@ static bool pick_shape(reel_shaping *s)
     }
     s->y = reel_shape_without(reel_node_shape(s->x[0]), axis);
     return reel_shape_equal(s->y, reel_node_shape(s->x[1])) ||
-           reel_shaping_fail(s, "the index must have the shape of the values without axis %d", axis);
+           reel_shaping_fail(s, "the index must have the shape of the values without axis %d",
+                             axis);
 }
 
 static bool unpick_shape(reel_shaping *s)
@@ -52,8 +56,8 @@ static bool one_hot_shape(reel_shaping *s)
     const pick_attr *a = s->attr;
     reel_shape x = reel_node_shape(s->x[0]);
     if (x.rank == REEL_MAX_RANK) {
-        return reel_shaping_fail(s, "the result would have rank %d: expected at most %d", x.rank + 1,
-                                 REEL_MAX_RANK);
+        return reel_shaping_fail(s, "the result would have rank %d: expected at most %d",
+                                 x.rank + 1, REEL_MAX_RANK);
     }
     if (a->n < 0) {
         return reel_shaping_fail(s, "size %lld: expected 0 or more", (long long)a->n);
@@ -208,8 +212,9 @@ static reel_node *pick(const char *at, reel_node *x, reel_node *index, int axis,
     return reel_apply2(at, &reel_op_pick, x, index, &a);
 }
 
-/** y = x[..., index[...], ...]: one element along an axis (negative: from the last), chosen by an i32 index
- * shaped as x without that axis. An index outside 0..n-1 is an error when the value is computed. */
+/** y = x[..., index[...], ...]: one element along an axis (negative: from the last), chosen by an
+ * i32 index shaped as x without that axis. An index outside 0..n-1 is an error when the value is
+ * computed. */
 reel_node *reel_pick_axis_at(const char *at, reel_node *x, reel_node *index, int axis)
 {
     return pick(at, x, index, axis, REEL_SKIP_NONE);
@@ -227,13 +232,12 @@ reel_node *reel_pick_skip_at(const char *at, reel_node *x, reel_node *index, int
     return pick(at, x, index, -1, skip);
 }
 
-/** The transpose of reel_pick_axis: zeros, and x where the index points along a new axis of size n, which
- * is `axis` of the result (negative: from its last). */
+/** The transpose of reel_pick_axis: zeros, and x where the index points along a new axis of size n,
+ * which is `axis` of the result (negative: from its last). */
 reel_node *reel_unpick_axis_at(const char *at, reel_node *x, reel_node *index, int axis, int64_t n)
 {
-    pick_attr a = {.axis = reel_axis_from_first(reel_node_rank(x) + 1, axis),
-                   .n = n,
-                   .skip = REEL_SKIP_NONE};
+    pick_attr a = {
+        .axis = reel_axis_from_first(reel_node_rank(x) + 1, axis), .n = n, .skip = REEL_SKIP_NONE};
     return reel_apply2(at, &reel_op_unpick, x, index, &a);
 }
 
@@ -244,14 +248,15 @@ reel_node *reel_unpick_at(const char *at, reel_node *x, reel_node *index, int64_
 }
 
 /** As reel_unpick, with zeros alone where the index is `skip`. */
-reel_node *reel_unpick_skip_at(const char *at, reel_node *x, reel_node *index, int64_t n, int64_t skip)
+reel_node *reel_unpick_skip_at(const char *at, reel_node *x, reel_node *index, int64_t n,
+                               int64_t skip)
 {
     pick_attr a = {.axis = reel_node_rank(x), .n = n, .skip = skip};
     return reel_apply2(at, &reel_op_unpick, x, index, &a);
 }
 
-/** y[..., j] = 1 where j = index[...], else 0, for j = 0..n-1. An index outside 0..n-1 is an error when
- * the value is computed. */
+/** y[..., j] = 1 where j = index[...], else 0, for j = 0..n-1. An index outside 0..n-1 is an error
+ * when the value is computed. */
 reel_node *reel_one_hot_at(const char *at, reel_node *index, int64_t n)
 {
     pick_attr a = {.axis = reel_node_rank(index), .n = n, .skip = REEL_SKIP_NONE};

@@ -1,6 +1,6 @@
 /* Product along an axis or over everything.
- * Invariant: the gradient multiplies the elements on either side of each one instead of dividing by it, so
- * that zeros do no harm. */
+ * Invariant: the gradient multiplies the elements on either side of each one instead of dividing by
+ * it, so that zeros do no harm. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
@@ -9,8 +9,11 @@
 enum { WIDTH = 64 };
 
 #include <reel/real32.h>
+
 #include "prod.c"
+
 #include <reel/real64.h>
+
 #include "prod.c"
 
 /* Π_{j≠i} x[j] = Π_{j<i} x[j] · Π_{j>i} x[j] along an axis of size n. */

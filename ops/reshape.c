@@ -25,8 +25,9 @@ static bool reshape_shape(reel_shaping *s)
     bool fits = true;
     for (int i = 0; i < f->rank; i++) {
         if (f->dim[i] < 0) {
-            return reel_shaping_fail(s, "size %lld of axis %d: expected 0 or more, or one -1 that "
-                                        "the others determine",
+            return reel_shaping_fail(s,
+                                     "size %lld of axis %d: expected 0 or more, or one -1 that "
+                                     "the others determine",
                                      (long long)f->dim[i], i);
         }
         fits = fits && (f->dim[i] == 0 || n <= INT64_MAX / f->dim[i]);
@@ -129,8 +130,8 @@ static int64_t missing(const form *f, int64_t size)
     return open == 1 && size % others == 0 ? size / others : -1;
 }
 
-/** The same elements in row-major order under another shape of the same size. One size may be -1: it
- * follows from the others. */
+/** The same elements in row-major order under another shape of the same size. One size may be -1:
+ * it follows from the others. */
 reel_node *reel_reshape_at(const char *at, reel_node *x, reel_shape shape)
 {
     form f = {.rank = shape.rank};
@@ -151,7 +152,8 @@ reel_node *reel_expand_dims_at(const char *at, reel_node *x, int axis)
     int first = reel_axis_from_first(rank + 1, axis);
     if (first < 0 || first > rank || rank == REEL_MAX_RANK) {
         return reel_node_fail(at, x, REEL_ERR_SHAPE,
-                              "expand_dims: no room for axis %d in a tensor of rank %d", axis, rank);
+                              "expand_dims: no room for axis %d in a tensor of rank %d", axis,
+                              rank);
     }
     return reel_reshape_at(at, x, reel_shape_with(reel_node_shape(x), first, 1));
 }
@@ -168,7 +170,8 @@ reel_node *reel_squeeze_at(const char *at, reel_node *x, int axis)
     return reel_reshape_at(at, x, reel_shape_without(reel_node_shape(x), first));
 }
 
-/* Copies along an axis: `each` row n times (1 2 -> 1 1 2 2) or all rows n times (1 2 -> 1 2 1 2). */
+/* Copies along an axis: `each` row n times (1 2 -> 1 1 2 2) or all rows n times (1 2 -> 1 2 1 2).
+ */
 static reel_node *copies(const char *at, reel_node *x, int axis, int64_t n, bool each)
 {
     const char *name = each ? "repeat" : "tile";

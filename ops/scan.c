@@ -1,6 +1,6 @@
-/* Running sums and products along an axis, and the linear recurrence that is behind their gradients.
- * Invariant: the gradient of each is made of these ops again, and no rule divides, so that zeros among the
- * elements do no harm. */
+/* Running sums and products along an axis, and the linear recurrence that is behind their
+ * gradients. Invariant: the gradient of each is made of these ops again, and no rule divides, so
+ * that zeros among the elements do no harm. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
@@ -16,12 +16,15 @@ typedef struct scan_attr {
 } scan_attr;
 
 #include <reel/real32.h>
-#include "scan.c"
-#include <reel/real64.h>
+
 #include "scan.c"
 
-static reel_node *scan_apply(const char *at, const reel_op *op, int n, reel_node *const *x, int axis,
-                             bool reverse)
+#include <reel/real64.h>
+
+#include "scan.c"
+
+static reel_node *scan_apply(const char *at, const reel_op *op, int n, reel_node *const *x,
+                             int axis, bool reverse)
 {
     scan_attr a = {.axis = reel_axis_from_first(reel_node_rank(x[0]), axis), .reverse = reverse};
     return reel_apply(at, op, n, x, &a);
@@ -206,8 +209,8 @@ reel_node *reel_cumsum_reverse_at(const char *at, reel_node *x, int axis)
     return scan_apply(at, &reel_op_cumsum, 1, &x, axis, true);
 }
 
-/** y[k] = Π_{j≤k} x[j] along an axis (negative: from the last), shaped as x. Right also at zeros, as are
- * its derivatives. */
+/** y[k] = Π_{j≤k} x[j] along an axis (negative: from the last), shaped as x. Right also at zeros,
+ * as are its derivatives. */
 reel_node *reel_cumprod_at(const char *at, reel_node *x, int axis)
 {
     return scan_apply(at, &reel_op_cumprod, 1, &x, axis, false);
@@ -219,8 +222,8 @@ reel_node *reel_cumprod_reverse_at(const char *at, reel_node *x, int axis)
     return scan_apply(at, &reel_op_cumprod, 1, &x, axis, true);
 }
 
-/** y[t] = a[t] y[t-1] + b[t] with y[-1] = 0 along an axis (negative: from the last): a linear recurrence
- * with gates. Shaped as b, to which a is broadcast: a scalar a is a decay. */
+/** y[t] = a[t] y[t-1] + b[t] with y[-1] = 0 along an axis (negative: from the last): a linear
+ * recurrence with gates. Shaped as b, to which a is broadcast: a scalar a is a decay. */
 reel_node *reel_linear_scan_at(const char *at, reel_node *a, reel_node *b, int axis)
 {
     if (!reel_shape_equal(reel_node_shape(a), reel_node_shape(b))) {
@@ -235,7 +238,7 @@ reel_node *reel_linear_scan_at(const char *at, reel_node *a, reel_node *b, int a
 /* One row of columns: reads x, writes y and what the next row needs, in f64, to carry. */
 typedef void TYPED(scan_step)(int64_t n, const REAL *const *x, REAL *y, double *carry);
 
-static void TYPED(scan_run)(const reel_call *c, double start, TYPED(scan_step) *step)
+static void TYPED(scan_run)(const reel_call *c, double start, TYPED(scan_step) * step)
 {
     const scan_attr *attr = c->attr;
     reel_along a = reel_along_axis(c->y.shape, attr->axis);

@@ -1,7 +1,7 @@
 /* Slices, and their transpose: zeros around a tensor.
- * Invariant: slice and pad share one attribute and are each other's gradient. A pad that accumulates
- * touches the rows of its region only, so that the gradients of all slices of a tensor cost no more
- * than the tensor. */
+ * Invariant: slice and pad share one attribute and are each other's gradient. A pad that
+ * accumulates touches the rows of its region only, so that the gradients of all slices of a tensor
+ * cost no more than the tensor. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
@@ -22,8 +22,11 @@ static int64_t region_rows(const region *r)
 }
 
 #include <reel/real32.h>
+
 #include "slice.c"
+
 #include <reel/real64.h>
+
 #include "slice.c"
 
 static bool slice_shape(reel_shaping *s)
@@ -188,8 +191,8 @@ const reel_op reel_op_pad = {
     .sample = pad_sample,
 };
 
-/* A position as NumPy counts it: negative from the end, INT64_MAX the end itself. What is out of range
- * stays so, for the shape rule to report as it was given. */
+/* A position as NumPy counts it: negative from the end, INT64_MAX the end itself. What is out of
+ * range stays so, for the shape rule to report as it was given. */
 static int64_t position(int64_t i, int64_t n)
 {
     if (i == INT64_MAX) {
@@ -198,8 +201,9 @@ static int64_t position(int64_t i, int64_t n)
     return i < 0 && i >= -n ? i + n : i;
 }
 
-/** Rows start, start + step, ... before stop along an axis. Negative axis and positions count from the
- * end; a stop of INT64_MAX is the end. Out of range positions, stop < start, step < 1: an error. */
+/** Rows start, start + step, ... before stop along an axis. Negative axis and positions count from
+ * the end; a stop of INT64_MAX is the end. Out of range positions, stop < start, step < 1: an
+ * error. */
 reel_node *reel_slice_step_at(const char *at, reel_node *x, int axis, int64_t start, int64_t stop,
                               int64_t step)
 {
@@ -213,15 +217,15 @@ reel_node *reel_slice_step_at(const char *at, reel_node *x, int axis, int64_t st
     return reel_apply1(at, &reel_op_slice, x, &r);
 }
 
-/** Rows start to stop - 1 along an axis. Negative axis and positions count from the end, as in NumPy; a
- * stop of INT64_MAX is the end. Out of range positions and stop < start are an error. */
+/** Rows start to stop - 1 along an axis. Negative axis and positions count from the end, as in
+ * NumPy; a stop of INT64_MAX is the end. Out of range positions and stop < start are an error. */
 reel_node *reel_slice_at(const char *at, reel_node *x, int axis, int64_t start, int64_t stop)
 {
     return reel_slice_step_at(at, x, axis, start, stop, 1);
 }
 
-/** Row i of an axis, which goes: reel_select(x, 0, t) is step t of a sequence. Negative axis and i count
- * from the end; out of range: an error. */
+/** Row i of an axis, which goes: reel_select(x, 0, t) is step t of a sequence. Negative axis and i
+ * count from the end; out of range: an error. */
 reel_node *reel_select_at(const char *at, reel_node *x, int axis, int64_t i)
 {
     int64_t n = reel_node_dim(x, axis);
@@ -235,7 +239,8 @@ reel_node *reel_select_at(const char *at, reel_node *x, int axis, int64_t i)
     return reel_apply1(at, &reel_op_slice, x, &r);
 }
 
-/** x with `before` rows of zeros in front of an axis (negative: from the last) and `after` behind it. */
+/** x with `before` rows of zeros in front of an axis (negative: from the last) and `after` behind
+ * it. */
 reel_node *reel_pad_at(const char *at, reel_node *x, int axis, int64_t before, int64_t after)
 {
     int64_t n = reel_node_dim(x, axis);
@@ -265,16 +270,16 @@ reel_node *reel_delay_at(const char *at, reel_node *x, int axis, int64_t by)
     return reel_pad_at(at, reel_slice_at(at, x, axis, -left, n), axis, 0, -left);
 }
 
-/** Cuts an axis (negative: from the last) into n equal parts, written to part[0..n-1]. The size must be
- * a multiple of n. On error every part is the error node. */
+/** Cuts an axis (negative: from the last) into n equal parts, written to part[0..n-1]. The size
+ * must be a multiple of n. On error every part is the error node. */
 void reel_split_at(const char *at, reel_node *x, int axis, int n, reel_node **part)
 {
     int64_t size = reel_node_dim(x, axis);
     reel_node *error = NULL;
     if (n <= 0 || size % n) {
-        error = reel_node_fail(at, x, REEL_ERR_SHAPE,
-                               "split: %d parts of %lld rows: expected a divisor", n,
-                               (long long)size);
+        error =
+            reel_node_fail(at, x, REEL_ERR_SHAPE,
+                           "split: %d parts of %lld rows: expected a divisor", n, (long long)size);
     }
     for (int i = 0; i < n; i++) {
         int64_t rows = size / n;
@@ -282,8 +287,8 @@ void reel_split_at(const char *at, reel_node *x, int axis, int n, reel_node **pa
     }
 }
 
-/** Takes axis 0 apart: part[i] = row i of x, without the axis. n must be its size. On error every part
- * is the error node. */
+/** Takes axis 0 apart: part[i] = row i of x, without the axis. n must be its size. On error every
+ * part is the error node. */
 void reel_unstack_at(const char *at, reel_node *x, int n, reel_node **part)
 {
     reel_node *error = NULL;
@@ -368,8 +373,9 @@ static void TYPED(pad_run)(const reel_call *c)
         int64_t block = u / a.n;
         int64_t from = u - block * a.n;
         int64_t to = a.n - from < c->end - u ? a.n : from + c->end - u;
-        TYPED(pad_rows)(r, x + block * rows * a.inner, y + block * a.n * a.inner, a.inner, from, to,
-                        c->accumulate);
+        TYPED(pad_rows)
+        (r, x + block * rows * a.inner, y + block * a.n * a.inner, a.inner, from, to,
+         c->accumulate);
         u += to - from;
     }
 }

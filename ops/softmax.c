@@ -1,6 +1,7 @@
 /* Softmax and its logarithm along an axis, with or without a mask.
- * Invariant: the largest element is taken out first, so nothing overflows. -inf and masked elements have
- * weight zero; a column of nothing else is zeros (-inf as logarithms), with gradient zero, not NaN. */
+ * Invariant: the largest element is taken out first, so nothing overflows. -inf and masked elements
+ * have weight zero; a column of nothing else is zeros (-inf as logarithms), with gradient zero, not
+ * NaN. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
@@ -16,8 +17,11 @@ typedef struct softmax_attr {
 } softmax_attr;
 
 #include <reel/real32.h>
+
 #include "softmax.c"
+
 #include <reel/real64.h>
+
 #include "softmax.c"
 
 static bool softmax_shape(reel_shaping *s)
@@ -70,8 +74,8 @@ static reel_node *sample_input(reel_sampler *s, int k, int *axis)
         reel_shape shape;
         int axis;
     } sample[] = {
-        {{1, {5, 1, 1, 1}}, 0},       {{2, {3, 4, 1, 1}}, -1}, {{2, {3, 4, 1, 1}}, 0},
-        {{3, {2, 3, 2, 1}}, 1},       {{4, {2, 1, 2, 3}}, 3},  {{2, {4, 1, 1, 1}}, 1},
+        {{1, {5, 1, 1, 1}}, 0}, {{2, {3, 4, 1, 1}}, -1}, {{2, {3, 4, 1, 1}}, 0},
+        {{3, {2, 3, 2, 1}}, 1}, {{4, {2, 1, 2, 3}}, 3},  {{2, {4, 1, 1, 1}}, 1},
     };
     if (k >= (int)(sizeof sample / sizeof sample[0])) {
         return NULL;
@@ -153,25 +157,25 @@ static softmax_attr along(const reel_node *x, int axis)
     return (softmax_attr){.axis = reel_axis_from_first(reel_node_rank(x), axis)};
 }
 
-/** y[k] = exp(x[k]) / Σ_j exp(x[j]) along an axis (negative: from the last), without overflow. A column of
- * -inf alone gives zeros, as if all of it were masked. */
+/** y[k] = exp(x[k]) / Σ_j exp(x[j]) along an axis (negative: from the last), without overflow. A
+ * column of -inf alone gives zeros, as if all of it were masked. */
 reel_node *reel_softmax_at(const char *at, reel_node *x, int axis)
 {
     softmax_attr a = along(x, axis);
     return reel_apply1(at, &reel_op_softmax, x, &a);
 }
 
-/** y[k] = x[k] - log Σ_j exp(x[j]) along an axis (negative: from the last), without overflow. A column of
- * -inf alone gives -inf. */
+/** y[k] = x[k] - log Σ_j exp(x[j]) along an axis (negative: from the last), without overflow. A
+ * column of -inf alone gives -inf. */
 reel_node *reel_log_softmax_at(const char *at, reel_node *x, int axis)
 {
     softmax_attr a = along(x, axis);
     return reel_apply1(at, &reel_op_log_softmax, x, &a);
 }
 
-/** Softmax along an axis (negative: from the last) over the elements whose mask is not 0; the others get 0,
- * and so does a column without any. The mask repeats to x's shape; its own derivative is zero. What x
- * holds at masked places, NaN included, has no influence. */
+/** Softmax along an axis (negative: from the last) over the elements whose mask is not 0; the
+ * others get 0, and so does a column without any. The mask repeats to x's shape; its own derivative
+ * is zero. What x holds at masked places, NaN included, has no influence. */
 reel_node *reel_masked_softmax_at(const char *at, reel_node *x, reel_node *mask, int axis)
 {
     softmax_attr a = along(x, axis);
@@ -264,8 +268,8 @@ static void TYPED(softmax_over)(const reel_call *c, const REAL *mask)
     REAL *y = c->y.data;
     reel_columns part = {.unit = c->begin};
     while (reel_columns_next(&part, &a, c->end, WIDTH)) {
-        TYPED(softmax_columns)(x + part.first, mask ? mask + part.first : NULL, y + part.first, &a,
-                               part.width);
+        TYPED(softmax_columns)
+        (x + part.first, mask ? mask + part.first : NULL, y + part.first, &a, part.width);
     }
 }
 

@@ -1,6 +1,6 @@
 /* Sum and mean along an axis or over everything.
- * Invariant: partial sums of at most BLOCK elements are in the tensor's type, what is above them in f64,
- * so that the error of an f32 sum does not grow with its length. */
+ * Invariant: partial sums of at most BLOCK elements are in the tensor's type, what is above them in
+ * f64, so that the error of an f32 sum does not grow with its length. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
@@ -9,8 +9,11 @@
 enum { LANES = 16, BLOCK = 256, WIDTH = 64 };
 
 #include <reel/real32.h>
+
 #include "sum.c"
+
 #include <reel/real64.h>
+
 #include "sum.c"
 
 static int64_t averaged(const reel_node *y)
@@ -90,8 +93,8 @@ reel_node *reel_mean_at(const char *at, reel_node *x)
     return reel_reduce_apply(at, &reel_op_mean, x, REEL_ALL_AXES, false);
 }
 
-/** Σ x / n along an axis of size n > 0 (negative: from the last); the axis goes, or with `keep` stays
- * with size 1. */
+/** Σ x / n along an axis of size n > 0 (negative: from the last); the axis goes, or with `keep`
+ * stays with size 1. */
 reel_node *reel_mean_axis_at(const char *at, reel_node *x, int axis, bool keep)
 {
     return reel_reduce_apply(at, &reel_op_mean, x, axis, keep);

@@ -19,14 +19,15 @@ static reel_node *variance(const char *at, reel_node *x, int axis, bool unbiased
     return reel_scale_at(at, v, (double)n / (double)(n - 1));
 }
 
-/** Σ (x - mean x)² / n over all elements, or / (n - 1) when `unbiased`, which needs two elements. */
+/** Σ (x - mean x)² / n over all elements, or / (n - 1) when `unbiased`, which needs two elements.
+ */
 reel_node *reel_variance_at(const char *at, reel_node *x, bool unbiased)
 {
     return variance(at, x, REEL_ALL_AXES, unbiased, false);
 }
 
-/** The variance along an axis of size n > 0 (negative: from the last), divided by n, or by n - 1 when
- * `unbiased`; the axis goes, or with `keep` stays with size 1. */
+/** The variance along an axis of size n > 0 (negative: from the last), divided by n, or by n - 1
+ * when `unbiased`; the axis goes, or with `keep` stays with size 1. */
 reel_node *reel_variance_axis_at(const char *at, reel_node *x, int axis, bool unbiased, bool keep)
 {
     return variance(at, x, axis, unbiased, keep);

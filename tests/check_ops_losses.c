@@ -9,7 +9,8 @@
 
 #include <reel/file.h>
 
-/* Golden vectors --------------------------------------------------------------------------------- */
+/* Golden vectors ---------------------------------------------------------------------------------
+ */
 
 static reel_archive *golden;
 
@@ -165,8 +166,8 @@ static void agree_function(const char *set, reel_node *y, reel_node *x)
 START_TEST(functions_along_an_axis)
 {
     for (int axis = 0; axis < 2; axis++) {
-        static reel_node *(*const function[])(reel_node *, int) = {
-            reel_softmax, reel_log_softmax, reel_cumsum};
+        static reel_node *(*const function[])(reel_node *, int) = {reel_softmax, reel_log_softmax,
+                                                                   reel_cumsum};
         static const char *const name[] = {"softmax", "log_softmax", "cumsum"};
         char set[64];
         for (int k = 0; k < 3; k++) {
@@ -208,19 +209,32 @@ static reel_node *activation(int k, reel_node *x)
     default:
         break;
     }
-    static reel_node *(*const function[])(reel_node *) = {
-        reel_erf,  reel_expm1,       reel_gelu,    reel_gelu_tanh, reel_hard_sigmoid, reel_hard_tanh,
-        reel_mish, reel_log_sigmoid, reel_relu,    reel_selu,      reel_sigmoid,      reel_silu,
-        NULL,      NULL,             reel_softplus, reel_softsign,  reel_tanh};
+    static reel_node *(*const function[])(reel_node *) = {reel_erf,
+                                                          reel_expm1,
+                                                          reel_gelu,
+                                                          reel_gelu_tanh,
+                                                          reel_hard_sigmoid,
+                                                          reel_hard_tanh,
+                                                          reel_mish,
+                                                          reel_log_sigmoid,
+                                                          reel_relu,
+                                                          reel_selu,
+                                                          reel_sigmoid,
+                                                          reel_silu,
+                                                          NULL,
+                                                          NULL,
+                                                          reel_softplus,
+                                                          reel_softsign,
+                                                          reel_tanh};
     return function[k](x);
 }
 
 START_TEST(activations)
 {
     static const char *const name[] = {
-        "erf",  "expm1",       "gelu",     "gelu_tanh", "hard_sigmoid", "hard_tanh",
-        "mish", "log_sigmoid", "relu",     "selu",      "sigmoid",      "silu",
-        "leaky_relu", "elu",   "softplus", "softsign",  "tanh"};
+        "erf",        "expm1",       "gelu",     "gelu_tanh", "hard_sigmoid", "hard_tanh",
+        "mish",       "log_sigmoid", "relu",     "selu",      "sigmoid",      "silu",
+        "leaky_relu", "elu",         "softplus", "softsign",  "tanh"};
     reel_node *x = leaf(name[_i], "x");
     if (strcmp(name[_i], "hard_sigmoid") == 0) {
         /* PyTorch's derivative of it takes 1/6 from f32. */
@@ -231,7 +245,8 @@ START_TEST(activations)
 }
 END_TEST
 
-/* Cross-entropy by hand -------------------------------------------------------------------------- */
+/* Cross-entropy by hand --------------------------------------------------------------------------
+ */
 
 START_TEST(cross_entropy_by_position)
 {
@@ -282,7 +297,8 @@ START_TEST(losses_refuse)
 }
 END_TEST
 
-/* Random tensors --------------------------------------------------------------------------------- */
+/* Random tensors ---------------------------------------------------------------------------------
+ */
 
 enum { MANY = 100000 };
 
@@ -387,7 +403,8 @@ START_TEST(dropout_in_training_and_at_test)
 }
 END_TEST
 
-/* Gradient control ------------------------------------------------------------------------------- */
+/* Gradient control -------------------------------------------------------------------------------
+ */
 
 START_TEST(gradients_changed)
 {
@@ -402,14 +419,18 @@ START_TEST(gradients_changed)
     reel_node *dy = NULL;
     ck_assert_int_eq(reel_jvp(1, &y, 1, &x, &x, &dy), REEL_ERR_GRADIENT);
     EXPECT_FAILURE(dy, REEL_ERR_GRADIENT, "clip_gradient");
-    EXPECT_FAILURE(reel_clip_gradient(reel_number(tape, 1), 0), REEL_ERR_ARGUMENT, "clip_gradient: 0");
-    EXPECT_FAILURE(reel_scale_gradient(reel_number(tape, 1), INFINITY), REEL_ERR_ARGUMENT, "finite");
+    EXPECT_FAILURE(reel_clip_gradient(reel_number(tape, 1), 0), REEL_ERR_ARGUMENT,
+                   "clip_gradient: 0");
+    EXPECT_FAILURE(reel_scale_gradient(reel_number(tape, 1), INFINITY), REEL_ERR_ARGUMENT,
+                   "finite");
 }
 END_TEST
 
-/* Cost -------------------------------------------------------------------------------------------- */
+/* Cost --------------------------------------------------------------------------------------------
+ */
 
-/* Bytes alive at most while the gradient of a sum over all rows of x, taken one by one, is computed. */
+/* Bytes alive at most while the gradient of a sum over all rows of x, taken one by one, is
+ * computed. */
 static size_t bytes_of_rows(int64_t steps, int way)
 {
     enum { WIDTH = 16 };

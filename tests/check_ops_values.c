@@ -2,7 +2,8 @@
 #include "suite.h"
 #include "values.h"
 
-/* Reductions ------------------------------------------------------------------------------------- */
+/* Reductions -------------------------------------------------------------------------------------
+ */
 
 START_TEST(sums)
 {
@@ -81,8 +82,8 @@ END_TEST
 
 START_TEST(logsumexp_of_infinities)
 {
-    reel_node *x = REAL_LEAF(reel_dims(4, 2), -INFINITY, -INFINITY, -INFINITY, 3, 1000, 1000,
-                             INFINITY, 0);
+    reel_node *x =
+        REAL_LEAF(reel_dims(4, 2), -INFINITY, -INFINITY, -INFINITY, 3, 1000, 1000, INFINITY, 0);
     reel_node *y = reel_logsumexp_axis(x, 1, false);
     EXPECT(y, reel_dims(4), -INFINITY, 3, 1000 + log(2), INFINITY);
     reel_node *finite = reel_slice(y, 0, 0, 3);
@@ -148,7 +149,8 @@ START_TEST(products_of_zeros_have_slopes)
 }
 END_TEST
 
-/* Movement --------------------------------------------------------------------------------------- */
+/* Movement ---------------------------------------------------------------------------------------
+ */
 
 START_TEST(slices)
 {
@@ -263,10 +265,9 @@ END_TEST
 
 START_TEST(permutations)
 {
-    reel_node *x =
-        REAL_LEAF(reel_dims(2, 1, 3, 2), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
-    EXPECT(reel_permute(x, 4, (const int[]){2, 0, 3, 1}), reel_dims(3, 2, 2, 1), 1, 2, 7, 8, 3, 4, 9,
-           10, 5, 6, 11, 12);
+    reel_node *x = REAL_LEAF(reel_dims(2, 1, 3, 2), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
+    EXPECT(reel_permute(x, 4, (const int[]){2, 0, 3, 1}), reel_dims(3, 2, 2, 1), 1, 2, 7, 8, 3, 4,
+           9, 10, 5, 6, 11, 12);
     EXPECT(reel_permute(x, 4, (const int[]){-1, 1, 2, 0}), reel_dims(2, 1, 3, 2), 1, 7, 3, 9, 5, 11,
            2, 8, 4, 10, 6, 12);
     EXPECT_FAILURE(reel_permute(five(), 2, (const int[]){0, 1}), REEL_ERR_SHAPE, "2 axes");
@@ -290,7 +291,8 @@ START_TEST(shapes_that_fail)
 }
 END_TEST
 
-/* Indexing --------------------------------------------------------------------------------------- */
+/* Indexing ---------------------------------------------------------------------------------------
+ */
 
 START_TEST(gathers)
 {
@@ -343,7 +345,8 @@ START_TEST(indices_out_of_range)
     x = REAL_LEAF(reel_dims(1), 1);
     EXPECT_FAILURE(reel_scatter_add(x, INDEX_LEAF(reel_dims(1), 7), 7), REEL_ERR_VALUE, "index 7");
     x = REAL_LEAF(reel_dims(2, 3), 1, 2, 3, 4, 5, 6);
-    EXPECT_FAILURE(reel_pick(x, INDEX_LEAF(reel_dims(3), 0, 1, 1)), REEL_ERR_SHAPE, "without axis 1");
+    EXPECT_FAILURE(reel_pick(x, INDEX_LEAF(reel_dims(3), 0, 1, 1)), REEL_ERR_SHAPE,
+                   "without axis 1");
     x = REAL_LEAF(reel_dims(2, 3), 1, 2, 3, 4, 5, 6);
     EXPECT_FAILURE(reel_scatter_add(x, INDEX_LEAF(reel_dims(3), 0, 1, 1), 4), REEL_ERR_SHAPE,
                    "first sizes");
@@ -352,7 +355,8 @@ START_TEST(indices_out_of_range)
 }
 END_TEST
 
-/* Softmax and normalisation ---------------------------------------------------------------------- */
+/* Softmax and normalisation ----------------------------------------------------------------------
+ */
 
 START_TEST(softmaxes)
 {
@@ -397,7 +401,8 @@ START_TEST(layer_norms)
 }
 END_TEST
 
-/* Errors passed on -------------------------------------------------------------------------------- */
+/* Errors passed on --------------------------------------------------------------------------------
+ */
 
 START_TEST(null_is_an_error_everywhere)
 {

@@ -38,9 +38,9 @@ static inline reel_node *index_of(reel_shape shape, size_t n, const int32_t *v)
 }
 
 /* REAL_LEAF(reel_dims(2, 2), 1, 2, 3, 4) */
-#define REAL_LEAF(shape, ...)                                                                      \
+#define REAL_LEAF(shape, ...) \
     real_of(shape, COUNT((double[]){__VA_ARGS__}), (double[]){__VA_ARGS__})
-#define INDEX_LEAF(shape, ...)                                                                     \
+#define INDEX_LEAF(shape, ...) \
     index_of(shape, COUNT((int32_t[]){__VA_ARGS__}), (int32_t[]){__VA_ARGS__})
 
 static inline bool close_to(double got, double want)
@@ -64,7 +64,7 @@ static inline void expect(int line, reel_node *x, reel_shape shape, size_t n, co
     }
 }
 
-#define EXPECT(x, shape, ...)                                                                      \
+#define EXPECT(x, shape, ...) \
     expect(__LINE__, x, shape, COUNT((double[]){__VA_ARGS__}), (double[]){__VA_ARGS__})
 #define EXPECT_SCALAR(x, ...) EXPECT(x, reel_scalar_shape(), __VA_ARGS__)
 
@@ -83,7 +83,8 @@ static inline reel_node *slope(reel_node *y, reel_node *x)
     return dx;
 }
 
-/* x must be an error of that status, when recorded or when evaluated, whose message has the text in it. */
+/* x must be an error of that status, when recorded or when evaluated, whose message has the text in
+ * it. */
 static inline void expect_failure(int line, reel_node *x, reel_status status, const char *text)
 {
     reel_status got = reel_eval(1, &x);

@@ -1,6 +1,6 @@
 /** @file
- * What ops that work along an axis, or by index, share: geometry for kernels, and the shape rule, the
- * gradient and the samples of reductions. A user's op may use all of it.
+ * What ops that work along an axis, or by index, share: geometry for kernels, and the shape rule,
+ * the gradient and the samples of reductions. A user's op may use all of it.
  */
 #ifndef REEL_AXIS_H
 #define REEL_AXIS_H
@@ -12,13 +12,15 @@ REEL_BEGIN
 /** The axis of a reduction over all elements. */
 enum { REEL_ALL_AXES = -1000 };
 
-/** A tensor seen along one axis: `outer` blocks of `n` rows of `inner` elements. Column u = o inner + i
- * consists of the elements (o n + k) inner + i for k = 0..n-1; there are outer inner columns. */
+/** A tensor seen along one axis: `outer` blocks of `n` rows of `inner` elements. Column u = o inner
+ * + i consists of the elements (o n + k) inner + i for k = 0..n-1; there are outer inner columns.
+ */
 typedef struct reel_along {
     int64_t outer, n, inner;
 } reel_along;
 
-/** The geometry of a shape along an axis from 0 to rank-1; REEL_ALL_AXES: one column of everything. */
+/** The geometry of a shape along an axis from 0 to rank-1; REEL_ALL_AXES: one column of everything.
+ */
 static inline reel_along reel_along_axis(reel_shape s, int axis)
 {
     reel_along a = {1, 1, 1};
@@ -43,9 +45,10 @@ typedef struct reel_columns {
     int64_t width; /**< how many columns */
 } reel_columns;
 
-/** Moves on to the next columns before `end`, at most `most` of them and of one block only; false when
- * there are no more. Starts from {.unit = begin}. */
-static inline bool reel_columns_next(reel_columns *c, const reel_along *a, int64_t end, int64_t most)
+/** Moves on to the next columns before `end`, at most `most` of them and of one block only; false
+ * when there are no more. Starts from {.unit = begin}. */
+static inline bool reel_columns_next(reel_columns *c, const reel_along *a, int64_t end,
+                                     int64_t most)
 {
     c->unit += c->width;
     if (c->unit >= end) {
@@ -88,7 +91,8 @@ static inline int reel_axis_from_first(int rank, int axis)
     return axis < 0 && axis + rank >= 0 ? axis + rank : axis;
 }
 
-/* Reductions --------------------------------------------------------------------------------------- */
+/* Reductions
+ * --------------------------------------------------------------------------------------- */
 
 /** The attribute of a reduction. */
 typedef struct reel_reduce_attr {
@@ -115,7 +119,8 @@ REEL_API void reel_reduce_label(const reel_node *y, char *text, size_t n);
 REEL_API reel_node *reel_reduce_sample(reel_sampler *s, int k, const reel_op *op, double lo,
                                        double hi);
 
-/* Indices ------------------------------------------------------------------------------------------ */
+/* Indices
+ * ------------------------------------------------------------------------------------------ */
 
 /** What an op with an index to skip has when there is none: no i32 equals it. */
 #define REEL_SKIP_NONE INT64_MIN
