@@ -173,6 +173,7 @@ reel_status reel_params_load(reel_params *ps, const char *path)
         status = reel_archive_take_params(a, "", ps);
     }
     if (status != REEL_OK) {
+        reel_params_clear_error(ps); /* an offer's own, which does not name the file */
         reel_params_fail(ps, status, "%s", reel_archive_message(a));
     }
     reel_archive_free(a);
