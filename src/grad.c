@@ -174,7 +174,7 @@ static bool apply_rule(sweep *w, reel__slot *s, int i, reel_node *dy)
     reel__slot *a = reel__args(s)[i];
     tape->origin = s;
     reel_node *dx = s->op->gradient(reel__node_of(s), dy, i);
-    bool live = dx && dx != reel_zero_gradient() && reel__live(dx);
+    bool live = dx != reel_zero_gradient() && reel__live(dx) && reel__live(dx)->tape == tape;
     reel_node *fitted = live && !tape->status ? fit(s, i, a, dx) : NULL;
     tape->origin = NULL;
     if (tape->status) {
@@ -183,7 +183,7 @@ static bool apply_rule(sweep *w, reel__slot *s, int i, reel_node *dy)
     if (dx == reel_zero_gradient()) {
         return true;
     }
-    if (!live || reel__live(dx)->tape != tape) {
+    if (!live) {
         bad_rule(s, i, REEL_ERR_GRADIENT, dx ? "gave a node that is not on this tape" : "gave NULL");
         return false;
     }
