@@ -579,12 +579,17 @@ void reel_cell_gate_bias(reel_cell *c, int n, int k, double value)
 static reel_param *named(reel_params *ps, const char *name, const char *what, reel_shape shape,
                          reel_init init)
 {
-    char *full = reel__format("%s.%s", name, what);
+    char few[256]; /* so that finding a weight that exists needs no memory */
+    int length = snprintf(few, sizeof few, "%s.%s", name, what);
+    bool fits = length >= 0 && (size_t)length < sizeof few;
+    char *full = fits ? few : reel__format("%s.%s", name, what);
     reel_param *p = full ? reel_params_get(ps, full, shape, init, 1) : NULL;
     if (!full) {
         reel_params_fail(ps, REEL_ERR_MEMORY, "out of memory for weight '%s.%s'", name, what);
     }
-    reel__free(full);
+    if (!fits) {
+        reel__free(full);
+    }
     return p;
 }
 

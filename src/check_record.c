@@ -182,7 +182,8 @@ static reel_node *record(reel__checker *c)
     if (!f || !find_real_leaves(c)) {
         return NULL;
     }
-    return c->order == 2 ? slope_along_v(c, f) : f;
+    f = c->order == 2 ? slope_along_v(c, f) : f;
+    return reel_tape_status(c->tape) ? NULL : f;
 }
 
 bool reel__check_find_weights(reel__checker *c)
