@@ -1,11 +1,12 @@
 /* Job: write a picture as DOT text: figures in clusters, edges, and what keeps time going from left to right.
  * Invariant: the text depends on the picture alone, names are counted from its first node, and nothing in
  * it was named by a user without passing through the escapes of label.h.
- * Must not know: tapes, but for the arguments of a node that uses shared weights.
+ * Must not know: how the picture was made.
  *
- * Layout. With every node shown, data flow from left to right, so that time does too; gradients flow back,
+ * Layout. A weight that is used in several places stands apart and is named where it is used: lines from it to
+ * every step would cover the picture. With every node shown, data flow from left to right, so that time does too; gradients flow back,
  * from right to left, in a block of their own. Collapsed, modules stack from bottom to top and the steps of
- * a module stand side by side; gradients go on above the loss. */
+ * a module stand side by side; gradients flow down again, at the right of what they are gradients of. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -42,13 +43,6 @@ static void write_name(const writer *w, uint32_t figure)
     } else {
         reel__text_format(w->out, "b%" PRIu32, figure);
     }
-}
-
-/* The stub that stands for a shared weight beside one of its users. */
-static void write_stub_name(const writer *w, uint32_t weight, uint32_t user)
-{
-    write_name(w, weight);
-    write_name(w, user);
 }
 
 static void indent(const writer *w, uint32_t depth)
@@ -97,26 +91,7 @@ static void write_column(const writer *w, const reel__figure *f)
 {
     const reel__place *place = &w->p->place[f->place];
     if (w->collapsed && place->timed) {
-        reel__text_format(w->out, ", group=\"t%" PRId64 "\"", place->column);
-    }
-}
-
-/* One stub for each use of a shared weight, next to the user: lines from one weight to all steps would
- * cover the picture. */
-static void write_stubs(const writer *w, uint32_t figure, uint32_t depth)
-{
-    const reel__picture *p = w->p;
-    const reel__slot *s = reel__slot_at(p->tape, p->figure[figure].first);
-    for (int i = 0; i < s->n; i++) {
-        uint32_t weight = p->figure_of[reel__args(s)[i]->mark];
-        if (weight == REEL__NONE || !p->figure[weight].shared) {
-            continue;
-        }
-        indent(w, depth);
-        write_stub_name(w, weight, figure);
-        reel__text_add(w->out, " [label=<");
-        reel__weight_stub(p, weight, w->out);
-        reel__text_add(w->out, ">, shape=plain, style=\"\", fontsize=9, fontcolor=\"#8A6508\"]\n");
+        reel__text_format(w->out, ", group=\"t%" PRId64 "d%d\"", place->column, (int)place->order);
     }
 }
 
@@ -133,12 +108,24 @@ static void write_figure(const writer *w, uint32_t figure, uint32_t depth)
     reel__text_add(w->out, ", tooltip=\"");
     reel__figure_tooltip(w->p, figure, w->out);
     reel__text_add(w->out, "\"]\n");
-    if (!w->collapsed && f->kind == REEL__FIGURE_NODE) {
-        write_stubs(w, figure, depth);
-    }
 }
 
 /* Clusters ---------------------------------------------------------------------------------------- */
+
+static void write_cluster_label(const writer *w, const reel__place *q)
+{
+    if (q->pass && q->order > 1) {
+        reel__text_format(w->out, "<b>derivative of order %d</b>", (int)q->order);
+    } else if (q->pass) {
+        reel__text_add(w->out, "<b>backward</b>");
+    } else if (q->name) {
+        reel__text_add(w->out, "<b>");
+        reel__text_html(w->out, *q->name ? q->name : " ", TITLE_LIMIT);
+        reel__text_add(w->out, "</b>");
+    } else {
+        reel__text_format(w->out, "t=%" PRId64, q->t);
+    }
+}
 
 static void open_cluster(writer *w, uint32_t place)
 {
@@ -147,17 +134,7 @@ static void open_cluster(writer *w, uint32_t place)
     reel__text_format(w->out, "subgraph cluster_%" PRIu32 " {\n", w->clusters++);
     indent(w, q->depth);
     reel__text_add(w->out, "label=<");
-    if (q->pass && q->order == 1) {
-        reel__text_add(w->out, "<b>backward</b>");
-    } else if (q->pass) {
-        reel__text_format(w->out, "<b>derivative of order %d</b>", (int)q->order);
-    } else if (q->name) {
-        reel__text_add(w->out, "<b>");
-        reel__text_html(w->out, *q->name ? q->name : " ", TITLE_LIMIT);
-        reel__text_add(w->out, "</b>");
-    } else {
-        reel__text_format(w->out, "t=%" PRId64, q->t);
-    }
+    write_cluster_label(w, q);
     const char *fill = q->pass ? "#FFFBF8" : q->name ? "#F7F7F7" : "#FFFFFF";
     reel__text_format(w->out, ">; style=\"rounded,filled%s\"; color=\"%s\"; fillcolor=\"%s\";\n",
                       q->pass ? ",dashed" : "", q->order ? line_of(q->order) : QUIET_LINE, fill);
@@ -204,7 +181,7 @@ static void write_weights(const writer *w)
 {
     bool open = false;
     for (uint32_t f = 0; f < w->p->figures; f++) {
-        if (w->p->figure[f].kind != REEL__FIGURE_WEIGHT) {
+        if (!w->p->figure[f].shared) {
             continue;
         }
         if (!open) {
@@ -236,12 +213,12 @@ static course course_of(const writer *w, uint32_t from, uint32_t to)
     course c = {.from = &p->figure[from], .to = &p->figure[to]};
     const reel__place *a = &p->place[c.from->place], *b = &p->place[c.to->place];
     c.weight = c.from->kind == REEL__FIGURE_WEIGHT;
-    c.crosses = !c.weight && c.from->order != c.to->order;
-    c.step = !c.weight && a->timed && b->timed && a->column != b->column;
-    c.level = w->collapsed && a->module == b->module;
-    if (c.step) {
+    c.crosses = c.from->order != c.to->order;
+    c.step = c.from == c.to || (!c.weight && a->timed && b->timed && a->column != b->column);
+    c.level = w->collapsed && a->row == b->row;
+    if (c.step && !c.crosses) {
         c.back = a->column > b->column;
-    } else if (!w->collapsed && !c.weight && !c.crosses) {
+    } else if (!c.weight && !c.crosses) {
         c.back = c.from->order % 2;
     }
     return c;
@@ -249,10 +226,10 @@ static course course_of(const writer *w, uint32_t from, uint32_t to)
 
 static void write_edge_look(const writer *w, const course *c)
 {
-    if (c->weight) {
+    if (c->crosses) {
+        reel__text_format(w->out, "color=\"%s\", style=dotted, arrowsize=0.5", QUIET_LINE);
+    } else if (c->weight) {
         reel__text_add(w->out, "color=\"#D8C48A\", arrowsize=0.5");
-    } else if (c->crosses) {
-        reel__text_format(w->out, "color=\"%s\", style=dotted, arrowsize=0.5, weight=0", QUIET_LINE);
     } else if (c->to->order) {
         reel__text_format(w->out, "color=\"%s\", style=dashed", line_of(c->to->order));
     } else if (c->step) {
@@ -271,8 +248,11 @@ static void write_edge_look(const writer *w, const course *c)
 /* What of the edge the layout has to obey. */
 static void write_edge_pull(const writer *w, const course *c)
 {
-    if (c->step && (c->crosses || (w->collapsed && !c->level))) {
+    bool modules = c->from->kind != REEL__FIGURE_NODE && c->to->kind == REEL__FIGURE_MODULE;
+    if (c->crosses ? !w->collapsed || c->step || modules : c->step && w->collapsed && !c->level) {
         reel__text_add(w->out, ", constraint=false");
+    } else if (c->crosses) {
+        reel__text_add(w->out, ", weight=0");
     } else if (w->collapsed && !c->step && !c->weight && !c->crosses && c->from != c->to) {
         reel__text_add(w->out, ", weight=8");
     }
@@ -283,11 +263,7 @@ static void write_edge(const writer *w, uint64_t edge)
     uint32_t from = reel__edge_from(edge), to = reel__edge_to(edge);
     course c = course_of(w, from, to);
     reel__text_add(w->out, "    ");
-    if (c.from->shared) {
-        write_stub_name(w, from, to);
-    } else {
-        write_name(w, c.back ? to : from);
-    }
+    write_name(w, c.back ? to : from);
     reel__text_add(w->out, " -> ");
     write_name(w, c.back ? from : to);
     reel__text_add(w->out, " [");
@@ -299,8 +275,10 @@ static void write_edge(const writer *w, uint64_t edge)
 /* Order in time ----------------------------------------------------------------------------------- */
 
 typedef struct ordered {
-    uint32_t group, self; /* the place or figure, and what it is in order within */
+    uint32_t group; /* what it is in order within */
+    int block;
     int64_t t;
+    uint32_t self;  /* the place or figure */
 } ordered;
 
 static int compare_ordered(const void *a, const void *b)
@@ -308,6 +286,9 @@ static int compare_ordered(const void *a, const void *b)
     const ordered *x = a, *y = b;
     if (x->group != y->group) {
         return x->group < y->group ? -1 : 1;
+    }
+    if (x->block != y->block) {
+        return x->block < y->block ? -1 : 1;
     }
     if (x->t != y->t) {
         return x->t < y->t ? -1 : 1;
@@ -360,16 +341,16 @@ static bool has_edge(const reel__picture *p, uint32_t from, uint32_t to)
     return low < p->edges && p->edge[low] == wanted;
 }
 
-/* The weights of one module stand at the left of its row. */
+/* In the row of a module: its weights, its steps, the steps of its gradients. */
 static size_t list_rows(const reel__picture *p, ordered *list)
 {
     size_t n = 0;
     for (uint32_t f = 0; f < p->figures; f++) {
         const reel__place *q = &p->place[p->figure[f].place];
-        if (p->figure[f].kind == REEL__FIGURE_MODULE && q->timed) {
-            list[n++] = (ordered){.group = q->module, .self = f, .t = q->column};
-        } else if (p->figure[f].kind == REEL__FIGURE_WEIGHT && p->figure[f].place) {
-            list[n++] = (ordered){.group = q->module, .self = f, .t = INT64_MIN};
+        bool weight = p->figure[f].kind == REEL__FIGURE_WEIGHT && p->figure[f].place;
+        if (weight || p->figure[f].kind == REEL__FIGURE_MODULE) {
+            int block = weight ? 0 : 1 + q->order;
+            list[n++] = (ordered){.group = q->row, .block = block, .t = q->column, .self = f};
         }
     }
     qsort(list, n, sizeof *list, compare_ordered);
@@ -387,10 +368,55 @@ static void write_row(const writer *w, const ordered *list, size_t n)
     reel__text_add(w->out, " }\n");
     for (size_t i = 1; i < n; i++) {
         uint32_t a = list[i - 1].self, b = list[i].self;
-        if (!has_edge(w->p, a, b) && !has_edge(w->p, b, a)) {
+        bool led = has_edge(w->p, a, b) || has_edge(w->p, b, a);
+        if (!led || list[i - 1].block != list[i].block) {
             write_invisible(w, a, b);
         }
     }
+}
+
+/* Where gradients begin, beside where values end. */
+static void write_turn(const writer *w)
+{
+    const reel__picture *p = w->p;
+    uint32_t end = REEL__NONE, begin = REEL__NONE;
+    for (uint32_t f = 0; f < p->figures; f++) {
+        const reel__figure *g = &p->figure[f];
+        bool leaf = g->kind == REEL__FIGURE_NODE || g->kind == REEL__FIGURE_ALIKE
+                        ? reel__slot_at(p->tape, g->first)->n == 0
+                        : false;
+        if (g->root && g->order == 0 && g->kind != REEL__FIGURE_WEIGHT && end == REEL__NONE) {
+            end = f;
+        } else if (leaf && g->order == 1 && begin == REEL__NONE) {
+            begin = f;
+        }
+    }
+    if (end == REEL__NONE || begin == REEL__NONE || p->place[p->figure[end].place].row) {
+        return;
+    }
+    reel__text_add(w->out, "    { rank=same; ");
+    write_name(w, end);
+    reel__text_add(w->out, " -> ");
+    write_name(w, begin);
+    reel__text_add(w->out, " [style=invis] }\n");
+}
+
+/* Gradients that nothing else uses go to the foot. */
+static void write_foot(const writer *w, bool *used)
+{
+    const reel__picture *p = w->p;
+    for (size_t e = 0; e < p->edges; e++) {
+        used[reel__edge_from(p->edge[e])] = true;
+    }
+    reel__text_add(w->out, "    { rank=min;");
+    for (uint32_t f = 0; f < p->figures; f++) {
+        if (p->figure[f].root && p->figure[f].order % 2 && p->figure[f].kind != REEL__FIGURE_MODULE && !used[f]) {
+            reel__text_add(w->out, " ");
+            write_name(w, f);
+            reel__text_add(w->out, ";");
+        }
+    }
+    reel__text_add(w->out, " }\n");
 }
 
 static void write_rows(const writer *w, ordered *list)
@@ -429,7 +455,10 @@ bool reel__picture_write(const reel__picture *p, reel__text *out)
 {
     size_t most = p->places > p->figures ? p->places : p->figures;
     ordered *list = reel__reallocarray(NULL, most, sizeof *list);
-    if (!list) {
+    bool *used = reel__calloc(p->figures, sizeof *used);
+    if (!list || !used) {
+        reel__free(list);
+        reel__free(used);
         return false;
     }
     writer w = {.p = p, .out = out, .base = p->nodes.v[0], .collapsed = p->args->collapse != REEL_DRAW_ALL};
@@ -443,14 +472,19 @@ bool reel__picture_write(const reel__picture *p, reel__text *out)
         write_clusters(&w);
     }
     for (size_t e = 0; e < p->edges; e++) {
-        write_edge(&w, p->edge[e]);
+        if (!p->figure[reel__edge_from(p->edge[e])].shared) { /* else named in the user's label */
+            write_edge(&w, p->edge[e]);
+        }
     }
     if (w.collapsed) {
         write_rows(&w, list);
+        write_turn(&w);
+        write_foot(&w, used);
     } else {
         order_clusters(&w, list);
     }
     reel__text_add(out, "}\n");
     reel__free(list);
+    reel__free(used);
     return true;
 }

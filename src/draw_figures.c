@@ -90,7 +90,9 @@ static uint32_t new_figure(reel__picture *p, reel__figure_kind kind, uint32_t no
 static void join(reel__picture *p, uint32_t figure, uint32_t node)
 {
     p->figure_of[node] = figure;
-    p->figure[figure].last = p->nodes.v[node];
+    if (p->nodes.v[node] > p->figure[figure].last) {
+        p->figure[figure].last = p->nodes.v[node];
+    }
     p->figure[figure].count++;
 }
 
@@ -172,12 +174,68 @@ static bool place_nodes(grouping *g)
     return g->box != NULL;
 }
 
+/* A constant outside modules, such as an initial state of zeros: goes with its first user when all
+ * are of one module. */
+static bool is_loose(const grouping *g, uint32_t node)
+{
+    const reel__picture *p = g->picture;
+    const reel__slot *s = reel__drawn(p, node);
+    return collapsed(p) && s->n == 0 && !(s->op->flags & REEL_OP_LEAF) && outside(&p->place[g->place[node]]);
+}
+
+/* The module figure that all users of each loose node are in or are gradients of, + 1; the first of them. */
+static void find_loose_users(const grouping *g, uint32_t *user)
+{
+    const reel__picture *p = g->picture;
+    for (size_t k = 0; k < p->nodes.n; k++) {
+        const reel__slot *s = reel__drawn(p, k);
+        uint32_t f = p->figure_of[k];
+        for (int i = 0; i < s->n; i++) {
+            uint32_t *known = &user[reel__args(s)[i]->mark];
+            if (f == REEL__NONE || p->figure[f].kind != REEL__FIGURE_MODULE) {
+                *known = REEL__NONE;
+            } else if (!*known) {
+                *known = f + 1;
+            } else if (*known != REEL__NONE && p->place[p->figure[*known - 1].place].row !=
+                                                   p->place[p->figure[f].place].row) {
+                *known = REEL__NONE;
+            }
+        }
+    }
+}
+
+static bool place_loose(grouping *g)
+{
+    reel__picture *p = g->picture;
+    uint32_t *user = p->after; /* free for this until weights are grouped */
+    find_loose_users(g, user);
+    for (uint32_t k = 0; k < p->nodes.n; k++) {
+        uint32_t known = user[k];
+        user[k] = 0;
+        if (!is_loose(g, k)) {
+            continue;
+        }
+        uint32_t f = known - 1;
+        if (known && known != REEL__NONE) {
+            p->figure_of[k] = f;
+            p->figure[f].count++;
+            continue;
+        }
+        f = figure_for(g, k);
+        if (f == REEL__NONE) {
+            return false;
+        }
+        join(p, f, k);
+    }
+    return true;
+}
+
 static bool make_figures(grouping *g)
 {
     reel__picture *p = g->picture;
     for (uint32_t k = 0; k < p->nodes.n; k++) {
         p->figure_of[k] = REEL__NONE;
-        if (is_weight(reel__drawn(p, k))) {
+        if (is_weight(reel__drawn(p, k)) || is_loose(g, k)) {
             continue;
         }
         uint32_t f = figure_for(g, k);
@@ -186,7 +244,7 @@ static bool make_figures(grouping *g)
         }
         join(p, f, k);
     }
-    return true;
+    return !collapsed(p) || place_loose(g);
 }
 
 /* Weights ----------------------------------------------------------------------------------------- */
@@ -259,19 +317,20 @@ static bool separate_weights(reel__picture *p)
     return true;
 }
 
-static void find_shared(reel__picture *p)
+/* A weight with users in one place stands there; others are shared. */
+static void place_weights(reel__picture *p)
 {
     uint32_t *user = p->after; /* free for this: separate weights need no list */
     for (size_t e = 0; e < p->edges; e++) {
-        uint32_t from = reel__edge_from(p->edge[e]);
-        reel__figure *f = &p->figure[from];
+        reel__figure *f = &p->figure[reel__edge_from(p->edge[e])];
         if (f->kind != REEL__FIGURE_WEIGHT) {
             continue;
         }
         uint32_t place = p->figure[reel__edge_to(p->edge[e])].place;
-        uint32_t *first = &user[reel__slot_at(p->tape, f->first)->mark];
-        f->shared = f->shared || (*first != REEL__NONE && *first != place);
-        *first = place;
+        uint32_t *known = &user[reel__slot_at(p->tape, f->first)->mark];
+        f->shared = f->shared || (*known != REEL__NONE && *known != place);
+        *known = place;
+        f->place = f->shared ? 0 : place;
     }
     for (size_t k = 0; k < p->nodes.n; k++) {
         p->after[k] = REEL__NONE;
@@ -410,7 +469,7 @@ static void furnish_places(reel__picture *p)
         q->figure = q->last_figure = q->lowest = q->highest = REEL__NONE;
     }
     for (uint32_t f = 0; f < p->figures; f++) {
-        if (p->figure[f].kind != REEL__FIGURE_WEIGHT) {
+        if (!p->figure[f].shared) {
             append_figure(p, f);
         }
     }
@@ -447,7 +506,7 @@ static bool fill(grouping *g)
     if (collapsed(p)) {
         remove_repeated(p);
     } else {
-        find_shared(p);
+        place_weights(p);
     }
     furnish_places(p);
     return true;

@@ -77,6 +77,21 @@ static void write_name(const char *name, reel__text *out)
     reel__text_add(out, "</b>");
 }
 
+/* Shared weights are named where they are used. */
+static void write_shared(const reel__picture *p, const reel__slot *s, reel__text *out)
+{
+    for (int i = 0; i < s->n; i++) {
+        const reel__slot *a = reel__args(s)[i];
+        uint32_t f = p->figure_of[a->mark];
+        if (f != REEL__NONE && p->figure[f].shared) {
+            const char *name = reel_node_name(reel__node_of(a)), *last = strrchr(name, '.');
+            reel__text_add(out, "<br/><font point-size=\"9\" color=\"#8A6508\">");
+            reel__text_html(out, last && last[1] ? last + 1 : name, NAME_LIMIT);
+            reel__text_add(out, "</font>");
+        }
+    }
+}
+
 static void write_node(const reel__picture *p, const reel__slot *s, reel__text *out)
 {
     const char *name = reel_node_name(reel__node_of(s));
@@ -87,6 +102,7 @@ static void write_node(const reel__picture *p, const reel__slot *s, reel__text *
     if (!leaf) {
         reel__text_add(out, *name ? "<br/>" : "");
         write_op(s, out);
+        write_shared(p, s, out);
         write_shape(p, s, "<br/>", out);
         return;
     }
@@ -115,13 +131,6 @@ static void write_weights(const reel__picture *p, const reel__figure *f, reel__t
         reel__text_html(out, reel_node_name(reel__node_of(s)), NAME_LIMIT);
         write_shape(p, s, f->count == 1 ? "<br/>" : " ", out);
     }
-}
-
-void reel__weight_stub(const reel__picture *p, uint32_t figure, reel__text *out)
-{
-    const char *name = reel_node_name(reel__node_of(reel__slot_at(p->tape, p->figure[figure].first)));
-    const char *dot = strrchr(name, '.');
-    reel__text_html(out, dot && dot[1] ? dot + 1 : name, NAME_LIMIT);
 }
 
 void reel__place_label(const reel__picture *p, uint32_t place, reel__text *out)
@@ -178,8 +187,11 @@ static void write_alike(const reel__picture *p, const reel__figure *f, reel__tex
         }
         reel__text_add(out, "<br/>");
     }
-    write_op(first, out);
-    reel__text_format(out, " \xc2\xb7 %" PRIu32, f->count);
+    if (!*name || first->n) {
+        write_op(first, out);
+        reel__text_add(out, " ");
+    }
+    reel__text_format(out, "\xc3\x97%" PRIu32, f->count);
     write_shape(p, first, "<br/>", out);
 }
 

@@ -71,7 +71,8 @@ static bool is(const reel__place *p, const wanted *k)
     return !k->name || strcmp(p->name, k->name) == 0;
 }
 
-static uint32_t add_place(reel__places *w, const wanted *k, uint32_t module)
+/* REEL__NONE as module or row: the place is its own. */
+static uint32_t add_place(reel__places *w, const wanted *k, uint32_t module, uint32_t row)
 {
     reel__picture *p = w->picture;
     if (p->places == p->place_capacity) {
@@ -91,6 +92,7 @@ static uint32_t add_place(reel__places *w, const wanted *k, uint32_t module)
         .t = k->t,
         .parent = k->parent,
         .module = module == REEL__NONE ? self : module,
+        .row = row == REEL__NONE ? self : row,
         .depth = up->depth + 1,
         .order = k->order,
         .pass = k->pass,
@@ -100,8 +102,8 @@ static uint32_t add_place(reel__places *w, const wanted *k, uint32_t module)
     return self;
 }
 
-/* Finds or makes a place whose module is known; REEL__NONE as module: it is its own. */
-static uint32_t find_or_add(reel__places *w, const wanted *k, uint32_t module)
+/* Finds or makes a place whose module and row are known. */
+static uint32_t find_or_add(reel__places *w, const wanted *k, uint32_t module, uint32_t row)
 {
     uint64_t key = key_of(k);
     for (;;) {
@@ -114,11 +116,23 @@ static uint32_t find_or_add(reel__places *w, const wanted *k, uint32_t module)
         }
         key = reel__mix(key, 1) | 1;
     }
-    uint32_t self = add_place(w, k, module);
+    uint32_t self = add_place(w, k, module, row);
     if (self != REEL__NONE && !reel__map_put(&w->lookup, key, (void *)((uintptr_t)self + 1))) {
         return REEL__NONE;
     }
     return self;
+}
+
+/* The module of that name inside another, with the same at order 0. */
+static uint32_t enter_module(reel__places *w, uint32_t parent, const char *name)
+{
+    wanted k = {.parent = parent, .name = name, .order = w->picture->place[parent].order};
+    wanted first = {.parent = w->picture->place[parent].row, .name = name};
+    uint32_t row = k.order ? find_or_add(w, &first, REEL__NONE, REEL__NONE) : 0;
+    if (row == REEL__NONE) {
+        return REEL__NONE;
+    }
+    return find_or_add(w, &k, REEL__NONE, k.order ? row : REEL__NONE);
 }
 
 /* The place of one scope inside the place of its parent. */
@@ -130,18 +144,18 @@ static uint32_t enter(reel__places *w, uint32_t parent, const reel__scope *s)
     }
     wanted k = {.parent = parent, .name = s->name, .t = s->name ? 0 : s->t, .order = up->order};
     uint32_t module = up->module;
-    if (module != parent && s->name) {
-        wanted bare = k;
-        bare.parent = module;
-        module = find_or_add(w, &bare, REEL__NONE);
-        return module == REEL__NONE ? REEL__NONE : find_or_add(w, &k, module);
+    if (s->name) {
+        module = enter_module(w, module, s->name);
     }
-    return find_or_add(w, &k, s->name ? REEL__NONE : module);
+    if (module == REEL__NONE || (s->name && w->picture->place[module].parent == parent)) {
+        return module;
+    }
+    return find_or_add(w, &k, module, w->picture->place[module].row);
 }
 
 static uint32_t outermost(reel__places *w, uint8_t order)
 {
-    return order ? find_or_add(w, &(wanted){.pass = true, .order = order}, REEL__NONE) : 0;
+    return order ? find_or_add(w, &(wanted){.pass = true, .order = order}, REEL__NONE, 0) : 0;
 }
 
 uint32_t reel__place_of(reel__places *w, uint32_t scope, uint8_t order)

@@ -15,6 +15,7 @@ typedef struct reel__place {
     int64_t column;       /* of the outermost step at or above; only if timed */
     uint32_t parent;
     uint32_t module;      /* the same path without steps */
+    uint32_t row;         /* and of order 0 */
     uint32_t depth;
     uint32_t child, last_child, sibling; /* 0: none */
     uint32_t figure, last_figure;        /* those directly inside; REEL__NONE: none */
@@ -102,8 +103,6 @@ bool reel__picture_write(const reel__picture *p, reel__text *out);
 /* One figure's label, as the inside of an HTML-like label; and its tooltip, as the inside of quotes. */
 void reel__figure_label(const reel__picture *p, uint32_t figure, reel__text *out);
 void reel__figure_tooltip(const reel__picture *p, uint32_t figure, reel__text *out);
-/* A weight's name without its module's. */
-void reel__weight_stub(const reel__picture *p, uint32_t figure, reel__text *out);
 /* The path of a place without its steps. */
 void reel__place_label(const reel__picture *p, uint32_t place, reel__text *out);
 
