@@ -114,7 +114,7 @@ size_t reel_opt_grads_at(const char *at, reel_opt *opt, reel_node *loss, size_t 
         reel__fail_dead(tape, at, to.who, loss);
         return 0;
     }
-    if (check_opt(opt, &to) || collect(opt, tape, &to, &count)) {
+    if (tape->status || check_opt(opt, &to) || collect(opt, tape, &to, &count)) {
         return 0;
     }
     if (n && (!params || !grads)) {
