@@ -1,4 +1,5 @@
-/* What goes into a checkpoint, and back. No clock and no path is stored: the same run writes the same bytes. */
+/* What goes into a checkpoint, and back. No clock and no path is stored: the same run writes the
+ * same bytes. */
 #include "checkpoint.h"
 #include "say.h"
 
@@ -100,7 +101,8 @@ static bool take_average(reel_archive *a, reel_average *average, const reel_para
         uint64_t updates = 0;
         snprintf(name, sizeof name, "average.%s", reel_param_name(p));
         const reel_archive_tensor *t = reel_archive_find(a, name);
-        if (t == NULL || t->dtype != REEL_F64 || reel_archive_get_u64(a, name, &updates) != REEL_OK ||
+        if (t == NULL || t->dtype != REEL_F64 ||
+            reel_archive_get_u64(a, name, &updates) != REEL_OK ||
             reel_average_restore(average, p, t->data, (size_t)reel_shape_size(t->shape), updates) !=
                 REEL_OK) {
             return false;
@@ -118,8 +120,8 @@ static bool put_model(reel_archive *a, const run *r)
 static bool put_run(reel_archive *a, const run *r)
 {
     return reel_archive_set_u64(a, "text.hash", r->text_hash) == REEL_OK &&
-           reel_archive_set_u64(a, "text.bytes", r->text_size) == REEL_OK && put_counters(a, r->k) &&
-           reel_archive_put_opt(a, r->opt) == REEL_OK &&
+           reel_archive_set_u64(a, "text.bytes", r->text_size) == REEL_OK &&
+           put_counters(a, r->k) && reel_archive_put_opt(a, r->opt) == REEL_OK &&
            (r->carry->n == 0 || reel_archive_put_carry(a, r->carry) == REEL_OK) &&
            (r->average == NULL || put_average(a, r->average, r->m->params));
 }
@@ -185,7 +187,8 @@ static bool take_weights(reel_archive *a, const char *path, reel_params *ps)
     return true;
 }
 
-bool checkpoint_model(reel_archive *a, const char *path, bool strict, config *c, vocabulary *v, model *m)
+bool checkpoint_model(reel_archive *a, const char *path, bool strict, config *c, vocabulary *v,
+                      model *m)
 {
     return config_restore(c, a, path, strict) && model_check_cell(c->cell) &&
            vocabulary_restore(v, a, path, c->units == UNITS_CHARS) && model_new(m, c, v->n) &&
@@ -200,7 +203,7 @@ bool checkpoint_open(config *c, bool strict, vocabulary *v, model *m)
     return ok;
 }
 
-bool checkpoint_run(reel_archive *a, const char *path, run *r)
+bool checkpoint_check_text(reel_archive *a, const char *path, const run *r)
 {
     uint64_t hash = 0, size = 0;
     if (reel_archive_get(a, "text.hash") == NULL) {
@@ -210,13 +213,17 @@ bool checkpoint_run(reel_archive *a, const char *path, run *r)
         reel_archive_get_u64(a, "text.bytes", &size) != REEL_OK) {
         return archive_complain(a);
     }
-    if (hash != r->text_hash || size != r->text_size) {
-        return complain("%s: was trained on another text (of %" PRIu64 " bytes, this one has %" PRIu64
-                        "%s): resume with the same text",
-                        path, size, r->text_size, size == r->text_size ? ", but they differ" : "");
-    }
+    return (hash == r->text_hash && size == r->text_size) ||
+           complain("%s: was trained on another text (of %" PRIu64 " bytes, this one has %" PRIu64
+                    "%s): resume with the same text",
+                    path, size, r->text_size, size == r->text_size ? " too, but others" : "");
+}
+
+bool checkpoint_run(reel_archive *a, const char *path, run *r)
+{
     if (!take_counters(a, r->k) || reel_archive_take_opt(a, r->opt) != REEL_OK ||
-        (reel_archive_find(a, "carry.0") != NULL && reel_archive_take_carry(a, r->carry) != REEL_OK)) {
+        (reel_archive_find(a, "carry.0") != NULL &&
+         reel_archive_take_carry(a, r->carry) != REEL_OK)) {
         return archive_complain(a);
     }
     return r->average == NULL || r->k->step == 0 || take_average(a, r->average, r->m->params) ||

@@ -1,5 +1,5 @@
-/* Checkpoints: one safetensors file that holds the weights under their own names, and beside them the
- * vocabulary, the options and all that a run needs to go on as if it had never stopped. */
+/* Checkpoints: one safetensors file that holds the weights under their own names, and beside them
+ * the vocabulary, the options and all that a run needs to go on as if it had never stopped. */
 #ifndef CHARLM_CHECKPOINT_H
 #define CHARLM_CHECKPOINT_H
 
@@ -8,15 +8,15 @@
 
 #include <reel/reel.h>
 
-/* Where a run stands: with the weights, the optimizer, the states and the averages, all that its future
- * depends on. */
+/* Where a run stands: with the weights, the optimizer, the states and the averages, all that its
+ * future depends on. */
 typedef struct counters {
-    int64_t step;               /* updates made */
-    double log_loss, log_norm;  /* sums since the last row of the log ... */
-    int64_t log_count;          /* ... over so many updates */
-    double epoch_loss;          /* sum since the epoch's start */
+    int64_t step;              /* updates made */
+    double log_loss, log_norm; /* sums since the last row of the log ... */
+    int64_t log_count;         /* ... over so many updates */
+    double epoch_loss;         /* sum since the epoch's start */
     int64_t epoch_count;
-    double best;                /* lowest held-out loss so far; infinity before the first */
+    double best; /* lowest held-out loss so far; infinity before the first */
     int64_t best_step;
 } counters;
 
@@ -39,12 +39,17 @@ bool checkpoint_write_model(const run *r, double loss, const char *path);
 
 /* Reads a checkpoint; NULL after a complaint. */
 reel_archive *checkpoint_read(const char *path);
-/* Makes the options, the vocabulary and the model of a checkpoint. With `strict`, options that were given and
- * differ are a complaint; else they win. */
-bool checkpoint_model(reel_archive *a, const char *path, bool strict, config *c, vocabulary *v, model *m);
-/* checkpoint_read and checkpoint_model in one, for commands that only use the model in c->checkpoint. */
+/* Makes the options, the vocabulary and the model of a checkpoint. With `strict`, options that were
+ * given and differ are a complaint; else they win. */
+bool checkpoint_model(reel_archive *a, const char *path, bool strict, config *c, vocabulary *v,
+                      model *m);
+/* checkpoint_read and checkpoint_model in one, for commands that only use the model in
+ * c->checkpoint. */
 bool checkpoint_open(config *c, bool strict, vocabulary *v, model *m);
-/* Restores the rest of a run, whose text must be the one it was trained on. */
+/* Whether the run's text is the one that the checkpoint was trained on; complains when it is not.
+ */
+bool checkpoint_check_text(reel_archive *a, const char *path, const run *r);
+/* Restores the rest of a run: optimizer, states, averages, counters. */
 bool checkpoint_run(reel_archive *a, const char *path, run *r);
 /* The held-out loss of the model in that file; infinity when there is no such file. */
 double checkpoint_loss(const char *path);

@@ -60,10 +60,13 @@ static bool measure(const config *c, const vocabulary *v, model *m, int n, char 
     if (ok && interrupt_signal() == 0) {
         char count[32], rate[32];
         const double took = clock_seconds() - start, predicted = (double)(units - first - 1);
-        printf("%.4f nats/char = %.4f bits/char, perplexity %.4f\n", loss, loss / log(2), exp(loss));
+        printf("%.4f nats/char = %.4f bits/char, perplexity %.4f\n", loss, loss / log(2),
+               exp(loss));
         if (!c->quiet) {
-            fprintf(stderr, "%s %s predicted, %s a second\n", thousands(units - first - 1, count, sizeof count),
-                    v->chars ? "characters" : "bytes", thousands(llrint(predicted / took), rate, sizeof rate));
+            fprintf(stderr, "%s %s predicted, %s a second\n",
+                    thousands(units - first - 1, count, sizeof count),
+                    v->chars ? "characters" : "bytes",
+                    thousands(llrint(predicted / took), rate, sizeof rate));
         }
     }
     return ok;

@@ -1,4 +1,5 @@
-/* The command `demo`: two minutes of learning to write C, with everything to look at in one folder. */
+/* The command `demo`: two minutes of learning to write C, with everything to look at in one folder.
+ */
 #include "commands.h"
 #include "interrupt.h"
 #include "say.h"
@@ -35,7 +36,8 @@ static bool name_places(places *p, const char *folder)
     return true;
 }
 
-/* A 5-step unrolled LSTM. The training before it is not lost when there is no program to render it. */
+/* A 5-step unrolled LSTM. The training before it is not lost when there is no program to render it.
+ */
 static int draw_unrolled(const places *p)
 {
     config c;

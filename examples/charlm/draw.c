@@ -7,7 +7,8 @@
 
 enum { ALPHABET = 65 }; /* what a model that is not yet trained is drawn with */
 
-/* The loss over a few steps of a batch of one. What the text says does not matter: nothing is computed. */
+/* The loss over a few steps of a batch of one. What the text says does not matter: nothing is
+ * computed. */
 static reel_node *record(model *m, reel_tape *tape, int64_t steps)
 {
     int32_t *index = calloc((size_t)steps, sizeof *index);
@@ -50,7 +51,8 @@ static bool draw(model *m, const config *c, const char *output)
     size_t n = 0;
     reel_node **grad = c->backward ? gradients(m, loss, &n) : NULL;
     static const reel_draw_collapse collapse[] = {REEL_DRAW_ALL, REEL_BY_STEP, REEL_BY_MODULE};
-    bool ok = reel_draw(output, loss, .collapse = collapse[c->collapse], .more = n, .roots = grad) == REEL_OK;
+    bool ok = reel_draw(output, loss, .collapse = collapse[c->collapse], .more = n,
+                        .roots = grad) == REEL_OK;
     ok = ok || tape_complain(tape);
     free(grad);
     reel_tape_free(tape);

@@ -1,5 +1,5 @@
-/* The held-out loss. Streams differ in length by at most what is left over; places past the text's end are
- * computed with the others and left out of the sum, which changes nothing before them. */
+/* The held-out loss. Streams differ in length by at most what is left over; places past the text's
+ * end are computed with the others and left out of the sum, which changes nothing before them. */
 #include "evaluate.h"
 #include "interrupt.h"
 #include "say.h"
@@ -38,7 +38,8 @@ static bool chunk(reading *r, int64_t start, int64_t T, double *sum)
     reel_node *logits = model_run(r->m, r->tape, T, r->batch, r->input, &s);
     reel_node *target = reel_input(r->tape, REEL_I32, r->target, reel_dims(T, r->batch));
     reel_node *loss = reel_cross_entropy_full(logits, target, NULL, -1, 0, REEL_NONE);
-    if (reel_read(loss, r->loss, (size_t)places) != REEL_OK || reel_state_keep(&r->carry, &s) != REEL_OK) {
+    if (reel_read(loss, r->loss, (size_t)places) != REEL_OK ||
+        reel_state_keep(&r->carry, &s) != REEL_OK) {
         return tape_complain(r->tape);
     }
     for (int64_t k = 0; k < places; k++) {
@@ -47,10 +48,12 @@ static bool chunk(reading *r, int64_t start, int64_t T, double *sum)
     return true;
 }
 
-bool evaluate(model *m, reel_tape *tape, const int32_t *unit, int64_t n, int64_t batch, double *loss)
+bool evaluate(model *m, reel_tape *tape, const int32_t *unit, int64_t n, int64_t batch,
+              double *loss)
 {
     if (n < 2) {
-        return complain("the text has %s: a prediction needs two units", n == 1 ? "one unit" : "no unit");
+        return complain("the text has %s: a prediction needs two units",
+                        n == 1 ? "one unit" : "no unit");
     }
     batch = batch < n - 1 ? batch : n - 1;
     reading r = {.m = m, .tape = tape, .unit = unit, .n = n, .batch = batch};

@@ -1,4 +1,5 @@
-/* SIGINT and SIGTERM as a request. The handler removes itself, so that a second signal has its usual effect. */
+/* SIGINT and SIGTERM as a request. The handler removes itself, so that a second signal has its
+ * usual effect. */
 #include "interrupt.h"
 
 #include <signal.h>

@@ -1,4 +1,5 @@
-/* Ctrl-C: the first asks the program to stop at the next good moment, the second ends it at once. */
+/* Ctrl-C: the first asks the program to stop at the next good moment, the second ends it at once.
+ */
 #ifndef CHARLM_INTERRUPT_H
 #define CHARLM_INTERRUPT_H
 

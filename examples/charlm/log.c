@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char header[] = "step\tchars\tepoch\tloss_nats\tloss_bits\tgradient_norm\trate\tvalid_nats\tvalid_bits\n";
+static const char header[] =
+    "step\tchars\tepoch\tloss_nats\tloss_bits\tgradient_norm\trate\tvalid_nats\tvalid_bits\n";
 static const double nats_per_bit = 0.69314718055994530942;
 
 /* The bytes of the file's rows up to that step; 0 when it is no such log. */

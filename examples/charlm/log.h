@@ -12,11 +12,11 @@ typedef struct log_row {
     double loss;         /* training, nats per character, mean over the stretch; NAN: none */
     double norm;
     double rate;
-    double valid;        /* held-out, nats per character; NAN: none */
+    double valid; /* held-out, nats per character; NAN: none */
 } log_row;
 
-/* Opens the log (path NULL: none, *out becomes NULL). A new run begins it anew; a resumed one keeps the rows up
- * to its step, so that rows written after the checkpoint are not there twice. */
+/* Opens the log (path NULL: none, *out becomes NULL). A new run begins it anew; a resumed one keeps
+ * the rows up to its step, so that rows written after the checkpoint are not there twice. */
 bool log_open(FILE **out, const char *path, bool resume, int64_t step);
 bool log_write(FILE *out, const char *path, const log_row *row);
 bool log_close(FILE *out, const char *path);

@@ -1,5 +1,6 @@
-/* reel-charlm: character models that are trained by truncated back-propagation through time, write samples while
- * they learn, and draw their own unrolled graph. This file finds the command; the others are
+/* reel-charlm: character models that are trained by truncated back-propagation through time, write
+ * samples while they learn, and draw their own unrolled graph. This file finds the command; the
+ * others are
  *
  *   options     what can be said on the command line        text, utf8      files to bytes
  *   model, mgu  the network, and a cell of one's own         vocabulary      bytes to indices
@@ -14,24 +15,24 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char usage[] =
-    "Usage: reel-charlm COMMAND [OPTION]...\n"
-    "Character models on recurrent networks.\n\n"
-    "  train    learn a text\n"
-    "  sample   write as the model does\n"
-    "  eval     measure how well the model predicts a text\n"
-    "  draw     draw the model's unrolled graph\n"
-    "  demo     learn to write C in two minutes\n\n"
-    "'reel-charlm COMMAND --help' lists a command's options.\n"
-    "  -h, --help     this text\n"
-    "  -V, --version  the version\n";
+static const char usage[] = "Usage: reel-charlm COMMAND [OPTION]...\n"
+                            "Character models on recurrent networks.\n\n"
+                            "  train    learn a text\n"
+                            "  sample   write as the model does\n"
+                            "  eval     measure how well the model predicts a text\n"
+                            "  draw     draw the model's unrolled graph\n"
+                            "  demo     learn to write C in two minutes\n\n"
+                            "'reel-charlm COMMAND --help' lists a command's options.\n"
+                            "  -h, --help     this text\n"
+                            "  -V, --version  the version\n";
 
 static const struct {
     const char *name;
     unsigned command;
     int operands; /* at most; -1: any number */
 } commands[] = {
-    {"train", TRAIN, -1}, {"sample", SAMPLE, 0}, {"eval", EVAL, -1}, {"draw", DRAW, 1}, {"demo", DEMO, 1},
+    {"train", TRAIN, -1}, {"sample", SAMPLE, 0}, {"eval", EVAL, -1},
+    {"draw", DRAW, 1},    {"demo", DEMO, 1},
 };
 
 static int run(unsigned command, config *c, int n, char **operand)
@@ -44,7 +45,8 @@ static int run(unsigned command, config *c, int n, char **operand)
     case EVAL:
         return command_eval(c, n, operand);
     case DRAW:
-        return command_draw(c, config_given(c, "checkpoint", DRAW), n == 1 ? operand[0] : "unrolled.svg");
+        return command_draw(c, config_given(c, "checkpoint", DRAW),
+                            n == 1 ? operand[0] : "unrolled.svg");
     default:
         return command_demo(c, n == 1 ? operand[0] : "demo");
     }
@@ -84,7 +86,9 @@ int main(int argc, char **argv)
         }
     }
     if (argc > 1) {
-        complain("'%s' is no command: train, sample, eval, draw and demo are ('reel-charlm --help')", word);
+        complain(
+            "'%s' is no command: train, sample, eval, draw and demo are ('reel-charlm --help')",
+            word);
     } else {
         complain("a command is missing: train, sample, eval, draw or demo ('reel-charlm --help')");
     }

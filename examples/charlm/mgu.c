@@ -4,8 +4,8 @@
  *   g = tanh(W_g x + U_g (f h) + b_g)
  *   h' = h + f (g - h)
  *
- * This is all that a new cell needs: the step below, and a line that says how many states it carries. Layers,
- * unrolling, gradients, drawing and files come from the library. */
+ * This is all that a new cell needs: the step below, and a line that says how many states it
+ * carries. Layers, unrolling, gradients, drawing and files come from the library. */
 #include "mgu.h"
 
 static reel_node *mgu(reel_cell *c, reel_node *x, reel_state *s)

@@ -1,4 +1,5 @@
-/* The model as a graph. What it must not know: where text comes from, how it is trained, how it is stored. */
+/* The model as a graph. What it must not know: where text comes from, how it is trained, how it is
+ * stored. */
 #include "model.h"
 #include "mgu.h"
 #include "say.h"
@@ -29,13 +30,25 @@ bool model_check_cell(const char *name)
            complain("--cell: '%s' is no kind of cell; 'reel-charlm train --help' lists them", name);
 }
 
+/* "name=before|after", "name=1" (a number and its default) or "name". */
+static void print_cell_option(const reel_cell_option *o)
+{
+    char left[64];
+    if (o->words == NULL) {
+        snprintf(left, sizeof left, "%s=%g", o->name, o->value);
+    } else {
+        snprintf(left, sizeof left, "%s%s%s", o->name, o->words[0] != '\0' ? "=" : "", o->words);
+    }
+    printf("    %-21s  %s\n", left, o->help);
+}
+
 void model_print_cells(void)
 {
     for (size_t i = 0; cell_type_at(i) != NULL; i++) {
         const reel_cell_type *type = cell_type_at(i);
         printf("  %-23s  %s\n", type->name, type->help);
         for (int k = 0; k < REEL_MAX_OPTIONS && type->option[k].name != NULL; k++) {
-            printf("    %-21s  %s\n", type->option[k].name, type->option[k].help);
+            print_cell_option(&type->option[k]);
         }
     }
 }
@@ -51,8 +64,8 @@ bool tape_complain(reel_tape *tape)
     return complain("%s", reel_tape_message(tape));
 }
 
-/* Weights are made on first use: one recorded step makes them all, so that they can be counted, loaded and
- * given to an optimizer. */
+/* Weights are made on first use: one recorded step makes them all, so that they can be counted,
+ * loaded and given to an optimizer. */
 static bool make_weights(model *m, const config *c)
 {
     reel_tape *tape = model_tape(c, false);
@@ -102,9 +115,9 @@ void model_inputs(model *m, reel_tape *tape, int64_t T, int64_t batch, const int
                   reel_node **x)
 {
     reel_node *units = reel_name(reel_input(tape, REEL_I32, index, reel_dims(T, batch)), "text");
-    reel_node *features = m->embed > 0
-                              ? reel_embedding(m->params, "embedding", m->vocabulary, m->embed, units)
-                              : reel_one_hot(units, m->vocabulary);
+    reel_node *features =
+        m->embed > 0 ? reel_embedding(m->params, "embedding", m->vocabulary, m->embed, units)
+                     : reel_one_hot(units, m->vocabulary);
     reel_unstack(features, (int)T, x);
 }
 

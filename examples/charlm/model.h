@@ -1,4 +1,5 @@
-/* The character model: embedding or one-hot input, a stack of recurrent layers, a linear readout. */
+/* The character model: embedding or one-hot input, a stack of recurrent layers, a linear readout.
+ */
 #ifndef CHARLM_MODEL_H
 #define CHARLM_MODEL_H
 

@@ -1,5 +1,5 @@
-/* The options. The table below is the only list of them: parsing, help, presets, what a checkpoint stores and
- * what a resumed run is held to are all read off it. */
+/* The options. The table below is the only list of them: parsing, help, presets, what a checkpoint
+ * stores and what a resumed run is held to are all read off it. */
 #include "options.h"
 #include "model.h"
 #include "say.h"
@@ -56,11 +56,13 @@ static const option_spec table[] = {
     {"stride", INTEGER, AT(stride), "N", "0", 0, 1e6, TRAIN, KEPT,
      "steps between updates (k1 <= k2); 0: as --seq"},
     {"batch", INTEGER, AT(batch), "N", "50", 1, 65536, TRAIN, KEPT, "streams the text is cut into"},
-    {"optimizer", WORDS, AT(optimizer), "sgd|adagrad|rmsprop|adadelta|adam|adamw", "adam", 0, 0, TRAIN,
-     KEPT, "the optimizer"},
+    {"optimizer", WORDS, AT(optimizer), "sgd|adagrad|rmsprop|adadelta|adam|adamw", "adam", 0, 0,
+     TRAIN, KEPT, "the optimizer"},
     {"rate", NUMBER, AT(rate), "R", "2e-3", 1e-12, 1e3, TRAIN, KEPT, "learning rate"},
-    {"decay", NUMBER, AT(decay), "F", "1", 1e-6, 1, TRAIN, KEPT, "factor on the rate per epoch ..."},
-    {"decay-after", NUMBER, AT(decay_after), "N", "0", 0, most, TRAIN, KEPT, "... after this epoch"},
+    {"decay", NUMBER, AT(decay), "F", "1", 1e-6, 1, TRAIN, KEPT,
+     "factor on the rate per epoch ..."},
+    {"decay-after", NUMBER, AT(decay_after), "N", "0", 0, most, TRAIN, KEPT,
+     "... after this epoch"},
     {"warmup", INTEGER, AT(warmup), "N", "0", 0, most, TRAIN, KEPT,
      "updates over which the rate rises linearly at first"},
     {"alpha", NUMBER, AT(alpha), "A", "0", 0, 1, TRAIN, KEPT,
@@ -75,26 +77,30 @@ static const option_spec table[] = {
      "over time; the batch is always averaged"},
     {"average", NUMBER, AT(average), "D", "0", 0, 0.999999, TRAIN, KEPT,
      "judge an exponential average of the weights; 0: the weights"},
-    {"seed", INTEGER, AT(seed), "N", "1", 0, 9e15, TRAIN | SAMPLE, KEPT, "seed of everything random"},
+    {"seed", INTEGER, AT(seed), "N", "1", 0, 9e15, TRAIN | SAMPLE, KEPT,
+     "seed of everything random"},
     {"valid-every", INTEGER, AT(valid_every), "N", "0", 0, most, TRAIN, KEPT,
      "updates between looks at the held-out text; 0: an epoch"},
     {"log-every", INTEGER, AT(log_every), "N", "20", 1, most, TRAIN, KEPT,
      "updates that a row of the log averages"},
     {"epochs", INTEGER, AT(epochs), "N", "10", 1, most, TRAIN, FREE, "times through the text"},
-    {"steps", INTEGER, AT(steps), "N", "0", 0, most, TRAIN, FREE, "stop after this many updates in all"},
+    {"steps", INTEGER, AT(steps), "N", "0", 0, most, TRAIN, FREE,
+     "stop after this many updates in all"},
     {"seconds", INTEGER, AT(seconds), "N", "0", 0, most, TRAIN, FREE, "stop after this much time"},
-    {"threads", INTEGER, AT(threads), "N", "0", 0, 1024, TRAIN | SAMPLE | EVAL | DEMO, FREE,
+    {"threads", INTEGER, AT(threads), "N", "1", 0, 1024, TRAIN | SAMPLE | EVAL | DEMO, FREE,
      "threads; 0: one per core. The results do not depend on it"},
-    {"checkpoint", PATH, AT(checkpoint), "FILE", "charlm.safetensors", 0, 0, TRAIN | SAMPLE | EVAL | DRAW,
-     FREE, "the model's file"},
+    {"checkpoint", PATH, AT(checkpoint), "FILE", "charlm.safetensors", 0, 0,
+     TRAIN | SAMPLE | EVAL | DRAW, FREE, "the model's file"},
     {"save-every", INTEGER, AT(save_every), "N", "500", 1, most, TRAIN, FREE,
      "updates between checkpoints"},
     {"resume", FLAG, AT(resume), NULL, NULL, 0, 0, TRAIN, FREE, "go on from the checkpoint"},
-    {"overwrite", FLAG, AT(overwrite), NULL, NULL, 0, 0, TRAIN, FREE, "replace an existing checkpoint"},
+    {"overwrite", FLAG, AT(overwrite), NULL, NULL, 0, 0, TRAIN, FREE,
+     "replace an existing checkpoint"},
     {"log", PATH, AT(log), "FILE.tsv", NULL, 0, 0, TRAIN, FREE, "keep the figures as a table"},
     {"plot", PATH, AT(plot), "FILE.svg", NULL, 0, 0, TRAIN, FREE,
      "draw the curves of --log through gnuplot"},
-    {"no-samples", FLAG, AT(no_samples), NULL, NULL, 0, 0, TRAIN, FREE, "write no samples on the way"},
+    {"no-samples", FLAG, AT(no_samples), NULL, NULL, 0, 0, TRAIN, FREE,
+     "write no samples on the way"},
     {"quiet", FLAG, AT(quiet), NULL, NULL, 0, 0, TRAIN | EVAL, FREE, "show no progress"},
     {"preset", PATH, AT(preset), "NAME", NULL, 0, 0, TRAIN, FREE,
      "defaults as a whole: char-rnn (Karpathy's) or demo"},
@@ -119,13 +125,15 @@ typedef struct preset {
     const char *name, *options;
 } preset;
 
-/* char-rnn: the defaults of Karpathy's program (github.com/karpathy/char-rnn, train.lua, model/LSTM.lua). Its
- * loss sums over the 50 steps, its gradients are clipped element by element, its LSTM adds two linear maps
- * with a bias each, and its rate is multiplied by 0.97 after each epoch from the tenth on. */
+/* char-rnn: the defaults of Karpathy's program (github.com/karpathy/char-rnn, train.lua,
+ * model/LSTM.lua). Its loss sums over the 50 steps, its gradients are clipped element by element,
+ * its LSTM adds two linear maps with a bias each, and its rate is multiplied by 0.97 after each
+ * epoch from the tenth on. */
 static const preset presets[] = {
-    {"char-rnn", "units=bytes valid=0.05 cell=lstm layers=2 hidden=128 embed=0 two-biases init=0.08 "
-                 "dropout=0 seq=50 batch=50 loss=sum optimizer=rmsprop rate=2e-3 alpha=0.95 decay=0.97 "
-                 "decay-after=10 clip=0 clip-value=5 epochs=50"},
+    {"char-rnn",
+     "units=bytes valid=0.05 cell=lstm layers=2 hidden=128 embed=0 two-biases init=0.08 "
+     "dropout=0 seq=50 batch=50 loss=sum optimizer=rmsprop rate=2e-3 alpha=0.95 decay=0.97 "
+     "decay-after=10 clip=0 clip-value=5 epochs=50"},
     {"demo", "valid=0.01 layers=1 hidden=128 seq=50 batch=32 rate=5e-3 warmup=50 average=0.99 "
              "valid-every=200 epochs=1000"},
 };
@@ -170,9 +178,10 @@ static bool set_number(config *c, const option_spec *o, const char *text)
     errno = 0;
     if (o->kind == INTEGER) {
         long long n = strtoll(text, &end, 10);
-        if (end == text || *end != '\0' || errno != 0 || (double)n < o->low || (double)n > o->high) {
-            return complain("--%s: '%s' is not a whole number from %.0f to %.0f", o->name, text, o->low,
-                            o->high);
+        if (end == text || *end != '\0' || errno != 0 || (double)n < o->low ||
+            (double)n > o->high) {
+            return complain("--%s: '%s' is not a whole number from %.0f to %.0f", o->name, text,
+                            o->low, o->high);
         }
         *(int64_t *)member(c, o) = n;
         return true;
@@ -275,7 +284,8 @@ static bool apply_preset(config *c, const char *name)
         size_t key = strcspn(at, "= ");
         int i = find_option(at, key, TRAIN);
         char value[TEXT_SIZE];
-        snprintf(value, sizeof value, "%.*s", key < length ? (int)(length - key - 1) : 0, at + key + 1);
+        snprintf(value, sizeof value, "%.*s", key < length ? (int)(length - key - 1) : 0,
+                 at + key + 1);
         if (i >= 0 && !c->given[i]) {
             c->given[i] = true;
             if (!set_option(c, &table[i], value)) {
@@ -324,9 +334,10 @@ static void fill_long_options(struct option *o, unsigned command)
     int n = 0;
     for (int i = 0; i < OPTIONS; i++) {
         if ((table[i].commands & command) != 0) {
-            o[n++] = (struct option){.name = table[i].name,
-                                     .has_arg = table[i].kind == FLAG ? no_argument : required_argument,
-                                     .val = 256 + i};
+            o[n++] =
+                (struct option){.name = table[i].name,
+                                .has_arg = table[i].kind == FLAG ? no_argument : required_argument,
+                                .val = 256 + i};
         }
     }
     o[n++] = (struct option){.name = "help", .val = 'h'};
@@ -342,7 +353,7 @@ parse_result config_parse(config *c, unsigned command, int argc, char **argv, in
     opterr = 0;
     for (;;) {
         int before = optind;
-        int code = getopt_long(argc, argv, ":hqV", options, NULL);
+        int code = getopt_long(argc, argv, ":hV", options, NULL);
         if (code == -1) {
             break;
         }
@@ -359,13 +370,9 @@ parse_result config_parse(config *c, unsigned command, int argc, char **argv, in
             complain("%s: option '%s' needs a value", argv[0], word);
             return PARSE_BAD;
         }
-        if (code == 'q' && find_option("quiet", 5, command) >= 0) {
-            c->quiet = true;
-            continue;
-        }
         if (code < 256) {
-            complain("%s: unknown or ambiguous option '%s'; 'reel-charlm %s --help' lists them", argv[0],
-                     word, argv[0]);
+            complain("%s: unknown or ambiguous option '%s'; 'reel-charlm %s --help' lists them",
+                     argv[0], word, argv[0]);
             return PARSE_BAD;
         }
         c->given[code - 256] = true;
@@ -386,17 +393,22 @@ void options_help(unsigned command)
         unsigned command;
         const char *text;
     } heads[] = {
-        {TRAIN, "train [OPTION]... [TEXT]...\n"
-                "Trains a character model on files, or on all files in folders; '-' is standard input.\n"
-                "With no TEXT it learns C from the headers in /usr/include/linux and asm-generic.\n"},
+        {TRAIN,
+         "train [OPTION]... [TEXT]...\n"
+         "Trains a character model on files, or on all files in folders; '-' is standard input.\n"
+         "With no TEXT it learns C from the headers in /usr/include/linux and asm-generic.\n"},
         {SAMPLE, "sample [OPTION]...\nWrites text as the model in the checkpoint would.\n"},
-        {EVAL, "eval [OPTION]... [TEXT]...\nMeasures how well the model in the checkpoint predicts a text.\n"},
+        {EVAL, "eval [OPTION]... [TEXT]...\nMeasures how well the model in the checkpoint predicts "
+               "a text.\n"},
         {DRAW, "draw [OPTION]... [OUTPUT]\n"
-               "Draws the unrolled graph of the model in the checkpoint if --checkpoint is given, else of\n"
-               "the one that the options describe, to OUTPUT (.svg, .png, .pdf or .dot) [unrolled.svg].\n"},
-        {DEMO, "demo [OPTION]... [FOLDER]\n"
-               "Learns to write C for about two minutes, and leaves a model, its learning curve and a\n"
-               "drawing of an unrolled LSTM in FOLDER [demo].\n"},
+               "Draws the unrolled graph of the model in the checkpoint if --checkpoint is given, "
+               "else of\n"
+               "the one that the options describe, to OUTPUT (.svg, .png, .pdf or .dot) "
+               "[unrolled.svg].\n"},
+        {DEMO,
+         "demo [OPTION]... [FOLDER]\n"
+         "Learns to write C for about two minutes, and leaves a model, its learning curve and a\n"
+         "drawing of an unrolled LSTM in FOLDER [demo].\n"},
     };
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         if (heads[i].command == command) {
@@ -441,12 +453,14 @@ bool config_store(const config *c, reel_archive *a)
     return true;
 }
 
-static bool restore_option(config *c, const option_spec *o, bool given, const char *stored, const char *path)
+static bool restore_option(config *c, const option_spec *o, bool given, const char *stored,
+                           const char *path)
 {
     char now[TEXT_SIZE];
     option_text(c, o, now, sizeof now);
     if (given && strcmp(now, stored) != 0) {
-        return complain("--%s %s contradicts %s, which was trained with %s", o->name, now, path, stored);
+        return complain("--%s %s contradicts %s, which was trained with %s", o->name, now, path,
+                        stored);
     }
     if (o->kind == FLAG) {
         *(bool *)member(c, o) = strcmp(stored, "yes") == 0;

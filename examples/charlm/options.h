@@ -1,5 +1,5 @@
-/* The program's options: one table gives parsing, help, what a checkpoint stores and what a resumed run may
- * not contradict. */
+/* The program's options: one table gives parsing, help, what a checkpoint stores and what a resumed
+ * run may not contradict. */
 #ifndef CHARLM_OPTIONS_H
 #define CHARLM_OPTIONS_H
 
@@ -50,8 +50,8 @@ typedef enum parse_result { PARSE_OK, PARSE_DONE, PARSE_BAD } parse_result;
 
 /* All options at their defaults, then those of a preset (NULL: none). */
 bool config_preset(config *c, const char *name);
-/* Parses a command's line; argv[0] is the command. Operands are moved to argv[*first..]. PARSE_DONE: help
- * or the version was printed. PARSE_BAD: a complaint was made. */
+/* Parses a command's line; argv[0] is the command. Operands are moved to argv[*first..].
+ * PARSE_DONE: help or the version was printed. PARSE_BAD: a complaint was made. */
 parse_result config_parse(config *c, unsigned command, int argc, char **argv, int *first);
 /* Whether the user gave that option of the command. */
 bool config_given(const config *c, const char *name, unsigned command);
@@ -59,7 +59,8 @@ void options_help(unsigned command);
 
 /* Writes what belongs to the model and its learning as text beside the tensors. */
 bool config_store(const config *c, reel_archive *a);
-/* Takes it back. An option that was given and says something else is a complaint, unless it may change. */
+/* Takes it back. An option that was given and says something else is a complaint, unless it may
+ * change. */
 bool config_restore(config *c, reel_archive *a, const char *path, bool strict);
 
 #endif

@@ -26,24 +26,38 @@ static void quote(FILE *out, const char *text)
     fputc('\'', out);
 }
 
-static void write_script(FILE *out, const char *log, const char *svg, const char *title)
+static void write_curves(FILE *out, const char *log)
 {
-    fputs("set terminal svg size 800,500 dynamic background rgb 'white' font 'Helvetica,14'\nset output ",
-          out);
-    quote(out, svg);
-    fputs("\nset title ", out);
-    quote(out, title);
-    fputs(" noenhanced\nset datafile separator tab\nset datafile missing ''\n"
-          "set xlabel 'characters trained on (millions)'\nset ylabel 'nats per character'\n"
-          "set y2label 'bits per character'\nset ytics nomirror\nset y2tics\nset link y2 via y/log(2) "
-          "inverse y*log(2)\n"
-          "set grid lc rgb '#dddddd'\nset key top right\nplot ",
-          out);
+    fputs("plot ", out);
     quote(out, log);
     fputs(" skip 1 using ($2/1e6):4 with lines lw 1.5 lc rgb '#0072b2' title 'training', ", out);
     quote(out, log);
-    fputs(" skip 1 using ($2/1e6):8 with linespoints lw 2 pt 7 ps 0.6 lc rgb '#d55e00' title 'held-out'\n",
+    fputs(" skip 1 using ($2/1e6):8 with linespoints lw 2 pt 7 ps 0.6 lc rgb '#d55e00' title "
+          "'held-out'\n",
           out);
+}
+
+/* Drawn twice: first nowhere, to learn the range of nats, of which the axis of bits is a multiple.
+ */
+static void write_script(FILE *out, const char *log, const char *svg, const char *title)
+{
+    fputs("set title ", out);
+    quote(out, title);
+    fputs(
+        " noenhanced\nset datafile separator tab\nset datafile missing ''\n"
+        "set xlabel 'characters trained on (millions)'\nset ylabel 'nats per character'\n"
+        "set y2label 'bits per character'\nset ytics nomirror\nset xrange [0:*]\n"
+        "set grid lc rgb '#dddddd'\nset key top right\nset terminal svg\nset output '/dev/null'\n",
+        out);
+    write_curves(out, log);
+    fputs("set yrange [GPVAL_Y_MIN:GPVAL_Y_MAX]\n"
+          "set y2range [GPVAL_Y_MIN/log(2):GPVAL_Y_MAX/log(2)]\nset y2tics\n"
+          "set terminal svg size 800,500 dynamic background rgb 'white' font 'Helvetica,14'\nset "
+          "output ",
+          out);
+    quote(out, svg);
+    fputs("\n", out);
+    write_curves(out, log);
 }
 
 /* Starts gnuplot with its standard input on a pipe; returns the errno of what failed. */
@@ -77,7 +91,8 @@ bool plot_log(const char *log, const char *svg, const char *title)
     FILE *script;
     int failed = start(&pid, &script);
     if (failed != 0) {
-        note("%s: not drawn: gnuplot cannot be started (%s; Debian: gnuplot-nox)", svg, strerror(failed));
+        note("%s: not drawn: gnuplot cannot be started (%s; Debian: gnuplot-nox)", svg,
+             strerror(failed));
         return true;
     }
     /* A gnuplot that dies early must not take this program with it. */
@@ -92,5 +107,6 @@ bool plot_log(const char *log, const char *svg, const char *title)
         note("%s: not drawn: there is no gnuplot program (Debian: gnuplot-nox)", svg);
         return true;
     }
-    return WEXITSTATUS(status) == 0 || complain("%s: gnuplot failed with status %d", svg, WEXITSTATUS(status));
+    return WEXITSTATUS(status) == 0 ||
+           complain("%s: gnuplot failed with status %d", svg, WEXITSTATUS(status));
 }

@@ -1,4 +1,5 @@
-/* Progress lines. What it must not know: how training works. Nothing here has an influence on results. */
+/* Progress lines. What it must not know: how training works. Nothing here has an influence on
+ * results. */
 #include "progress.h"
 #include "say.h"
 
@@ -23,8 +24,12 @@ void progress_start(progress *p, bool quiet, int64_t step)
 {
     const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
     double now = clock_seconds();
-    *p = (progress){.quiet = quiet, .started = now, .shown = now, .since = now,
-                    .first_step = step, .since_step = step};
+    *p = (progress){.quiet = quiet,
+                    .started = now,
+                    .shown = now,
+                    .since = now,
+                    .first_step = step,
+                    .since_step = step};
     p->terminal = isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0;
     p->colour = p->terminal && (no_colour == NULL || no_colour[0] == '\0');
 }
@@ -65,8 +70,8 @@ static void show(progress *p, const update *u, double now)
     fprintf(stderr,
             "epoch %" PRId64 ", step %" PRId64 "/%" PRId64 "  %s%.3f nats%s = %.3f bits/char"
             "  gradient %.3g  %s chars/s  %s left%s",
-            u->epoch, u->step, u->steps, bold, p->loss, plain, p->loss / nats_per_bit, p->norm, rate, left,
-            p->terminal ? "" : "\n");
+            u->epoch, u->step, u->steps, bold, p->loss, plain, p->loss / nats_per_bit, p->norm,
+            rate, left, p->terminal ? "" : "\n");
     fflush(stderr);
     p->shown = now;
 }
@@ -87,7 +92,8 @@ void progress_update(progress *p, const update *u)
     }
 }
 
-void progress_valid(progress *p, int64_t epoch, int64_t step, double training, double valid, bool best)
+void progress_valid(progress *p, int64_t epoch, int64_t step, double training, double valid,
+                    bool best)
 {
     if (p->quiet) {
         return;
@@ -97,7 +103,8 @@ void progress_valid(progress *p, int64_t epoch, int64_t step, double training, d
     progress_clear(p);
     const char *bold = p->colour ? "\033[1m" : "", *plain = p->colour ? "\033[0m" : "";
     fprintf(stderr,
-            "epoch %" PRId64 ", step %" PRId64 ": held-out %s%.4f nats%s = %.4f bits/char, training %.4f nats,"
+            "epoch %" PRId64 ", step %" PRId64
+            ": held-out %s%.4f nats%s = %.4f bits/char, training %.4f nats,"
             " after %s%s\n",
             epoch, step, bold, valid, plain, valid / nats_per_bit, training, took,
             best ? " (best so far)" : "");

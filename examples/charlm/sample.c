@@ -1,5 +1,5 @@
-/* Sampling, one unit at a time: each step is recorded, evaluated, drawn from and forgotten, its state carried to
- * the next. What it must not know: files and training. */
+/* Sampling, one unit at a time: each step is recorded, evaluated, drawn from and forgotten, its
+ * state carried to the next. What it must not know: files and training. */
 #include "sample.h"
 #include "interrupt.h"
 #include "say.h"
@@ -38,7 +38,8 @@ static size_t likeliest(const double *score, size_t n)
     return best;
 }
 
-/* Draws from softmax(score / temperature); the greatest score is taken off first, against overflow. */
+/* Draws from softmax(score / temperature); the greatest score is taken off first, against overflow.
+ */
 static size_t draw(double *score, size_t n, double temperature, reel_random *r)
 {
     size_t best = likeliest(score, n);
@@ -72,7 +73,8 @@ static bool write_units(writer *w, const vocabulary *v, const sampling *how, FIL
 static bool encode_prime(const vocabulary *v, const char *prime, int32_t **unit, int64_t *n)
 {
     if (prime != NULL && prime[0] != '\0') {
-        return vocabulary_encode(v, "--prime", (const unsigned char *)prime, strlen(prime), unit, n);
+        return vocabulary_encode(v, "--prime", (const unsigned char *)prime, strlen(prime), unit,
+                                 n);
     }
     *unit = malloc(sizeof **unit);
     if (*unit == NULL) {

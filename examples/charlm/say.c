@@ -1,5 +1,5 @@
-/* Messages on stderr. A progress line that is being rewritten on the terminal is wiped first: the escape
- * sequence is harmless when there is none, and is sent to terminals only. */
+/* Messages on stderr. A progress line that is being rewritten on the terminal is wiped first: the
+ * escape sequence is harmless when there is none, and is sent to terminals only. */
 #include "say.h"
 
 #include <inttypes.h>

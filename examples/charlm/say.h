@@ -2,9 +2,9 @@
 #ifndef CHARLM_SAY_H
 #define CHARLM_SAY_H
 
+#include <reel/reel.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <reel/reel.h>
 
 enum { EXIT_RUN = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 128 };
 

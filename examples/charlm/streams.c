@@ -1,12 +1,13 @@
-/* Streams and windows. As in char-rnn, stream b + 1 begins where stream b ends, and what does not fill a stream
- * is left out at the text's end. A stream's last target is the first unit of the next one: unit[] is read one
- * place past batch * length, which streams_make has left room for. */
+/* Streams and windows. As in char-rnn, stream b + 1 begins where stream b ends, and what does not
+ * fill a stream is left out at the text's end. A stream's last target is the first unit of the next
+ * one: unit[] is read one place past batch * length, which streams_make has left room for. */
 #include "streams.h"
 #include "say.h"
 
 #include <inttypes.h>
 
-bool streams_make(streams *s, const int32_t *unit, int64_t n, int64_t batch, int64_t stride, int64_t seq)
+bool streams_make(streams *s, const int32_t *unit, int64_t n, int64_t batch, int64_t stride,
+                  int64_t seq)
 {
     int64_t per_epoch = (n - 1) / batch / stride;
     if (per_epoch < 1) {
@@ -15,14 +16,18 @@ bool streams_make(streams *s, const int32_t *unit, int64_t n, int64_t batch, int
                         "; make --batch or --seq smaller",
                         n, batch * stride + 1, batch, stride);
     }
-    *s = (streams){.unit = unit, .batch = batch, .length = per_epoch * stride, .stride = stride,
-                   .seq = seq, .per_epoch = per_epoch};
+    *s = (streams){.unit = unit,
+                   .batch = batch,
+                   .length = per_epoch * stride,
+                   .stride = stride,
+                   .seq = seq,
+                   .per_epoch = per_epoch};
     return true;
 }
 
-/* Windows end k1 apart and reach k2 back, the first ones to the stream's start. With k1 = k2 they lie side by
- * side, and with k2 no less than the stream's length every update sees the whole past (Williams & Peng
- * 1990). */
+/* Windows end k1 apart and reach k2 back, the first ones to the stream's start. With k1 = k2 they
+ * lie side by side, and with k2 no less than the stream's length every update sees the whole past
+ * (Williams & Peng 1990). */
 window streams_window(const streams *s, int64_t update)
 {
     window w = {.fresh = update * s->stride, .end = (update + 1) * s->stride};

@@ -1,5 +1,6 @@
-/* Reading the text. Files are taken in the order given, those of a folder in the order of their paths' bytes, so
- * that the same folder gives the same text everywhere. What it must not know: vocabularies and models. */
+/* Reading the text. Files are taken in the order given, those of a folder in the order of their
+ * paths' bytes, so that the same folder gives the same text everywhere. What it must not know:
+ * vocabularies and models. */
 #include "text.h"
 #include "say.h"
 #include "utf8.h"
@@ -123,8 +124,9 @@ static bool check_utf8(const char *path, const unsigned char *s, size_t n)
     for (size_t i = 0; i < n;) {
         size_t length = utf8_decode(s + i, n - i, &code);
         if (length == 0) {
-            return complain("%s: byte %zu (0x%02x) is not valid UTF-8; --units bytes reads any file", path,
-                            i, s[i]);
+            return complain(
+                "%s: byte %zu (0x%02x) is not valid UTF-8; --units bytes reads any file", path, i,
+                s[i]);
         }
         i += length;
     }
@@ -175,8 +177,9 @@ static bool list_default(paths *files)
         files->n > 0) {
         return true;
     }
-    return complain("no default corpus here: install the kernel's headers (Debian: linux-libc-dev) or name "
-                    "a text");
+    return complain(
+        "no default corpus here: install the kernel's headers (Debian: linux-libc-dev) or name "
+        "a text");
 }
 
 static bool list_operands(paths *files, int n, char *const *path)

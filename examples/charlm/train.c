@@ -1,7 +1,7 @@
-/* Training by truncated back-propagation through time. An update runs one window of the text, takes a step of
- * the optimizer and carries the state on; around it come the held-out loss, samples, the log and checkpoints.
- * Invariant: what the weights become depends on the options and the text alone, not on when a run was stopped,
- * sampled from or measured. */
+/* Training by truncated back-propagation through time. An update runs one window of the text, takes
+ * a step of the optimizer and carries the state on; around it come the held-out loss, samples, the
+ * log and checkpoints. Invariant: what the weights become depends on the options and the text
+ * alone, not on when a run was stopped, sampled from or measured. */
 #include "train.h"
 #include "checkpoint.h"
 #include "evaluate.h"
@@ -29,21 +29,22 @@ typedef struct trainer {
     reel_average *average;
     reel_carry carry;
     counters k;
-    run r;                   /* all of the above, as a checkpoint sees it */
+    run r;                    /* all of the above, as a checkpoint sees it */
     reel_tape *tape, *reader; /* for updates; for reading values only */
-    int32_t *unit;           /* the text: n units, the first n_train of them for training */
+    int32_t *unit;            /* the text: n units, the first n_train of them for training */
     int64_t n, n_train;
     streams s;
     int32_t *input, *target;
     reel_node **x;
-    int64_t steps;           /* planned in all */
+    int64_t steps; /* planned in all */
     double best_on_disk;
     char best_path[PATH_SIZE];
     FILE *log;
     progress p;
 } trainer;
 
-/* One update --------------------------------------------------------------------------------------- */
+/* One update
+ * --------------------------------------------------------------------------------------- */
 
 /* The rate of the coming update: by the epoch, with a linear warm-up by the update. */
 static double current_rate(const trainer *t)
@@ -61,8 +62,8 @@ static double current_rate(const trainer *t)
     return reel_schedule_rate(&by_step, t->k.step);
 }
 
-/* The mean loss per unit over the window's fresh steps, as a node. `carried` becomes the state that the next
- * window starts from. */
+/* The mean loss per unit over the window's fresh steps, as a node. `carried` becomes the state that
+ * the next window starts from. */
 static reel_node *record(trainer *t, const window *w, reel_state *carried)
 {
     const int64_t batch = t->s.batch, T = w->end - w->start, before = w->next - w->start;
@@ -93,7 +94,8 @@ static bool update_weights(trainer *t, double *loss)
     reel_tape_set_counter(t->tape, (uint64_t)t->k.step);
     reel_state carried;
     reel_node *mean = record(t, &w, &carried);
-    /* Summing over time instead makes the gradient that clipping sees longer by the number of steps. */
+    /* Summing over time instead makes the gradient that clipping sees longer by the number of
+     * steps. */
     const double steps = (double)(w.end - w.fresh);
     const double scale = t->c.loss == LOSS_SUM ? steps : 1;
     reel_opt_set_rate(t->opt, current_rate(t));
@@ -106,7 +108,8 @@ static bool update_weights(trainer *t, double *loss)
            complain("%s", reel_params_message(t->m.params));
 }
 
-/* Around the updates ------------------------------------------------------------------------------- */
+/* Around the updates
+ * ------------------------------------------------------------------------------- */
 
 static bool save(trainer *t)
 {
@@ -178,9 +181,9 @@ static bool log_valid(trainer *t, double valid)
     return log_write(t->log, t->c.log, &row);
 }
 
-/* Measures the held-out loss, and keeps the model when it is the best so far. Measurements that a run makes only
- * because it stops here (`planned` false) are not remembered in the checkpoint, which must not depend on where a
- * run was stopped. */
+/* Measures the held-out loss, and keeps the model when it is the best so far. Measurements that a
+ * run makes only because it stops here (`planned` false) are not remembered in the checkpoint,
+ * which must not depend on where a run was stopped. */
 static bool validate(trainer *t, bool planned)
 {
     if (t->n - t->n_train < 2) {
@@ -276,7 +279,8 @@ static bool loop(trainer *t)
     while (t->k.step < t->steps && interrupt_signal() == 0 && !out_of_time(t)) {
         double loss = 0;
         if (!update_weights(t, &loss)) {
-            return complain("stopped at step %" PRId64 "; a smaller --rate or --clip may help if the loss "
+            return complain("stopped at step %" PRId64
+                            "; a smaller --rate or --clip may help if the loss "
                             "ran away. %s holds what was saved before",
                             t->k.step, t->c.checkpoint);
         }
@@ -288,25 +292,31 @@ static bool loop(trainer *t)
     return true;
 }
 
-/* Setting up --------------------------------------------------------------------------------------- */
+/* Setting up
+ * --------------------------------------------------------------------------------------- */
 
-static bool read_text(trainer *t, int n, char *const *path, bool resume)
+/* The vocabulary of a new run comes from its text; that of a resumed one is there already, and the
+ * text must be the one that the checkpoint `a` was trained on. */
+static bool understand(trainer *t, const text *raw, reel_archive *a)
+{
+    t->r.text_hash = text_hash(raw);
+    t->r.text_size = raw->size;
+    bool known = a != NULL
+                     ? checkpoint_check_text(a, t->c.checkpoint, &t->r)
+                     : vocabulary_of_text(&t->v, raw->byte, raw->size, t->c.units == UNITS_CHARS);
+    return known && vocabulary_encode(&t->v, "the text", raw->byte, raw->size, &t->unit, &t->n);
+}
+
+static bool read_text(trainer *t, int n, char *const *path, reel_archive *a)
 {
     text raw;
     const bool chars = t->c.units == UNITS_CHARS;
-    bool ok = text_read(&raw, n, path, chars);
-    if (ok && !resume) {
-        ok = vocabulary_of_text(&t->v, raw.byte, raw.size, chars);
-    }
-    if (ok) {
-        t->r.text_hash = text_hash(&raw);
-        t->r.text_size = raw.size;
-        ok = vocabulary_encode(&t->v, "the text", raw.byte, raw.size, &t->unit, &t->n);
-    }
+    bool ok = text_read(&raw, n, path, chars) && understand(t, &raw, a);
     if (ok && !t->c.quiet) {
         char size[32];
         fprintf(stderr, "%s %s from %zu %s, %d distinct\n", thousands(t->n, size, sizeof size),
-                chars ? "characters" : "bytes", raw.files, raw.files == 1 ? "file" : "files", (int)t->v.n);
+                chars ? "characters" : "bytes", raw.files, raw.files == 1 ? "file" : "files",
+                (int)t->v.n);
     }
     text_free(&raw);
     return ok;
@@ -358,7 +368,8 @@ static bool make_optimizer(trainer *t)
     if (t->opt == NULL || (c->average > 0 && t->average == NULL)) {
         return out_of_memory();
     }
-    return reel_params_status(t->m.params) == REEL_OK || complain("%s", reel_params_message(t->m.params));
+    return reel_params_status(t->m.params) == REEL_OK ||
+           complain("%s", reel_params_message(t->m.params));
 }
 
 /* "x.safetensors" keeps its best model in "x.best.safetensors". */
@@ -370,7 +381,8 @@ static bool name_best(trainer *t)
     if (stem > n && strcmp(path + stem - n, ending) == 0) {
         stem -= n;
     }
-    int length = snprintf(t->best_path, sizeof t->best_path, "%.*s.best%s", (int)stem, path, ending);
+    int length =
+        snprintf(t->best_path, sizeof t->best_path, "%.*s.best%s", (int)stem, path, ending);
     return (length > 0 && (size_t)length < sizeof t->best_path) ||
            complain("--checkpoint: the name is longer than %d bytes", PATH_SIZE);
 }
@@ -379,7 +391,9 @@ static void announce(const trainer *t)
 {
     char weights[32];
     if (!t->c.quiet) {
-        fprintf(stderr, "%" PRId64 " x %" PRId64 " %s, %s weights; %" PRId64 " updates an epoch; checkpoint %s\n",
+        fprintf(stderr,
+                "%" PRId64 " x %" PRId64 " %s, %s weights; %" PRId64
+                " updates an epoch; checkpoint %s\n",
                 t->c.layers, t->c.hidden, t->c.cell,
                 thousands(reel_params_size(t->m.params), weights, sizeof weights), t->s.per_epoch,
                 t->c.checkpoint);
@@ -389,9 +403,10 @@ static void announce(const trainer *t)
 static bool start_anew(trainer *t, int n, char *const *path)
 {
     if (!t->c.overwrite && access(t->c.checkpoint, F_OK) == 0) {
-        return complain("%s exists: --resume goes on from it, --overwrite replaces it", t->c.checkpoint);
+        return complain("%s exists: --resume goes on from it, --overwrite replaces it",
+                        t->c.checkpoint);
     }
-    if (!read_text(t, n, path, false) || !split(t) || !model_new(&t->m, &t->c, t->v.n) ||
+    if (!read_text(t, n, path, NULL) || !split(t) || !model_new(&t->m, &t->c, t->v.n) ||
         !make_optimizer(t)) {
         return false;
     }
@@ -403,7 +418,7 @@ static bool resume(trainer *t, int n, char *const *path)
 {
     reel_archive *a = checkpoint_read(t->c.checkpoint);
     bool ok = a != NULL && checkpoint_model(a, t->c.checkpoint, true, &t->c, &t->v, &t->m) &&
-              read_text(t, n, path, true) && make_optimizer(t) &&
+              read_text(t, n, path, a) && make_optimizer(t) &&
               checkpoint_run(a, t->c.checkpoint, &t->r) && split(t);
     reel_archive_free(a);
     if (!ok) {
@@ -418,7 +433,8 @@ static bool resume(trainer *t, int n, char *const *path)
     return true;
 }
 
-/* Stopping ----------------------------------------------------------------------------------------- */
+/* Stopping
+ * ----------------------------------------------------------------------------------------- */
 
 static bool finish(trainer *t)
 {
@@ -427,7 +443,8 @@ static bool finish(trainer *t)
     }
     progress_clear(&t->p);
     if (interrupt_signal() != 0) {
-        note("stopped at step %" PRId64 ", which %s holds: the same command with --resume goes on from there",
+        note("stopped at step %" PRId64
+             ", which %s holds: the same command with --resume goes on from there",
              t->k.step, t->c.checkpoint);
         return true;
     }
@@ -448,7 +465,8 @@ static bool finish(trainer *t)
 static bool draw_curve(const trainer *t)
 {
     char title[PATH_SIZE];
-    snprintf(title, sizeof title, "%" PRId64 " x %" PRId64 " %s", t->c.layers, t->c.hidden, t->c.cell);
+    snprintf(title, sizeof title, "%" PRId64 " x %" PRId64 " %s", t->c.layers, t->c.hidden,
+             t->c.cell);
     return t->c.plot == NULL || plot_log(t->c.log, t->c.plot, title);
 }
 

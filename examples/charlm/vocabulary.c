@@ -1,5 +1,5 @@
-/* Units and their indices. Invariant: unit[] ascends and index[unit[i]] == i, so that the same text gives the
- * same indices whatever the order in which it was read. */
+/* Units and their indices. Invariant: unit[] ascends and index[unit[i]] == i, so that the same text
+ * gives the same indices whatever the order in which it was read. */
 #include "vocabulary.h"
 #include "say.h"
 #include "utf8.h"
@@ -78,8 +78,8 @@ void vocabulary_free(vocabulary *v)
     *v = (vocabulary){0};
 }
 
-bool vocabulary_encode(const vocabulary *v, const char *what, const unsigned char *byte, size_t size,
-                       int32_t **index, int64_t *n)
+bool vocabulary_encode(const vocabulary *v, const char *what, const unsigned char *byte,
+                       size_t size, int32_t **index, int64_t *n)
 {
     *n = 0;
     *index = malloc(size * sizeof **index + 1);
@@ -93,7 +93,8 @@ bool vocabulary_encode(const vocabulary *v, const char *what, const unsigned cha
             return complain("%s: byte %zu (0x%02x) is not valid UTF-8", what, i, byte[i]);
         }
         if (v->index[unit] < 0) {
-            return complain("%s: byte %zu: %s%02" PRIX32 " does not occur in the text that the model learned",
+            return complain("%s: byte %zu: %s%02" PRIX32
+                            " does not occur in the text that the model learned",
                             what, i, v->chars ? "the character U+" : "the byte 0x", unit);
         }
         (*index)[(*n)++] = v->index[unit];
