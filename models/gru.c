@@ -38,7 +38,8 @@ const reel_cell_type reel_gru = {
     .step = gru,
     .option =
         {
-            [RESET] = {"reset", BEFORE, "before|after", "reset gate before or after the matrix product"},
+            [RESET] = {"reset", BEFORE, "before|after",
+                       "reset gate before or after the matrix product"},
             [UPDATE] = {"update", NEW, "new|old", "what the update gate takes when it is open"},
             [PYTORCH] = {"pytorch", 0, "", "reset=after update=old"},
         },

@@ -4,7 +4,8 @@
  *     c = f ⊙ c⁻ + i ⊙ g
  *     h = o ⊙ tanh(c)
  *
- * Rows stored in PyTorch's order i, f, g, o. The forget gate's bias starts at 1 (Jozefowicz et al. 2015). */
+ * Rows stored in PyTorch's order i, f, g, o. The forget gate's bias starts at 1 (Jozefowicz et al.
+ * 2015). */
 #include <reel/cell.h>
 #include <reel/models.h>
 #include <reel/ops.h>

@@ -1,5 +1,6 @@
 /* broadcast_to: repeats x along axes of size 1 and new leading axes.
- * sum_to: its transpose, the sum over the axes along which a tensor of the given shape would be repeated. */
+ * sum_to: its transpose, the sum over the axes along which a tensor of the given shape would be
+ * repeated. */
 #ifndef REEL_REAL
 
 #include <reel/op.h>
@@ -122,7 +123,8 @@ static reel_node *broadcast_sample(reel_sampler *s, int k)
 
 static reel_node *sum_sample(reel_sampler *s, int k)
 {
-    return k < SAMPLES ? reel_sum_to(reel_sample_real(s, -1, 1, samples[k][1]), samples[k][0]) : NULL;
+    return k < SAMPLES ? reel_sum_to(reel_sample_real(s, -1, 1, samples[k][1]), samples[k][0])
+                       : NULL;
 }
 
 const reel_op reel_op_broadcast_to = {
@@ -154,8 +156,8 @@ static reel_node *apply(const char *at, const reel_op *op, reel_node *x, reel_sh
     target t;
     memset(&t, 0, sizeof t);
     if (shape.rank < 0 || shape.rank > REEL_MAX_RANK) {
-        return reel_node_fail(at, x, REEL_ERR_SHAPE, "%s: rank %d: expected 0 to %d", op->name, shape.rank,
-                              REEL_MAX_RANK);
+        return reel_node_fail(at, x, REEL_ERR_SHAPE, "%s: rank %d: expected 0 to %d", op->name,
+                              shape.rank, REEL_MAX_RANK);
     }
     t.rank = shape.rank;
     memcpy(t.dim, shape.dim, sizeof t.dim);
@@ -168,8 +170,8 @@ reel_node *reel_broadcast_to_at(const char *at, reel_node *x, reel_shape shape)
     return apply(at, &reel_op_broadcast_to, x, shape);
 }
 
-/** x summed over the axes along which a tensor of the given shape would have to be repeated to give x's
- * shape: the transpose of reel_broadcast_to. */
+/** x summed over the axes along which a tensor of the given shape would have to be repeated to give
+ * x's shape: the transpose of reel_broadcast_to. */
 reel_node *reel_sum_to_at(const char *at, reel_node *x, reel_shape shape)
 {
     return apply(at, &reel_op_sum_to, x, shape);

@@ -51,8 +51,8 @@ const reel_op reel_op_constant = {
     .sample = sample,
 };
 
-/** A tensor filled with a constant that is part of the graph's structure. For a number that changes from
- * one recording to the next, reel_number(). */
+/** A tensor filled with a constant that is part of the graph's structure. For a number that changes
+ * from one recording to the next, reel_number(). */
 reel_node *reel_constant_at(const char *at, reel_tape *tape, double value, reel_shape shape_)
 {
     constant_attr attr;

@@ -1,5 +1,5 @@
-/* matmul: the matrix product over the last two axes, leading axes as a batch, either matrix transposed at no
- * cost. A transpose that feeds a matmul is taken into it when it is recorded. */
+/* matmul: the matrix product over the last two axes, leading axes as a batch, either matrix
+ * transposed at no cost. A transpose that feeds a matmul is taken into it when it is recorded. */
 #ifndef REEL_REAL
 
 #include <reel/blas.h>
@@ -46,8 +46,8 @@ static product product_of(reel_shape a, reel_shape b, const matmul_attr *attr)
     return p;
 }
 
-/* Pieces of columns that threads may share. They depend on the sizes alone, and one thread makes the same
- * ones, so that the bits are the same for any number of threads. */
+/* Pieces of columns that threads may share. They depend on the sizes alone, and one thread makes
+ * the same ones, so that the bits are the same for any number of threads. */
 enum { PIECE = 256, WORTH_CUTTING = 1 << 21 };
 
 static int64_t pieces(const product *p)
@@ -115,8 +115,9 @@ static reel_node *flat(reel_node *x)
     return reel_reshape(x, reel_shape_of(2, dim));
 }
 
-/* With Y = A B: dA = dY Bᵀ, dB = Aᵀ dY, and the transposes of these where A or B was read transposed. Where
- * one B serves a batch of A, the sum over the batch is one product of tall matrices. */
+/* With Y = A B: dA = dY Bᵀ, dB = Aᵀ dY, and the transposes of these where A or B was read
+ * transposed. Where one B serves a batch of A, the sum over the batch is one product of tall
+ * matrices. */
 static reel_node *gradient(reel_node *y, reel_node *dy, int i)
 {
     reel_node *a = reel_node_arg(y, 0), *b = reel_node_arg(y, 1);
@@ -194,8 +195,9 @@ static reel_node *untransposed(reel_node *x, bool *transposed)
     return x;
 }
 
-/** y = a b over the last two axes: [..., M, K] x [..., K, N] gives [..., M, N]. Leading axes are a batch;
- * one matrix without them serves the whole batch. A reel_transpose as an argument costs nothing. */
+/** y = a b over the last two axes: [..., M, K] x [..., K, N] gives [..., M, N]. Leading axes are a
+ * batch; one matrix without them serves the whole batch. A reel_transpose as an argument costs
+ * nothing. */
 reel_node *reel_matmul_at(const char *at, reel_node *a, reel_node *b)
 {
     bool ta = false, tb = false;
@@ -231,9 +233,9 @@ static void TYPED(matmul)(const reel_call *c)
     for (int64_t u = c->begin; u < c->end; u++) {
         int64_t k = u / cuts, from = u % cuts * PIECE;
         int64_t n = u % cuts == cuts - 1 ? p.n - from : PIECE;
-        reel_gemm(sizeof(REAL) == 4 ? REEL_F32 : REEL_F64, p.m, n, p.k, 1, a + k * p.a_step, p.a_row,
-                  p.a_col, b + k * p.b_step + from * p.b_col, p.b_row, p.b_col, c->accumulate ? 1 : 0,
-                  y + k * p.m * p.n + from, p.n, 1);
+        reel_gemm(sizeof(REAL) == 4 ? REEL_F32 : REEL_F64, p.m, n, p.k, 1, a + k * p.a_step,
+                  p.a_row, p.a_col, b + k * p.b_step + from * p.b_col, p.b_row, p.b_col,
+                  c->accumulate ? 1 : 0, y + k * p.m * p.n + from, p.n, 1);
     }
 }
 

@@ -1,5 +1,5 @@
-/* sum_of: y = x0 + x1 + ... + xn-1, all of one shape. The reverse sweep sums contributions with it, and an
- * executor may run the arguments' kernels straight into y (REEL_OP_SUM). */
+/* sum_of: y = x0 + x1 + ... + xn-1, all of one shape. The reverse sweep sums contributions with it,
+ * and an executor may run the arguments' kernels straight into y (REEL_OP_SUM). */
 #ifndef REEL_REAL
 
 #include <reel/op.h>

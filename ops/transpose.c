@@ -1,5 +1,5 @@
-/* transpose: swaps the last two axes. An op of its own beside permute, so that a product can recognise it
- * and read its argument transposed instead. */
+/* transpose: swaps the last two axes. An op of its own beside permute, so that a product can
+ * recognise it and read its argument transposed instead. */
 #ifndef REEL_REAL
 
 #include <reel/op.h>

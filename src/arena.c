@@ -1,7 +1,7 @@
 /* Job: the memory of a tape, and the two containers that recording and sweeping need.
- * Invariant: memory taken from the system is kept over a rewind and used again in the same order, so a
- * training loop stops allocating after its first iteration.
- * Must not know: nodes, shapes, ops. */
+ * Invariant: memory taken from the system is kept over a rewind and used again in the same order,
+ * so a training loop stops allocating after its first iteration. Must not know: nodes, shapes, ops.
+ */
 /* madvise is not in POSIX. */
 #define _DEFAULT_SOURCE
 
@@ -42,8 +42,8 @@ static reel__block *block_new(size_t size)
         return NULL;
     }
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    /* A long unroll walks through hundreds of megabytes: without huge pages every step pays for page
-     * faults and TLB misses. Advice only, so failure does not matter. */
+    /* A long unroll walks through hundreds of megabytes: without huge pages every step pays for
+     * page faults and TLB misses. Advice only, so failure does not matter. */
     if (size >= 2 * HUGE_PAGE) {
         uintptr_t from = ((uintptr_t)b + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
         uintptr_t to = ((uintptr_t)b + sizeof *b + size) / HUGE_PAGE * HUGE_PAGE;
@@ -57,8 +57,8 @@ static reel__block *block_new(size_t size)
     return b;
 }
 
-/* Moves on to a block with room for `bytes`: one kept from before the rewind if it is large enough, else a
- * fresh one put in front of the kept ones. */
+/* Moves on to a block with room for `bytes`: one kept from before the rewind if it is large enough,
+ * else a fresh one put in front of the kept ones. */
 static bool next_block(reel__arena *a, size_t bytes)
 {
     reel__block *kept = a->current ? a->current->next : a->first;
@@ -165,7 +165,8 @@ void *reel__pool_get(reel__pool *p, size_t bytes)
         p->peak = p->alive;
     }
 #ifdef REEL_STRESS
-    memset(buffer, 0xff, rounded); /* all ones is a NaN in either type: what is read too early shows */
+    memset(buffer, 0xff,
+           rounded); /* all ones is a NaN in either type: what is read too early shows */
 #endif
     return buffer;
 }

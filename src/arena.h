@@ -1,4 +1,5 @@
-/* Memory of a tape: an arena for what lives until the reset, a pool for values, and small helpers. */
+/* Memory of a tape: an arena for what lives until the reset, a pool for values, and small helpers.
+ */
 #ifndef REEL_SRC_ARENA_H
 #define REEL_SRC_ARENA_H
 
@@ -56,8 +57,8 @@ typedef struct reel__ids {
 bool reel__ids_push(reel__ids *ids, uint32_t id);
 void reel__ids_free(reel__ids *ids);
 
-/* A set of ids from which the largest is taken first: a walk against recording order. One bit an id, so that
- * passing over a long stretch that the walk does not touch costs next to nothing. */
+/* A set of ids from which the largest is taken first: a walk against recording order. One bit an
+ * id, so that passing over a long stretch that the walk does not touch costs next to nothing. */
 typedef struct reel__pending {
     uint64_t *bits;
     size_t words;

@@ -36,8 +36,8 @@ void *reel_call_scratch(const reel_call *call, size_t bytes)
         bytes < SIZE_MAX - sizeof *scrap ? reel__malloc_aligned(sizeof *scrap + bytes) : NULL;
     if (!scrap) {
         if (!atomic_exchange(&state->failed, true)) {
-            snprintf(state->message, sizeof state->message, "out of memory for %zu bytes of scratch",
-                     bytes);
+            snprintf(state->message, sizeof state->message,
+                     "out of memory for %zu bytes of scratch", bytes);
             state->status = REEL_ERR_MEMORY;
         }
         return NULL;
@@ -58,20 +58,21 @@ static void free_scratch(reel_call_state *state)
     atomic_store(&state->scratch, NULL);
 }
 
-/* Element-wise ---------------------------------------------------------------------------------- */
+/* Element-wise ----------------------------------------------------------------------------------
+ */
 
 enum { BLOCK = 512 /* elements of a broadcast scalar that are spread out at a time */ };
 
-/* An element-wise op over its output: `rows` runs of `run` elements. In each run an input is either dense
- * or one element; from run to run it moves by its strides. */
+/* An element-wise op over its output: `rows` runs of `run` elements. In each run an input is either
+ * dense or one element; from run to run it moves by its strides. */
 typedef struct layout {
     int n;
     size_t size; /* of an element */
     int64_t run, rows;
-    int outer;                                         /* dimensions outside the run */
-    int64_t dim[REEL_MAX_RANK];                        /* their sizes */
-    int64_t stride[REEL__MOST_MAPPED][REEL_MAX_RANK];  /* in elements */
-    bool dense[REEL__MOST_MAPPED];                     /* whether the input is dense in a run */
+    int outer;                                        /* dimensions outside the run */
+    int64_t dim[REEL_MAX_RANK];                       /* their sizes */
+    int64_t stride[REEL__MOST_MAPPED][REEL_MAX_RANK]; /* in elements */
+    bool dense[REEL__MOST_MAPPED];                    /* whether the input is dense in a run */
 } layout;
 
 /* The stride of input x along axis k of the output, 0 where it is broadcast. */
@@ -88,7 +89,8 @@ static int64_t stride_of(const reel_tensor *x, int rank, int k)
     return stride;
 }
 
-/* Grows the run from the last axis outwards as long as every input stays dense or stays one element. */
+/* Grows the run from the last axis outwards as long as every input stays dense or stays one
+ * element. */
 static void plan(layout *p, const reel_call *c)
 {
     int rank = c->y.shape.rank;
@@ -156,8 +158,8 @@ static void spread(void *to, const void *from, size_t size, size_t n)
 }
 
 /* One run, or the part [from, to) of it; `x` point at the run's first elements. */
-static void map_run(const reel_call *c, const layout *p, const char *const *x, char *y, int64_t from,
-                    int64_t to)
+static void map_run(const reel_call *c, const layout *p, const char *const *x, char *y,
+                    int64_t from, int64_t to)
 {
     _Alignas(64) double block[REEL__MOST_MAPPED][BLOCK];
     const void *at[REEL__MOST_MAPPED];

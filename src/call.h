@@ -16,8 +16,8 @@ typedef struct reel_call_state {
     _Atomic(struct reel__scrap *) scratch;
 } reel_call_state;
 
-/* Runs the op's kernel for the tape's real type over all units, on up to `threads` threads. Returns the
- * status; on failure the reason is in state->message. */
+/* Runs the op's kernel for the tape's real type over all units, on up to `threads` threads. Returns
+ * the status; on failure the reason is in state->message. */
 reel_status reel__call_run(reel_call *call, reel_dtype real, int threads);
 
 #endif

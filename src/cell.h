@@ -4,7 +4,8 @@
 
 #include <reel/cell.h>
 
-/* A weight that was asked for by name before: steps find it again without building its full name. */
+/* A weight that was asked for by name before: steps find it again without building its full name.
+ */
 typedef struct reel__known {
     char *what;
     reel_param *param;

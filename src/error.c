@@ -1,7 +1,7 @@
 /* Job: sticky errors, and the words they are told in.
- * Invariant: the first error since the reset is the one that is kept; a message is always terminated and
- * never needs memory, so that running out of memory can be told too.
- * Must not know: how values are computed. */
+ * Invariant: the first error since the reset is the one that is kept; a message is always
+ * terminated and never needs memory, so that running out of memory can be told too. Must not know:
+ * how values are computed. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,8 @@ const char *reel__shape_text(char *text, size_t n, reel_shape shape)
     size_t used = 0;
     used += (size_t)snprintf(text, n, "[");
     for (int i = 0; i < shape.rank && used < n; i++) {
-        used += (size_t)snprintf(text + used, n - used, i ? ",%lld" : "%lld", (long long)shape.dim[i]);
+        used +=
+            (size_t)snprintf(text + used, n - used, i ? ",%lld" : "%lld", (long long)shape.dim[i]);
     }
     if (used < n) {
         snprintf(text + used, n - used, "]");
@@ -137,7 +138,8 @@ reel_node *reel__fail_dead(reel_tape *tape, const char *at, const char *who, con
                       "%s: a node was kept over a reset of its tape", who);
 }
 
-reel_node *reel_tape_fail(reel_tape *tape, const char *at, reel_status status, const char *format, ...)
+reel_node *reel_tape_fail(reel_tape *tape, const char *at, reel_status status, const char *format,
+                          ...)
 {
     char text[REEL__MESSAGE];
     va_list args;

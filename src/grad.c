@@ -1,7 +1,8 @@
 /* Job: the reverse sweep: derivatives as nodes, to any order.
- * Invariant: it does once what gradient rules need not: ask only for what is wanted, sum contributions,
- * sum a gradient down to the shape of an argument that was broadcast. Iterative over ids.
- * Must not know: any op by name but the sum, the sum over broadcast axes and the constant it builds with. */
+ * Invariant: it does once what gradient rules need not: ask only for what is wanted, sum
+ * contributions, sum a gradient down to the shape of an argument that was broadcast. Iterative over
+ * ids. Must not know: any op by name but the sum, the sum over broadcast axes and the constant it
+ * builds with. */
 #include <reel/ops.h>
 
 #include <stdio.h>
@@ -19,12 +20,12 @@ typedef struct sweep {
     reel_tape *tape;
     const char *at;
     uint32_t walk;
-    bool linear;          /* refuse rules that are not linear in dy */
-    uint32_t lowest;      /* no node below this id matters */
-    bool *matters;        /* per needed node: it depends on an x */
-    uint32_t *last;       /* per needed node: index + 1 of its latest contribution */
-    uint32_t *count;      /* and how many there are */
-    reel_node **total;    /* per needed node: its cotangent, when summed */
+    bool linear;       /* refuse rules that are not linear in dy */
+    uint32_t lowest;   /* no node below this id matters */
+    bool *matters;     /* per needed node: it depends on an x */
+    uint32_t *last;    /* per needed node: index + 1 of its latest contribution */
+    uint32_t *count;   /* and how many there are */
+    reel_node **total; /* per needed node: its cotangent, when summed */
     contribution *list;
     uint32_t list_n;
     reel_node **gathered; /* working memory for sums */
@@ -39,7 +40,9 @@ static bool no_memory(const sweep *w)
 static void *work(sweep *w, size_t count, size_t size)
 {
     size_t bytes;
-    void *p = __builtin_mul_overflow(count, size, &bytes) ? NULL : reel__arena_alloc(&w->tape->work, bytes);
+    void *p = __builtin_mul_overflow(count, size, &bytes)
+                  ? NULL
+                  : reel__arena_alloc(&w->tape->work, bytes);
     if (!p) {
         no_memory(w);
         return NULL;
@@ -184,7 +187,8 @@ static bool apply_rule(sweep *w, reel__slot *s, int i, reel_node *dy)
         return true;
     }
     if (!live) {
-        bad_rule(s, i, REEL_ERR_GRADIENT, dx ? "gave a node that is not on this tape" : "gave NULL");
+        bad_rule(s, i, REEL_ERR_GRADIENT,
+                 dx ? "gave a node that is not on this tape" : "gave NULL");
         return false;
     }
     if (fitted) {
@@ -286,7 +290,8 @@ static reel_status run_sweep(const char *at, reel_tape *tape, size_t m, reel_nod
                              reel_node *const *dy, size_t n, reel_node *const *x, reel_node **dx,
                              bool linear)
 {
-    sweep w = {.tape = tape, .at = at, .walk = reel__walk(tape), .lowest = UINT32_MAX, .linear = linear};
+    sweep w = {
+        .tape = tape, .at = at, .walk = reel__walk(tape), .lowest = UINT32_MAX, .linear = linear};
     for (size_t j = 0; j < n; j++) {
         uint32_t id = reel__slot_of(x[j])->id;
         w.lowest = id < w.lowest ? id : w.lowest;
@@ -316,8 +321,8 @@ static reel_tape *tape_of(size_t n, reel_node *const *x)
     return NULL;
 }
 
-reel_status reel_vjp_at(const char *at, size_t m, reel_node *const *y, reel_node *const *dy, size_t n,
-                        reel_node *const *x, reel_node **dx)
+reel_status reel_vjp_at(const char *at, size_t m, reel_node *const *y, reel_node *const *dy,
+                        size_t n, reel_node *const *x, reel_node **dx)
 {
     reel_tape *tape = tape_of(m, y);
     if (!tape || tape->status || !dy || !dx || (n && !x)) {
@@ -330,7 +335,8 @@ reel_status reel_vjp_at(const char *at, size_t m, reel_node *const *y, reel_node
     return run_sweep(at, tape, m, y, dy, n, x, dx, false);
 }
 
-reel_status reel_grad_at(const char *at, reel_node *y, size_t n, reel_node *const *x, reel_node **dx)
+reel_status reel_grad_at(const char *at, reel_node *y, size_t n, reel_node *const *x,
+                         reel_node **dx)
 {
     reel_tape *tape = reel_node_tape(y);
     if (!tape || tape->status || !dx || (n && !x)) {
@@ -356,8 +362,8 @@ reel_status reel_grad_at(const char *at, reel_node *y, size_t n, reel_node *cons
 }
 
 /* g(u) = vjp(y, u) is linear in u, so its vjp in the direction dx is the Jacobian times dx. */
-reel_status reel_jvp_at(const char *at, size_t m, reel_node *const *y, size_t n, reel_node *const *x,
-                        reel_node *const *dx, reel_node **dy)
+reel_status reel_jvp_at(const char *at, size_t m, reel_node *const *y, size_t n,
+                        reel_node *const *x, reel_node *const *dx, reel_node **dy)
 {
     reel_tape *tape = tape_of(m, y);
     if (!tape || tape->status || !x || !dx || !dy) {

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The one piece of process-wide state in the library besides the identity counter of params sets: the
- * fault injection of the tests. 0 in production, where it costs one predictable branch. */
+/* The one piece of process-wide state in the library besides the identity counter of params sets:
+ * the fault injection of the tests. 0 in production, where it costs one predictable branch. */
 static uint64_t countdown;
 static bool fail_after;
 static bool failed;

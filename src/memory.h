@@ -1,4 +1,5 @@
-/* Allocation. The library allocates through these alone, so that tests can make the n-th one fail. */
+/* Allocation. The library allocates through these alone, so that tests can make the n-th one fail.
+ */
 #ifndef REEL_SRC_MEMORY_H
 #define REEL_SRC_MEMORY_H
 
@@ -17,8 +18,8 @@ char *reel__strdup(const char *text);
 char *reel__format(const char *format, ...) REEL_PRINTF(1, 2);
 void reel__free(void *block);
 
-/* Tests only: the `nth` allocation from now on (1: the next) fails, and, if `all_after`, every later one.
- * 0 switches it off. Process-wide: not for use while other threads allocate. */
+/* Tests only: the `nth` allocation from now on (1: the next) fails, and, if `all_after`, every
+ * later one. 0 switches it off. Process-wide: not for use while other threads allocate. */
 void reel__memory_fail(uint64_t nth, bool all_after);
 /* Whether an injected failure has happened since reel__memory_fail. */
 bool reel__memory_failed(void);

@@ -143,7 +143,8 @@ bool reel_is_computed(const reel_node *x)
     return s && (s->flags & REEL__COMPUTED);
 }
 
-/* Values ----------------------------------------------------------------------------------------- */
+/* Values -----------------------------------------------------------------------------------------
+ */
 
 reel_status reel_eval(size_t n, reel_node *const *x)
 {
@@ -197,7 +198,8 @@ static reel_status wrong_size(reel_node *x, size_t n)
     char text[128];
     reel__fail(reel_node_tape(x), REEL_ERR_ARGUMENT, NULL,
                "reel_read: room for %zu elements: expected %lld for %s", n,
-               (long long)reel_node_size(x), reel__shape_text(text, sizeof text, reel_node_shape(x)));
+               (long long)reel_node_size(x),
+               reel__shape_text(text, sizeof text, reel_node_shape(x)));
     return reel_node_tape(x)->status;
 }
 

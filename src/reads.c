@@ -26,7 +26,8 @@ static void visit(reel_tape *probe, reel__slot *s, uint32_t walk)
 }
 
 /* Which of y and its arguments the node dx is computed from. */
-static bool reached(reel_tape *probe, reel__slot *dx, const reel__slot *y, uint32_t walk, uint64_t *mask)
+static bool reached(reel_tape *probe, reel__slot *dx, const reel__slot *y, uint32_t walk,
+                    uint64_t *mask)
 {
     if (!reel__pending_reserve(&probe->pending, probe->count)) {
         return false;

@@ -1,6 +1,6 @@
 /* Job: the reference executor: what is needed, one node after another in recording order.
- * Invariant: a value is computed from its arguments' values alone; it is given back as soon as nobody in
- * this evaluation needs it, unless it was asked for or a gradient rule may read it later.
+ * Invariant: a value is computed from its arguments' values alone; it is given back as soon as
+ * nobody in this evaluation needs it, unless it was asked for or a gradient rule may read it later.
  * Must not know: what an op computes; it reads flags only. */
 #include <math.h>
 #include <stdio.h>
@@ -16,7 +16,8 @@ static bool out_of_memory(reel_tape *tape)
     return false;
 }
 
-/* A weight's leaf borrows the weight's present value: it must still be the one that was recorded. */
+/* A weight's leaf borrows the weight's present value: it must still be the one that was recorded.
+ */
 static bool fresh(const reel__slot *s)
 {
     if (!(s->flags & REEL__PARAM)) {
@@ -26,17 +27,17 @@ static bool fresh(const reel__slot *s)
     if (reel_param_version(use->param) == use->version) {
         return true;
     }
-    reel__fail_node(s, REEL_ERR_STALE,
-                    "weight '%s' has changed since it was used: what depends on it can be read if it was "
-                    "computed before, but not computed now; reset the tape and record again",
-                    reel_param_name(use->param));
+    reel__fail_node(
+        s, REEL_ERR_STALE,
+        "weight '%s' has changed since it was used: what depends on it can be read if it was "
+        "computed before, but not computed now; reset the tape and record again",
+        reel_param_name(use->param));
     return false;
 }
 
 static bool kept(const reel__slot *s)
 {
-    return s->flags & REEL__WANT ||
-           (s->flags & REEL__READ && !s->origin && !s->tape->inference);
+    return s->flags & REEL__WANT || (s->flags & REEL__READ && !s->origin && !s->tape->inference);
 }
 
 /* Notes one more use of s. */
@@ -68,8 +69,9 @@ static void mark_read(reel__slot *s)
     }
 }
 
-/* A contribution that only a sum reads is added to the sum's buffer at once, without a buffer of its own:
- * a weight's T gradient contributions never exist side by side. Whether others read it too shows later. */
+/* A contribution that only a sum reads is added to the sum's buffer at once, without a buffer of
+ * its own: a weight's T gradient contributions never exist side by side. Whether others read it too
+ * shows later. */
 static void offer_to(reel__slot *s, reel__slot *sum)
 {
     if (!(s->flags & REEL__COMPUTED) && s->op->flags & REEL_OP_ACCUMULATES &&
@@ -79,8 +81,8 @@ static void offer_to(reel__slot *s, reel__slot *sum)
     }
 }
 
-/* Lists what must be computed in tape->needed, latest first, with its number of uses in mark: a node is
- * visited after all who use it. */
+/* Lists what must be computed in tape->needed, latest first, with its number of uses in mark: a
+ * node is visited after all who use it. */
 static bool gather(reel_tape *tape, size_t n, reel__slot *const *roots, uint32_t walk)
 {
     tape->needed.n = 0;
@@ -153,7 +155,7 @@ static void drop_buffer(reel__slot *s)
         reel__pool_put(&s->tape->pool, s->data, reel__bytes(s));
         s->data = NULL;
     }
-    s->flags &= (uint16_t)~(REEL__COMPUTED | REEL__OWNED);
+    s->flags &= (uint16_t) ~(REEL__COMPUTED | REEL__OWNED);
 }
 
 /* An element-wise op may write over an argument that nobody needs any more. */
@@ -164,8 +166,8 @@ static bool take_over(reel__slot *s, uint32_t walk)
     }
     for (int i = 0; i < s->n; i++) {
         reel__slot *a = reel__args(s)[i];
-        if (a->stamp == walk && a->mark == 1 && !kept(a) && a->data &&
-            a->flags & REEL__OWNED && reel__bytes(a) == reel__bytes(s)) {
+        if (a->stamp == walk && a->mark == 1 && !kept(a) && a->data && a->flags & REEL__OWNED &&
+            reel__bytes(a) == reel__bytes(s)) {
             s->data = a->data;
             s->flags |= REEL__OWNED;
             return true;
@@ -180,7 +182,7 @@ static void disown(reel__slot *s)
         reel__slot *a = reel__args(s)[i];
         if (a->data == s->data) {
             a->data = NULL;
-            a->flags &= (uint16_t)~(REEL__COMPUTED | REEL__OWNED);
+            a->flags &= (uint16_t) ~(REEL__COMPUTED | REEL__OWNED);
         }
     }
 }
@@ -246,7 +248,8 @@ static bool trap(const reel__slot *s)
     if (bad < 0) {
         return true;
     }
-    double value = s->dtype == REEL_F32 ? (double)((const float *)s->data)[bad] : ((const double *)s->data)[bad];
+    double value = s->dtype == REEL_F32 ? (double)((const float *)s->data)[bad]
+                                        : ((const double *)s->data)[bad];
     char shape[128];
     reel__fail_node(s, REEL_ERR_NAN, "element %lld of %s is %s", (long long)bad,
                     reel__shape_text(shape, sizeof shape, reel__shape(s)),
@@ -256,7 +259,8 @@ static bool trap(const reel__slot *s)
     return false;
 }
 
-/* Leaves come from outside and have values already: they are looked at where they are first read. */
+/* Leaves come from outside and have values already: they are looked at where they are first read.
+ */
 static bool trap_leaves(const reel__slot *s)
 {
     for (int i = 0; i < s->n; i++) {

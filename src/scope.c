@@ -29,10 +29,8 @@ static void enter(reel_tape *tape, const char *name, int64_t t, uint64_t word)
         reel__fail(tape, REEL_ERR_MEMORY, NULL, "out of memory for a scope");
         return;
     }
-    tape->scopes[tape->scope_count] = (reel__scope){.parent = tape->scope,
-                                                    .name = name,
-                                                    .t = t,
-                                                    .hash = reel__mix(path, times)};
+    tape->scopes[tape->scope_count] =
+        (reel__scope){.parent = tape->scope, .name = name, .t = t, .hash = reel__mix(path, times)};
     tape->scope = (uint32_t)tape->scope_count++;
 }
 

@@ -8,9 +8,9 @@
 
 #include "arena.h"
 
-/* A node's record. A reel_node pointer is the address of a slot with the low bits of the tape's epoch in
- * its own low bits: a slot is reused after a reset, and the tag tells an old pointer to it from a new one
- * (all but one in 128 resets). */
+/* A node's record. A reel_node pointer is the address of a slot with the low bits of the tape's
+ * epoch in its own low bits: a slot is reused after a reset, and the tag tells an old pointer to it
+ * from a new one (all but one in 128 resets). */
 typedef struct reel__slot {
     reel_tape *tape; /* NULL for the static error and zero-gradient slots */
     const reel_op *op;
@@ -20,7 +20,8 @@ typedef struct reel__slot {
         struct reel__slot **more; /* else here, in the arena */
     } arg;
     const void *attr;
-    void *data; /* the value, when computed or while it is being accumulated; with REEL__INTO the sum's slot */
+    void *data; /* the value, when computed or while it is being accumulated; with REEL__INTO the
+                   sum's slot */
     int64_t dim[REEL_MAX_RANK];
     uint32_t id, epoch;
     uint32_t scope;
@@ -54,8 +55,8 @@ typedef struct reel__use {
 
 typedef struct reel__scope {
     uint32_t parent;
-    uint32_t ordinal;  /* random streams handed out */
-    const char *name;  /* NULL: a time step */
+    uint32_t ordinal; /* random streams handed out */
+    const char *name; /* NULL: a time step */
     int64_t t;
     uint64_t hash;
 } reel__scope;
@@ -78,7 +79,7 @@ struct reel_tape {
     reel__arena slots; /* where the chunks lie; never rewound */
     size_t chunks, chunk_capacity;
     uint32_t count, epoch;
-    uint32_t scope;    /* in force */
+    uint32_t scope;     /* in force */
     reel__slot *origin; /* set while a gradient rule records */
     uint32_t stamp;
 
@@ -92,11 +93,11 @@ struct reel_tape {
     reel__map names;      /* id + 1 -> name */
     reel__slot *counter_leaf;
 
-    reel__pending pending; /* of walks: what is still to be visited */
-    reel__ids needed;      /* of walks: what was, latest recorded first */
-    reel__arena work;      /* of walks: rewound at the start of each sweep */
-    reel__reads reads[REEL__READS];   /* a cache: what each op's gradient rule reads */
-    reel_tape *probe;                 /* where rules are tried out */
+    reel__pending pending;          /* of walks: what is still to be visited */
+    reel__ids needed;               /* of walks: what was, latest recorded first */
+    reel__arena work;               /* of walks: rewound at the start of each sweep */
+    reel__reads reads[REEL__READS]; /* a cache: what each op's gradient rule reads */
+    reel_tape *probe;               /* where rules are tried out */
 
     const reel__executor *executor;
     int threads;
@@ -123,7 +124,8 @@ static inline reel_node *reel__node_of(const reel__slot *s)
     return (reel_node *)((uintptr_t)s | (s->epoch & (REEL__SLOT_ALIGN - 1)));
 }
 
-/* The slot of a node that may be used, else NULL: for NULL, error nodes and nodes kept over a reset. */
+/* The slot of a node that may be used, else NULL: for NULL, error nodes and nodes kept over a
+ * reset. */
 static inline reel__slot *reel__live(const reel_node *x)
 {
     reel__slot *s = reel__slot_of(x);
@@ -162,12 +164,14 @@ static inline size_t reel__bytes(const reel__slot *s)
 /* Starts a walk: a slot is visited when its stamp is the one returned. */
 uint32_t reel__walk(reel_tape *tape);
 
-/* Records the first error; later ones are dropped. The place to put a breakpoint on. `at` may be NULL. Returns the
- * error node. A NULL tape is allowed. */
+/* Records the first error; later ones are dropped. The place to put a breakpoint on. `at` may be
+ * NULL. Returns the error node. A NULL tape is allowed. */
 reel_node *reel__fail(reel_tape *tape, reel_status status, const char *at, const char *format, ...)
     REEL_PRINTF(4, 5);
-/* The same about a recorded node: its place, op, scope, and the forward node when a gradient rule made it. */
-void reel__fail_node(const reel__slot *s, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
+/* The same about a recorded node: its place, op, scope, and the forward node when a gradient rule
+ * made it. */
+void reel__fail_node(const reel__slot *s, reel_status status, const char *format, ...)
+    REEL_PRINTF(3, 4);
 reel_node *reel__error_node(reel_tape *tape);
 /* Says why x is not live, on `tape` if it has none itself. Returns the error node. */
 reel_node *reel__fail_dead(reel_tape *tape, const char *at, const char *who, const reel_node *x);
@@ -185,8 +189,8 @@ size_t reel__scope_text(const reel_tape *tape, uint32_t scope, char *text, size_
 /* What gradient rules read of s's op: see reel__reads. */
 uint64_t reel__rule_reads(const reel__slot *s);
 
-/* The weights used on the tape since the reset, in order of first use (bound ones left out): fills up to n
- * entries and returns how many there are. */
+/* The weights used on the tape since the reset, in order of first use (bound ones left out): fills
+ * up to n entries and returns how many there are. */
 size_t reel__tape_params(reel_tape *tape, size_t n, reel_param **p, reel_node **node);
 
 extern const reel__executor reel__reference;

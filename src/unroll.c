@@ -1,7 +1,6 @@
 /* Job: the driver: applies a cell along time and through the layers of a stack, and moves states.
- * Invariant: every step is recorded in the scope of its module and time, and a cell sees only its own
- * states.
- * Must not know: what any step function computes. */
+ * Invariant: every step is recorded in the scope of its module and time, and a cell sees only its
+ * own states. Must not know: what any step function computes. */
 #include <reel/ops.h>
 
 #include <stdio.h>
@@ -11,7 +10,8 @@
 #include "memory.h"
 #include "tape.h"
 
-/* Steps ------------------------------------------------------------------------------------------ */
+/* Steps ------------------------------------------------------------------------------------------
+ */
 
 static bool usable(const char *at, const reel_cell *c, reel_tape *tape)
 {
@@ -74,8 +74,8 @@ static void enter_layer(reel_tape *tape, int l)
     reel_scope_enter(tape, name);
 }
 
-static void through_layers(const char *at, reel_cell *c, int64_t T, reel_node *const *x, reel_state *s,
-                           reel_node **y)
+static void through_layers(const char *at, reel_cell *c, int64_t T, reel_node *const *x,
+                           reel_state *s, reel_node **y)
 {
     reel_tape *tape = reel_node_tape(x[0]);
     int from = 0;
@@ -100,8 +100,8 @@ static void through_layers(const char *at, reel_cell *c, int64_t T, reel_node *c
 static bool check_states(const char *at, const reel_cell *c, const reel_state *s, reel_tape *tape)
 {
     if (s->n != c->states) {
-        reel__fail(tape, REEL_ERR_ARGUMENT, at, "cell '%s': %d states given: expected %d", c->name, s->n,
-                   c->states);
+        reel__fail(tape, REEL_ERR_ARGUMENT, at, "cell '%s': %d states given: expected %d", c->name,
+                   s->n, c->states);
         return false;
     }
     return true;
@@ -112,16 +112,17 @@ static bool give_zero_states(const char *at, const reel_cell *c, const reel_node
     reel_tape *tape = reel_node_tape(x);
     if (reel_node_rank(x) != 2) {
         char text[128];
-        reel__fail(tape, REEL_ERR_SHAPE, at, "cell '%s': the input is %s: expected [batch, features]",
-                   c->name, reel__shape_text(text, sizeof text, reel_node_shape(x)));
+        reel__fail(tape, REEL_ERR_SHAPE, at,
+                   "cell '%s': the input is %s: expected [batch, features]", c->name,
+                   reel__shape_text(text, sizeof text, reel_node_shape(x)));
         return false;
     }
     *s = reel_state_zero_at(at, tape, c, reel_node_dim(x, 0));
     return !tape->status;
 }
 
-reel_status reel_unroll_at(const char *at, reel_cell *c, int64_t T, reel_node *const *x, reel_state *s,
-                           reel_node **y)
+reel_status reel_unroll_at(const char *at, reel_cell *c, int64_t T, reel_node *const *x,
+                           reel_state *s, reel_node **y)
 {
     reel_state own;
     reel_tape *tape = T > 0 && x ? reel_node_tape(x[0]) : NULL;
@@ -129,8 +130,8 @@ reel_status reel_unroll_at(const char *at, reel_cell *c, int64_t T, reel_node *c
         return REEL_OK;
     }
     if (T < 0 || !x || !y) {
-        reel__fail(tape, REEL_ERR_ARGUMENT, at, "reel_unroll: T = %lld with NULL or negative arguments",
-                   (long long)T);
+        reel__fail(tape, REEL_ERR_ARGUMENT, at,
+                   "reel_unroll: T = %lld with NULL or negative arguments", (long long)T);
         return REEL_ERR_ARGUMENT;
     }
     bool ready = usable(at, c, tape) && (s || give_zero_states(at, c, x[0], &own)) &&
@@ -181,7 +182,8 @@ reel_node *reel_step_once_at(const char *at, reel_cell *c, int64_t t, reel_node 
     return y;
 }
 
-/* States ----------------------------------------------------------------------------------------- */
+/* States -----------------------------------------------------------------------------------------
+ */
 
 /* The width of each state of a cell, layers of a stack one after another. */
 static int widths(const reel_cell *c, int from, int64_t *width)
@@ -204,8 +206,8 @@ static void make_states(const char *at, reel_tape *tape, const reel_cell *c, int
     int64_t width[REEL_MAX_STATES];
     s->n = widths(c, 0, width);
     if (carry && carry->n && carry->n != s->n) {
-        reel__fail(tape, REEL_ERR_ARGUMENT, at, "cell '%s' has %d states, %d are carried", c->name, s->n,
-                   carry->n);
+        reel__fail(tape, REEL_ERR_ARGUMENT, at, "cell '%s' has %d states, %d are carried", c->name,
+                   s->n, carry->n);
     }
     for (int i = 0; i < s->n; i++) {
         const int64_t dim[2] = {batch, width[i]};
@@ -216,8 +218,8 @@ static void make_states(const char *at, reel_tape *tape, const reel_cell *c, int
         }
         if (!reel_shape_equal(shape, carry->shape[i])) {
             char want[128], have[128];
-            reel__fail(tape, REEL_ERR_SHAPE, at, "cell '%s': state %d is %s, the carried one %s", c->name,
-                       i, reel__shape_text(want, sizeof want, shape),
+            reel__fail(tape, REEL_ERR_SHAPE, at, "cell '%s': state %d is %s, the carried one %s",
+                       c->name, i, reel__shape_text(want, sizeof want, shape),
                        reel__shape_text(have, sizeof have, carry->shape[i]));
         }
         s->v[i] = reel_input_at(at, tape, REEL_F64, carry->value[i], carry->shape[i]);

@@ -1,5 +1,5 @@
-/* Cells and their driver: golden vectors of every shipped cell and of a user's one, derivatives to second
- * order, states, stacks, options, truncation. */
+/* Cells and their driver: golden vectors of every shipped cell and of a user's one, derivatives to
+ * second order, states, stacks, options, truncation. */
 #include <reel/reel.h>
 
 #include <math.h>
@@ -26,7 +26,8 @@ static const char *golden(const char *name)
     return path;
 }
 
-/* Golden vectors ---------------------------------------------------------------------------------- */
+/* Golden vectors ----------------------------------------------------------------------------------
+ */
 
 typedef struct golden_case {
     reel_archive *archive;
@@ -84,8 +85,8 @@ static void make_cell(golden_case *g)
         args.type = &reel_lstm;
     } else if (has(kind, "gru")) {
         args.type = &reel_gru;
-        snprintf(options, sizeof options, "reset=%s,update=%s", has(kind, "after") ? "after" : "before",
-                 has(kind, "-new") ? "new" : "old");
+        snprintf(options, sizeof options, "reset=%s,update=%s",
+                 has(kind, "after") ? "after" : "before", has(kind, "-new") ? "new" : "old");
     } else {
         args.step = mgu;
     }
@@ -105,17 +106,20 @@ static void offer_weights(golden_case *g)
             (strncmp(what, "weight", 6) == 0 || strncmp(what, "bias", 4) == 0)) {
             char name[96];
             snprintf(name, sizeof name, "net.%s", what);
-            ck_assert_int_eq(reel_params_offer(g->params, name, t->dtype, t->data, t->shape), REEL_OK);
+            ck_assert_int_eq(reel_params_offer(g->params, name, t->dtype, t->data, t->shape),
+                             REEL_OK);
         }
     }
-    /* cuDNN's form of the GRU has a second bias in the candidate, which PyTorch without it leaves at 0. */
+    /* cuDNN's form of the GRU has a second bias in the candidate, which PyTorch without it leaves
+     * at 0. */
     if (has(g->name, "after") && has(g->name, "-one")) {
         for (int l = 0; l < g->layers; l++) {
             char name[96];
             double zero[64] = {0};
             snprintf(name, sizeof name, "net.bias_hh_l%d", l);
-            ck_assert_int_eq(reel_params_offer(g->params, name, REEL_F64, zero, reel_dims(3 * g->hidden)),
-                             REEL_OK);
+            ck_assert_int_eq(
+                reel_params_offer(g->params, name, REEL_F64, zero, reel_dims(3 * g->hidden)),
+                REEL_OK);
         }
     }
 }
@@ -152,7 +156,8 @@ static reel_node *states(const golden_case *g, const reel_state *s, int kind)
     return reel_stack(g->layers, v);
 }
 
-static void check_gradients(golden_case *g, reel_node *loss, reel_node *x, reel_node *h0, reel_node *c0)
+static void check_gradients(golden_case *g, reel_node *loss, reel_node *x, reel_node *h0,
+                            reel_node *c0)
 {
     reel_node *to[64] = {x, h0}, *d[64];
     char name[64][64] = {"grad.x", "grad.h0"};
@@ -214,12 +219,16 @@ static void run_case(golden_case *g)
 static const struct {
     const char *file;
     int cases;
-} files[] = {{"rnn.safetensors", 18}, {"lstm.safetensors", 9}, {"gru.safetensors", 36}, {"mgu.safetensors", 4}};
+} files[] = {{"rnn.safetensors", 18},
+             {"lstm.safetensors", 9},
+             {"gru.safetensors", 36},
+             {"mgu.safetensors", 4}};
 
 START_TEST(golden_vectors)
 {
     reel_archive *a = reel_archive_new();
-    ck_assert_msg(reel_archive_read(a, golden(files[_i].file)) == REEL_OK, "%s", reel_archive_message(a));
+    ck_assert_msg(reel_archive_read(a, golden(files[_i].file)) == REEL_OK, "%s",
+                  reel_archive_message(a));
     int cases = 0;
     for (size_t i = 0; i < reel_archive_count(a); i++) {
         const char *key = reel_archive_at(a, i)->name, *slash = strchr(key, '/');
@@ -235,10 +244,12 @@ START_TEST(golden_vectors)
 }
 END_TEST
 
-/* Derivatives ------------------------------------------------------------------------------------- */
+/* Derivatives -------------------------------------------------------------------------------------
+ */
 
 static const char *const gru_options[] = {"reset=before,update=new", "reset=before,update=old",
-                                          "reset=after,update=new", "reset=after,update=old", "pytorch"};
+                                          "reset=after,update=new", "reset=after,update=old",
+                                          "pytorch"};
 
 static reel_cell *variant(reel_params *ps, int i)
 {
@@ -255,7 +266,8 @@ static reel_cell *variant(reel_params *ps, int i)
         return reel_cell_stack(ps, "mixed", 2, cell);
     }
     default:
-        return reel_cell_of(ps, "gru", &reel_gru, .in = 2, .hidden = 2, .options = gru_options[i - 4]);
+        return reel_cell_of(ps, "gru", &reel_gru, .in = 2, .hidden = 2,
+                            .options = gru_options[i - 4]);
     }
 }
 
@@ -264,14 +276,16 @@ START_TEST(second_order)
     reel_params *ps = reel_params_new(_i % 2 ? REEL_F32 : REEL_F64, 7);
     reel_cell *cell = variant(ps, _i);
     reel_check_report report;
-    ck_assert_msg(reel_check_cell(&report, cell, .steps = 3, .batch = 2, .order = 2), "%s", report.message);
+    ck_assert_msg(reel_check_cell(&report, cell, .steps = 3, .batch = 2, .order = 2), "%s",
+                  report.message);
     ck_assert_int_gt(report.compared, 10);
     reel_cell_free(cell);
     reel_params_free(ps);
 }
 END_TEST
 
-/* Driver ------------------------------------------------------------------------------------------ */
+/* Driver ------------------------------------------------------------------------------------------
+ */
 
 typedef struct fixture {
     reel_params *ps;
@@ -359,7 +373,8 @@ END_TEST
 START_TEST(stack_scopes_and_states)
 {
     reel_cell *c = reel_layers_with(
-        &(reel_cell_args){.params = f.ps, .name = "net", .type = &reel_lstm, .in = 3, .hidden = 2}, 3, 0);
+        &(reel_cell_args){.params = f.ps, .name = "net", .type = &reel_lstm, .in = 3, .hidden = 2},
+        3, 0);
     ck_assert_int_eq(reel_cell_states(c), 6);
     reel_node *x[4], *y[4];
     inputs(4, 2, 3, x);
@@ -378,7 +393,8 @@ END_TEST
 START_TEST(step_by_step_equals_unroll)
 {
     reel_cell *c = reel_layers_with(
-        &(reel_cell_args){.params = f.ps, .name = "net", .type = &reel_gru, .in = 3, .hidden = 4}, 2, 0);
+        &(reel_cell_args){.params = f.ps, .name = "net", .type = &reel_gru, .in = 3, .hidden = 4},
+        2, 0);
     reel_node *x[5], *y[5];
     inputs(5, 2, 3, x);
     reel_state s = reel_state_zero(f.tape, c, 2), one = reel_state_zero(f.tape, c, 2);
@@ -394,7 +410,8 @@ START_TEST(step_by_step_equals_unroll)
 }
 END_TEST
 
-static double chunk(reel_cell *c, int from, int to, const reel_carry *carry, reel_carry *out, double *grad)
+static double chunk(reel_cell *c, int from, int to, const reel_carry *carry, reel_carry *out,
+                    double *grad)
 {
     reel_node *x[8], *y[8];
     reel_tape_reset(f.tape);
@@ -411,8 +428,8 @@ static double chunk(reel_cell *c, int from, int to, const reel_carry *carry, ree
     return value;
 }
 
-/* Carried values give the loss of the whole sequence; one chunk of all steps is full BPTT; two chunks cut
- * the gradient between them. */
+/* Carried values give the loss of the whole sequence; one chunk of all steps is full BPTT; two
+ * chunks cut the gradient between them. */
 START_TEST(truncation)
 {
     reel_cell *c = reel_cell_of(f.ps, "rnn", &reel_rnn, .in = 3, .hidden = 4);
@@ -429,8 +446,8 @@ START_TEST(truncation)
     }
     ck_assert_double_gt(difference, 1e-3);
 
-    /* The same two chunks on one tape: with the state detached, the gradients of the chunks; without,
-     * those of full BPTT. */
+    /* The same two chunks on one tape: with the state detached, the gradients of the chunks;
+     * without, those of full BPTT. */
     for (int cut = 0; cut < 2; cut++) {
         reel_tape_reset(f.tape);
         reel_node *x[8], *y[8];
@@ -455,8 +472,8 @@ START_TEST(truncation)
 }
 END_TEST
 
-/* Sliding windows, k1 = 2 < k2 = 5: each window starts from the state two steps into the last one, and its
- * forward values are those of the whole sequence. */
+/* Sliding windows, k1 = 2 < k2 = 5: each window starts from the state two steps into the last one,
+ * and its forward values are those of the whole sequence. */
 START_TEST(sliding_windows)
 {
     reel_cell *c = reel_cell_of(f.ps, "lstm", &reel_lstm, .in = 3, .hidden = 4);
@@ -508,7 +525,8 @@ START_TEST(carry_zero_starts_one_sequence_anew)
 }
 END_TEST
 
-/* Errors ------------------------------------------------------------------------------------------ */
+/* Errors ------------------------------------------------------------------------------------------
+ */
 
 static void expect(const char *have, const char *want)
 {
@@ -524,7 +542,8 @@ START_TEST(errors_reach_the_tape)
                {"forget_bias", "expected a number"}};
     for (int i = 0; i < 3; i++) {
         reel_params *ps = reel_params_new(REEL_F64, 1);
-        reel_cell *c = reel_cell_of(ps, "lstm", &reel_lstm, .in = 3, .hidden = 2, .options = bad[i].options);
+        reel_cell *c =
+            reel_cell_of(ps, "lstm", &reel_lstm, .in = 3, .hidden = 2, .options = bad[i].options);
         expect(reel_params_message(ps), bad[i].message);
         reel_tape_reset(f.tape);
         reel_node *x[1], *y[1];

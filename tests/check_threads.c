@@ -1,4 +1,5 @@
-/* Threads: the same bits for any number of them, and a child of a process that has used them works. */
+/* Threads: the same bits for any number of them, and a child of a process that has used them works.
+ */
 #include <reel/reel.h>
 
 #include <stdio.h>
@@ -10,8 +11,8 @@
 #include "suite.h"
 #include "threads.h"
 
-/* Large enough that every kind of work is cut: a product of several pieces, long element-wise runs, rows with a
- * broadcast bias, softmax rows, a mask. */
+/* Large enough that every kind of work is cut: a product of several pieces, long element-wise runs,
+ * rows with a broadcast bias, softmax rows, a mask. */
 enum { BATCH = 96, IN = 80, HIDDEN = 160, STEPS = 3, CLASSES = 300 };
 
 typedef struct result {
@@ -24,8 +25,9 @@ static result train(int threads)
 {
     reel_params *ps = reel_params_new(REEL_F32, 5);
     reel_cell *cell = reel_layers_with(
-        &(reel_cell_args){.params = ps, .name = "net", .type = &reel_lstm, .in = IN, .hidden = HIDDEN}, 2,
-        0.3);
+        &(reel_cell_args){
+            .params = ps, .name = "net", .type = &reel_lstm, .in = IN, .hidden = HIDDEN},
+        2, 0.3);
     reel_opt *opt = reel_adam(ps, .rate = 1e-2, .clip_norm = 1);
     reel_tape *tape = reel_tape_new(threads, .seed = 9);
     ck_assert_int_eq(reel_tape_threads(tape), threads);
@@ -75,7 +77,8 @@ START_TEST(same_bits)
         ck_assert(one.loss == many.loss);
         ck_assert_uint_eq(one.n, many.n);
         ck_assert_msg(memcmp(one.weights, many.weights, one.n * sizeof *one.weights) == 0,
-                      "weights after training with %d threads differ from those with 1", threads[i]);
+                      "weights after training with %d threads differ from those with 1",
+                      threads[i]);
         free(many.weights);
     }
     free(one.weights);

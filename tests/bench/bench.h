@@ -27,12 +27,12 @@ static inline double bench_median(double *v, size_t n)
 }
 
 /* Stops with the tape's message. */
-#define BENCH_CHECK(tape, status)                                                                  \
-    do {                                                                                           \
-        if (status) {                                                                              \
-            fprintf(stderr, "%s\n", reel_tape_message(tape));                                      \
-            exit(1);                                                                               \
-        }                                                                                          \
+#define BENCH_CHECK(tape, status)                             \
+    do {                                                      \
+        if (status) {                                         \
+            fprintf(stderr, "%s\n", reel_tape_message(tape)); \
+            exit(1);                                          \
+        }                                                     \
     } while (0)
 
 #endif

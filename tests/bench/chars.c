@@ -1,6 +1,7 @@
-/* Training speed of a character model: 2x128 LSTM, embedding of size 128, Adam, global-norm clip 5, seq 50,
- * batch 50, f32, one core, the state carried. Prints the median chars/s over chunks and, in the same run, what
- * large and small matrix products reach. The text is random: the work does not depend on it. */
+/* Training speed of a character model: 2x128 LSTM, embedding of size 128, Adam, global-norm clip 5,
+ * seq 50, batch 50, f32, one core, the state carried. Prints the median chars/s over chunks and, in
+ * the same run, what large and small matrix products reach. The text is random: the work does not
+ * depend on it. */
 #include <reel/reel.h>
 
 #include "bench.h"
@@ -37,7 +38,8 @@ int main(void)
 {
     reel_params *ps = reel_params_new(REEL_F32, 1);
     reel_cell *cell = reel_layers_with(
-        &(reel_cell_args){.params = ps, .name = "rnn", .type = &reel_lstm, .in = HIDDEN, .hidden = HIDDEN},
+        &(reel_cell_args){
+            .params = ps, .name = "rnn", .type = &reel_lstm, .in = HIDDEN, .hidden = HIDDEN},
         LAYERS, 0);
     reel_opt *opt = reel_adam(ps, .rate = 2e-3, .clip_norm = 5);
     reel_tape *tape = reel_tape_new(1);
@@ -70,7 +72,8 @@ int main(void)
         stats = reel_tape_statistics(tape);
     }
     double median = bench_median(seconds, CHUNKS);
-    double flops = 3.0 * 2 * SEQ * BATCH * (LAYERS * 4.0 * HIDDEN * 2 * HIDDEN + VOCABULARY * HIDDEN);
+    double flops =
+        3.0 * 2 * SEQ * BATCH * (LAYERS * 4.0 * HIDDEN * 2 * HIDDEN + VOCABULARY * HIDDEN);
     printf("chars/s             %10.0f\n", SEQ * BATCH / median);
     printf("ms per chunk        %10.2f (fastest %.2f)\n", median * 1e3, seconds[0] * 1e3);
     printf("GFLOP/s of matmuls  %10.1f\n", flops / median * 1e-9);

@@ -1,6 +1,6 @@
-/* Cost and memory per time step as the unroll grows: a 1x32 LSTM at batch 4, forward, backward and an Adam
- * step, at T = 200, 2,000 and 20,000. Rounds take turns over the lengths, each with the tape's memory warm;
- * medians. */
+/* Cost and memory per time step as the unroll grows: a 1x32 LSTM at batch 4, forward, backward and
+ * an Adam step, at T = 200, 2,000 and 20,000. Rounds take turns over the lengths, each with the
+ * tape's memory warm; medians. */
 #include <reel/reel.h>
 
 #include "bench.h"
@@ -50,7 +50,8 @@ int main(void)
     for (size_t i = 0; i < (size_t)MOST * BATCH * HIDDEN; i++) {
         n.input[i] = (float)reel_random_normal(&random);
     }
-    /* One tape per length; several passes of the short ones, so that each measurement takes a while. */
+    /* One tape per length; several passes of the short ones, so that each measurement takes a
+     * while. */
     reel_tape *tape[LENGTHS];
     double seconds[LENGTHS][ROUNDS];
     figures last[LENGTHS];
@@ -69,13 +70,14 @@ int main(void)
             seconds[k][r] = total / passes;
         }
     }
-    printf("%8s %14s %10s %18s %16s\n", "T", "us per step", "ratio", "value bytes/step", "node bytes/step");
+    printf("%8s %14s %10s %18s %16s\n", "T", "us per step", "ratio", "value bytes/step",
+           "node bytes/step");
     double first = 0;
     for (int k = 0; k < LENGTHS; k++) {
         double us = bench_median(seconds[k], ROUNDS) / lengths[k] * 1e6;
         first = k ? first : us;
-        printf("%8d %14.2f %10.3f %18.0f %16.0f\n", lengths[k], us, us / first, last[k].values / lengths[k],
-               last[k].nodes / lengths[k]);
+        printf("%8d %14.2f %10.3f %18.0f %16.0f\n", lengths[k], us, us / first,
+               last[k].values / lengths[k], last[k].nodes / lengths[k]);
         reel_tape_free(tape[k]);
     }
     reel_opt_free(n.opt);

@@ -47,7 +47,8 @@ static double cost(reel_tape *tape, record *f)
     double ns[REPEATS];
     for (int r = 0; r < REPEATS; r++) {
         reel_tape_reset(tape);
-        reel_node *x = reel_constant(tape, 1, reel_dims(8, 8)), *w = reel_constant(tape, 1, reel_dims(8));
+        reel_node *x = reel_constant(tape, 1, reel_dims(8, 8)),
+                  *w = reel_constant(tape, 1, reel_dims(8));
         reel_node *last = x;
         double start = bench_seconds();
         for (int i = 0; i < COUNT; i++) {
@@ -64,12 +65,9 @@ int main(void)
     static const struct {
         const char *name;
         record *f;
-    } kinds[] = {{"one argument (tanh)", unary},
-                 {"two arguments (add)", binary},
-                 {"broadcast (add)", broadcast},
-                 {"attribute (scale)", with_attribute},
-                 {"shape rule (matmul)", product},
-                 {"shape rule and attribute (slice)", cut}};
+    } kinds[] = {{"one argument (tanh)", unary},   {"two arguments (add)", binary},
+                 {"broadcast (add)", broadcast},   {"attribute (scale)", with_attribute},
+                 {"shape rule (matmul)", product}, {"shape rule and attribute (slice)", cut}};
     reel_tape *tape = reel_tape_new(1);
     printf("%-34s %8s\n", "recording a node", "ns");
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

@@ -1,0 +1,326 @@
+/* Job: recording: checks arguments, infers shapes, makes the node's slot.
+ * Invariant: an argument's id is smaller than its node's, so ids are a topological order; a slot
+ * never moves and is not given back to the system before the tape is freed. Must not know: what any
+ * op computes. */
+#include "tape.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "memory.h"
+
+static bool grow(reel_tape *tape)
+{
+    if (tape->count > UINT32_MAX - REEL__CHUNK) {
+        return false;
+    }
+    if (tape->chunks == tape->chunk_capacity) {
+        size_t capacity = tape->chunk_capacity ? 2 * tape->chunk_capacity : 16;
+        reel__slot **v = reel__reallocarray(tape->chunk, capacity, sizeof *v);
+        if (!v) {
+            return false;
+        }
+        tape->chunk = v;
+        tape->chunk_capacity = capacity;
+    }
+    reel__slot *c = reel__arena_alloc(&tape->slots, REEL__CHUNK * sizeof *c);
+    if (!c) {
+        return false;
+    }
+    tape->chunk[tape->chunks++] = c;
+    return true;
+}
+
+/* The number of elements of a shape; -1 when a size is negative or the bytes would not fit. Zeros
+ * do not excuse an overflow in the others. */
+static bool countable(reel_shape shape)
+{
+    int64_t bytes = 8;
+    for (int i = 0; i < shape.rank; i++) {
+        int64_t d = shape.dim[i];
+        if (d < 0 || __builtin_mul_overflow(bytes, d ? d : 1, &bytes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+reel__slot *reel__record(reel_tape *tape, const char *at, const reel_op *op, reel_dtype dtype,
+                         reel_shape shape)
+{
+    if (tape->status) {
+        return NULL;
+    }
+    if (shape.rank < 0 || shape.rank > REEL_MAX_RANK) {
+        reel__fail(tape, REEL_ERR_SHAPE, at, "%s: rank %d: expected 0 to %d", op->name, shape.rank,
+                   REEL_MAX_RANK);
+        return NULL;
+    }
+    if (!countable(shape)) {
+        char text[128];
+        reel__fail(tape, REEL_ERR_SHAPE, at, "%s: shape %s is negative or too large", op->name,
+                   reel__shape_text(text, sizeof text, shape));
+        return NULL;
+    }
+    if (tape->count == tape->chunks * REEL__CHUNK && !grow(tape)) {
+        reel__fail(tape, REEL_ERR_MEMORY, at, "%s: out of memory for node %u", op->name,
+                   tape->count);
+        return NULL;
+    }
+    uint32_t id = tape->count++;
+    reel__slot *s = reel__slot_at(tape, id);
+    const reel__slot *origin = tape->origin;
+    s->tape = tape;
+    s->op = op;
+    s->at = origin ? origin->at : at;
+    s->attr = NULL;
+    s->data = NULL;
+    for (int i = 0; i < REEL_MAX_RANK; i++) {
+        s->dim[i] = i < shape.rank ? shape.dim[i] : 1;
+    }
+    s->id = id;
+    s->epoch = tape->epoch;
+    s->scope = origin ? origin->scope : tape->scope;
+    s->origin = origin ? origin->id + 1 : 0;
+    s->stamp = 0;
+    s->n = 0;
+    s->rank = (uint8_t)shape.rank;
+    s->dtype = (uint8_t)dtype;
+    s->flags = 0;
+    return s;
+}
+
+/* Appends "[2,3] x [3,4]: " of the arguments; many are cut short. */
+static void shapes_text(char *text, size_t size, int n, reel_node *const *x)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < n && used + 80 < size; i++) {
+        if (i == 6 && n > 8) {
+            used += (size_t)snprintf(text + used, size - used, " x ... (%d in all)", n);
+            break;
+        }
+        char one[128];
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? " x " : "",
+                                 reel__shape_text(one, sizeof one, reel_node_shape(x[i])));
+    }
+    if (used && used < size) {
+        snprintf(text + used, size - used, ": ");
+    }
+}
+
+enum { SHAPING_MESSAGE = 256 };
+
+bool reel_shaping_fail(reel_shaping *s, const char *format, ...)
+{
+    if (s->status == REEL_OK) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(s->message, SHAPING_MESSAGE, format, args);
+        va_end(args);
+        s->status = REEL_ERR_SHAPE;
+    }
+    return false;
+}
+
+int reel_shaping_axis(reel_shaping *s, int i, int axis)
+{
+    int rank = reel_node_rank(s->x[i]);
+    int resolved = axis < 0 ? axis + rank : axis;
+    if (resolved < 0 || resolved >= rank) {
+        reel_shaping_fail(s, "axis %d: expected %d to %d", axis, -rank, rank - 1);
+        return -1;
+    }
+    return resolved;
+}
+
+/* NumPy's broadcasting, aligned at the last axis. */
+static bool broadcast(reel_shape *y, const reel__slot *x)
+{
+    int rank = y->rank > x->rank ? y->rank : x->rank;
+    reel_shape out = {rank, {1, 1, 1, 1}};
+    for (int k = 1; k <= rank; k++) {
+        int64_t a = k <= y->rank ? y->dim[y->rank - k] : 1;
+        int64_t b = k <= x->rank ? x->dim[x->rank - k] : 1;
+        if (a != b && a != 1 && b != 1) {
+            return false;
+        }
+        out.dim[rank - k] = a == 1 ? b : a;
+    }
+    *y = out;
+    return true;
+}
+
+static bool same_dims(const reel__slot *a, const reel__slot *b)
+{
+    return a->rank == b->rank && a->dim[0] == b->dim[0] && a->dim[1] == b->dim[1] &&
+           a->dim[2] == b->dim[2] && a->dim[3] == b->dim[3];
+}
+
+static void reject(reel_tape *tape, const char *at, const reel_op *op, int n, reel_node *const *x,
+                   reel_status status, const char *why)
+{
+    char shapes[512];
+    shapes_text(shapes, sizeof shapes, n, x);
+    reel__fail(tape, status, at, "%s: %s%s", op->name, shapes, why);
+}
+
+static bool infer(reel_tape *tape, const char *at, const reel_op *op, int n, reel_node *const *x,
+                  const void *attr, reel_shape *y)
+{
+    if (op->shape) {
+        char message[SHAPING_MESSAGE] = "";
+        reel_shaping s = {.op = op, .n = n, .x = x, .attr = attr, .message = message};
+        s.y = reel_shape_of(0, NULL);
+        if (op->shape(&s) && s.status == REEL_OK) {
+            *y = s.y;
+            return true;
+        }
+        if (tape->status == REEL_OK) {
+            reject(tape, at, op, n, x, REEL_ERR_SHAPE, *message ? message : "these do not fit");
+        }
+        return false;
+    }
+    const reel__slot *first = reel__slot_of(x[0]);
+    *y = reel__shape(first);
+    if (!(op->flags & REEL_OP_ELEMENTWISE)) {
+        return true;
+    }
+    for (int i = 1; i < n; i++) {
+        const reel__slot *s = reel__slot_of(x[i]);
+        if (!same_dims(first, s) && !broadcast(y, s)) {
+            reject(tape, at, op, n, x, REEL_ERR_SHAPE, "shapes do not broadcast");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether all arguments can be recorded from; reports the first that cannot. */
+static bool admit(reel_tape *tape, const char *at, const reel_op *op, int n, reel_node *const *x)
+{
+    for (int i = 0; i < n; i++) {
+        const reel__slot *s = reel__live(x[i]);
+        if (!s) {
+            reel__fail_dead(tape, at, op->name, x[i]);
+            return false;
+        }
+        if (s->tape != tape) {
+            reel__fail(tape, REEL_ERR_ARGUMENT, at, "%s: argument %d is a node of another tape",
+                       op->name, i);
+            return false;
+        }
+        bool index = i < 32 && (op->index_args >> i & 1U);
+        if (index != (s->dtype == REEL_I32)) {
+            char why[96];
+            snprintf(why, sizeof why, "argument %d is %s: expected %s", i,
+                     reel_dtype_name((reel_dtype)s->dtype),
+                     index ? "i32" : reel_dtype_name(tape->dtype));
+            reject(tape, at, op, n, x, REEL_ERR_SHAPE, why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static reel_node *record_op(reel_tape *tape, const char *at, const reel_op *op, int n,
+                            reel_node *const *x, const void *attr)
+{
+    reel_shape shape;
+    if (!admit(tape, at, op, n, x) || !infer(tape, at, op, n, x, attr, &shape)) {
+        return reel__error_node(tape);
+    }
+    reel__slot **more = NULL;
+    void *copy = NULL;
+    if (n > 3) {
+        more = reel__arena_alloc(&tape->arena, (size_t)n * sizeof *more);
+    }
+    if (op->attr_size) {
+        copy = reel__arena_alloc(&tape->arena, op->attr_size);
+    }
+    if ((n > 3 && !more) || (op->attr_size && !copy)) {
+        return reel__fail(tape, REEL_ERR_MEMORY, at, "%s: out of memory", op->name);
+    }
+    reel_dtype dtype = op->flags & REEL_OP_INDEX_RESULT ? REEL_I32 : tape->dtype;
+    reel__slot *s = reel__record(tape, at, op, dtype, shape);
+    if (!s) {
+        return reel__error_node(tape);
+    }
+    s->n = n;
+    if (n > 3) {
+        s->arg.more = more;
+        for (int i = 0; i < n; i++) {
+            more[i] = reel__slot_of(x[i]);
+        }
+    } else {
+        for (int i = 0; i < n; i++) {
+            s->arg.in[i] = reel__slot_of(x[i]);
+        }
+    }
+    if (copy) {
+        memcpy(copy, attr, op->attr_size);
+        s->attr = copy;
+    }
+    return reel__node_of(s);
+}
+
+/* The tape of the first argument that has one. */
+static reel_tape *tape_of(int n, reel_node *const *x)
+{
+    for (int i = 0; i < n; i++) {
+        const reel__slot *s = reel__slot_of(x[i]);
+        if (s && s->tape) {
+            return s->tape;
+        }
+    }
+    return NULL;
+}
+
+reel_node *reel_apply(const char *at, const reel_op *op, int n, reel_node *const *x,
+                      const void *attr)
+{
+    if (!op || n <= 0 || !x) {
+        return reel__error_node(NULL);
+    }
+    reel_tape *tape = tape_of(n, x);
+    if (!tape || tape->status) {
+        return reel__error_node(tape);
+    }
+    if (op->arity >= 0 && op->arity != n) {
+        return reel__fail(tape, REEL_ERR_ARGUMENT, at, "%s: %d arguments: expected %d", op->name, n,
+                          op->arity);
+    }
+    return record_op(tape, at, op, n, x, attr);
+}
+
+reel_node *reel_apply1(const char *at, const reel_op *op, reel_node *a, const void *attr)
+{
+    return reel_apply(at, op, 1, &a, attr);
+}
+
+reel_node *reel_apply2(const char *at, const reel_op *op, reel_node *a, reel_node *b,
+                       const void *attr)
+{
+    reel_node *x[2] = {a, b};
+    return reel_apply(at, op, 2, x, attr);
+}
+
+reel_node *reel_apply3(const char *at, const reel_op *op, reel_node *a, reel_node *b, reel_node *c,
+                       const void *attr)
+{
+    reel_node *x[3] = {a, b, c};
+    return reel_apply(at, op, 3, x, attr);
+}
+
+reel_node *reel_apply0(const char *at, reel_tape *tape, const reel_op *op, const void *attr)
+{
+    if (!tape || tape->status) {
+        return reel__error_node(tape);
+    }
+    if (!op->shape) {
+        return reel__fail(tape, REEL_ERR_ARGUMENT, at,
+                          "%s: an op without arguments needs a shape rule", op->name);
+    }
+    return record_op(tape, at, op, 0, NULL, attr);
+}
