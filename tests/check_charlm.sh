@@ -134,9 +134,9 @@ done
 kill -INT $pid
 wait $pid
 check "the exit status after Ctrl-C" test $? -eq 130
-check "a note how to go on: $(cat err)" grep -q -e '--resume goes on from there' err
+check "a note how to go on: $(cat err)" grep -q -e 'train --resume --checkpoint stop.safetensors' err
 step=$(sed -n 's/.*stopped at step \([0-9]*\).*/\1/p' err)
-run 0 train $small --steps $((step + 3)) --checkpoint stop.safetensors --resume words.txt
+run 0 train --quiet --steps $((step + 3)) --checkpoint stop.safetensors --resume words.txt
 run 0 train $small --epochs 100000 --steps $((step + 3)) --checkpoint go.safetensors words.txt
 check 'a run stopped by Ctrl-C loses nothing' cmp stop.safetensors go.safetensors
 

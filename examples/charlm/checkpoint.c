@@ -113,13 +113,14 @@ static bool take_average(reel_archive *a, reel_average *average, const reel_para
 
 static bool put_model(reel_archive *a, const run *r)
 {
-    return reel_archive_set(a, "format", format_name) == REEL_OK && config_store(r->c, a) &&
+    return reel_archive_set(a, "format", format_name) == REEL_OK && config_store_model(r->c, a) &&
            vocabulary_store(r->v, a) && reel_archive_put_params(a, "", r->m->params) == REEL_OK;
 }
 
 static bool put_run(reel_archive *a, const run *r)
 {
-    return reel_archive_set_u64(a, "text.hash", r->text_hash) == REEL_OK &&
+    return config_store_goals(r->c, a) &&
+           reel_archive_set_u64(a, "text.hash", r->text_hash) == REEL_OK &&
            reel_archive_set_u64(a, "text.bytes", r->text_size) == REEL_OK &&
            put_counters(a, r->k) && reel_archive_put_opt(a, r->opt) == REEL_OK &&
            (r->carry->n == 0 || reel_archive_put_carry(a, r->carry) == REEL_OK) &&

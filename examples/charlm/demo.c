@@ -13,7 +13,7 @@
 enum { SECONDS = 105, PATH_SIZE = 4096 };
 
 typedef struct places {
-    char model[PATH_SIZE], log[PATH_SIZE], curve[PATH_SIZE], unrolled[PATH_SIZE];
+    char model[PATH_SIZE], log[PATH_SIZE], curve[PATH_SIZE], unrolled[PATH_SIZE], steps[PATH_SIZE];
 } places;
 
 static bool name_places(places *p, const char *folder)
@@ -22,10 +22,8 @@ static bool name_places(places *p, const char *folder)
         char *to;
         const char *name;
     } all[] = {
-        {p->model, "model.safetensors"},
-        {p->log, "log.tsv"},
-        {p->curve, "curve.svg"},
-        {p->unrolled, "unrolled.svg"},
+        {p->model, "model.safetensors"}, {p->log, "log.tsv"},     {p->curve, "curve.svg"},
+        {p->unrolled, "unrolled.svg"},   {p->steps, "steps.svg"},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         int n = snprintf(all[i].to, PATH_SIZE, "%s/%s", folder, all[i].name);
@@ -36,8 +34,7 @@ static bool name_places(places *p, const char *folder)
     return true;
 }
 
-/* A 5-step unrolled LSTM. The training before it is not lost when there is no program to render it.
- */
+/* An LSTM unrolled over 5 steps: every operation, and a box per step. */
 static int draw_unrolled(const places *p)
 {
     config c;
@@ -45,7 +42,10 @@ static int draw_unrolled(const places *p)
         return EXIT_RUN;
     }
     c.layers = 1;
-    return command_draw(&c, false, p->unrolled);
+    int status = command_draw(&c, false, p->unrolled);
+    c.layers = 2;
+    c.collapse = COLLAPSE_STEP;
+    return status != 0 ? status : command_draw(&c, false, p->steps);
 }
 
 static void tell(const char *what, const char *path)
@@ -69,6 +69,7 @@ int command_demo(const config *c, const char *folder)
     }
     remove(p.curve);
     remove(p.unrolled);
+    remove(p.steps);
     learning.seconds = SECONDS;
     learning.threads = c->threads;
     learning.overwrite = true;
@@ -83,7 +84,8 @@ int command_demo(const config *c, const char *folder)
     status = draw_unrolled(&p);
     fprintf(stderr, "\nLeft for you to look at:\n");
     tell("the learning curve", p.curve);
-    tell("an unrolled LSTM, 5 steps", p.unrolled);
+    tell("an LSTM unrolled, 5 steps", p.unrolled);
+    tell("two layers, a box per step", p.steps);
     tell("the figures", p.log);
     tell("the model", p.model);
     fprintf(stderr, "More text from it: reel-charlm sample --checkpoint %s\n", p.model);

@@ -50,7 +50,9 @@ static bool draw(model *m, const config *c, const char *output)
     reel_node *loss = record(m, tape, c->draw_steps);
     size_t n = 0;
     reel_node **grad = c->backward ? gradients(m, loss, &n) : NULL;
-    static const reel_draw_collapse collapse[] = {REEL_DRAW_ALL, REEL_BY_STEP, REEL_BY_MODULE};
+    static const reel_draw_collapse collapse[] = {[COLLAPSE_ALL] = REEL_DRAW_ALL,
+                                                  [COLLAPSE_STEP] = REEL_BY_STEP,
+                                                  [COLLAPSE_MODULE] = REEL_BY_MODULE};
     bool ok = reel_draw(output, loss, .collapse = collapse[c->collapse], .more = n,
                         .roots = grad) == REEL_OK;
     ok = ok || tape_complain(tape);

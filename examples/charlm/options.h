@@ -13,6 +13,7 @@ enum { TRAIN = 1, SAMPLE = 2, EVAL = 4, DRAW = 8, DEMO = 16 };
 enum { UNITS_BYTES, UNITS_CHARS };
 enum { LOSS_MEAN, LOSS_SUM };
 enum { DTYPE_F32, DTYPE_F64 };
+enum { COLLAPSE_ALL, COLLAPSE_STEP, COLLAPSE_MODULE };
 enum { TEXT_SIZE = 128, MAX_OPTIONS = 64 };
 
 /* Every option's value. Words of a fixed list are kept as their position in it. */
@@ -57,10 +58,12 @@ parse_result config_parse(config *c, unsigned command, int argc, char **argv, in
 bool config_given(const config *c, const char *name, unsigned command);
 void options_help(unsigned command);
 
-/* Writes what belongs to the model and its learning as text beside the tensors. */
-bool config_store(const config *c, reel_archive *a);
-/* Takes it back. An option that was given and says something else is a complaint, unless it may
- * change. */
+/* Writes what belongs to the model and its learning, as text beside the tensors, and how long it is
+ * to learn. */
+bool config_store_model(const config *c, reel_archive *a);
+bool config_store_goals(const config *c, reel_archive *a);
+/* Takes it all back. Options that were given win; with `strict` a complaint is made when they
+ * contradict. */
 bool config_restore(config *c, reel_archive *a, const char *path, bool strict);
 
 #endif

@@ -3,48 +3,17 @@
  * log and checkpoints. Invariant: what the weights become depends on the options and the text
  * alone, not on when a run was stopped, sampled from or measured. */
 #include "train.h"
-#include "checkpoint.h"
 #include "evaluate.h"
 #include "interrupt.h"
 #include "log.h"
-#include "progress.h"
 #include "sample.h"
 #include "say.h"
-#include "streams.h"
-#include "text.h"
+#include "trainer.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-enum { FIRST_SAMPLE = 20, PATH_SIZE = 4096 };
-
-typedef struct trainer {
-    config c;
-    vocabulary v;
-    model m;
-    reel_opt *opt;
-    reel_average *average;
-    reel_carry carry;
-    counters k;
-    run r;                    /* all of the above, as a checkpoint sees it */
-    reel_tape *tape, *reader; /* for updates; for reading values only */
-    int32_t *unit;            /* the text: n units, the first n_train of them for training */
-    int64_t n, n_train;
-    streams s;
-    int32_t *input, *target;
-    reel_node **x;
-    int64_t steps; /* planned in all */
-    double best_on_disk;
-    char best_path[PATH_SIZE];
-    FILE *log;
-    progress p;
-} trainer;
-
-/* One update
- * --------------------------------------------------------------------------------------- */
+enum { FIRST_SAMPLE = 20 };
 
 /* The rate of the coming update: by the epoch, with a linear warm-up by the update. */
 static double current_rate(const trainer *t)
@@ -106,14 +75,6 @@ static bool update_weights(trainer *t, double *loss)
     *loss /= scale;
     return t->average == NULL || reel_average_update(t->average) == REEL_OK ||
            complain("%s", reel_params_message(t->m.params));
-}
-
-/* Around the updates
- * ------------------------------------------------------------------------------- */
-
-static bool save(trainer *t)
-{
-    return checkpoint_write(&t->r, t->c.checkpoint);
 }
 
 /* Puts the averages in the weights' place, and the weights back, when there are averages. */
@@ -266,7 +227,7 @@ static bool follow_up(trainer *t)
         t->k.epoch_loss = 0;
         t->k.epoch_count = 0;
     }
-    return step % t->c.save_every != 0 || save(t);
+    return step % t->c.save_every != 0 || trainer_save(t);
 }
 
 static bool out_of_time(const trainer *t)
@@ -292,159 +253,15 @@ static bool loop(trainer *t)
     return true;
 }
 
-/* Setting up
- * --------------------------------------------------------------------------------------- */
-
-/* The vocabulary of a new run comes from its text; that of a resumed one is there already, and the
- * text must be the one that the checkpoint `a` was trained on. */
-static bool understand(trainer *t, const text *raw, reel_archive *a)
-{
-    t->r.text_hash = text_hash(raw);
-    t->r.text_size = raw->size;
-    bool known = a != NULL
-                     ? checkpoint_check_text(a, t->c.checkpoint, &t->r)
-                     : vocabulary_of_text(&t->v, raw->byte, raw->size, t->c.units == UNITS_CHARS);
-    return known && vocabulary_encode(&t->v, "the text", raw->byte, raw->size, &t->unit, &t->n);
-}
-
-static bool read_text(trainer *t, int n, char *const *path, reel_archive *a)
-{
-    text raw;
-    const bool chars = t->c.units == UNITS_CHARS;
-    bool ok = text_read(&raw, n, path, chars) && understand(t, &raw, a);
-    if (ok && !t->c.quiet) {
-        char size[32];
-        fprintf(stderr, "%s %s from %zu %s, %d distinct\n", thousands(t->n, size, sizeof size),
-                chars ? "characters" : "bytes", raw.files, raw.files == 1 ? "file" : "files",
-                (int)t->v.n);
-    }
-    text_free(&raw);
-    return ok;
-}
-
-/* The held-out part is the last one, so that no sentence of it was half learned. */
-static bool split(trainer *t)
-{
-    const double share = t->c.valid;
-    t->n_train = (int64_t)floor((double)t->n * (1 - share));
-    if (share > 0 && t->n - t->n_train < 2) {
-        return complain("the text is too short: of %" PRId64 " units, --valid %g holds out %" PRId64
-                        ", and a prediction needs two",
-                        t->n, share, t->n - t->n_train);
-    }
-    const config *c = &t->c;
-    if (!streams_make(&t->s, t->unit, t->n_train, c->batch, c->stride, c->seq)) {
-        return false;
-    }
-    const size_t places = (size_t)(c->seq * c->batch);
-    t->input = malloc(places * sizeof *t->input);
-    t->target = malloc(places * sizeof *t->target);
-    t->x = malloc((size_t)c->seq * sizeof *t->x);
-    t->steps = c->epochs * t->s.per_epoch;
-    t->steps = c->steps > 0 && c->steps < t->steps ? c->steps : t->steps;
-    return (t->input != NULL && t->target != NULL && t->x != NULL) || out_of_memory();
-}
-
-static bool make_optimizer(trainer *t)
-{
-    const config *c = &t->c;
-    const reel_opt_args args = {
-        .params = t->m.params,
-        .kind = (reel_opt_kind)c->optimizer,
-        .rate = c->rate,
-        .momentum = c->momentum,
-        .decay = c->weight_decay,
-        .alpha = c->alpha,
-        .clip_norm = c->clip,
-        .clip_value = c->clip_value,
-        .at = REEL_HERE,
-    };
-    t->opt = reel_opt_new_with(&args);
-    t->average = c->average > 0 ? reel_average_new(t->m.params, c->average) : NULL;
-    t->tape = model_tape(c, true);
-    t->reader = model_tape(c, false);
-    t->r.opt = t->opt;
-    t->r.average = t->average;
-    if (t->opt == NULL || (c->average > 0 && t->average == NULL)) {
-        return out_of_memory();
-    }
-    return reel_params_status(t->m.params) == REEL_OK ||
-           complain("%s", reel_params_message(t->m.params));
-}
-
-/* "x.safetensors" keeps its best model in "x.best.safetensors". */
-static bool name_best(trainer *t)
-{
-    static const char ending[] = ".safetensors";
-    const char *path = t->c.checkpoint;
-    size_t stem = strlen(path), n = sizeof ending - 1;
-    if (stem > n && strcmp(path + stem - n, ending) == 0) {
-        stem -= n;
-    }
-    int length =
-        snprintf(t->best_path, sizeof t->best_path, "%.*s.best%s", (int)stem, path, ending);
-    return (length > 0 && (size_t)length < sizeof t->best_path) ||
-           complain("--checkpoint: the name is longer than %d bytes", PATH_SIZE);
-}
-
-static void announce(const trainer *t)
-{
-    char weights[32];
-    if (!t->c.quiet) {
-        fprintf(stderr,
-                "%" PRId64 " x %" PRId64 " %s, %s weights; %" PRId64
-                " updates an epoch; checkpoint %s\n",
-                t->c.layers, t->c.hidden, t->c.cell,
-                thousands(reel_params_size(t->m.params), weights, sizeof weights), t->s.per_epoch,
-                t->c.checkpoint);
-    }
-}
-
-static bool start_anew(trainer *t, int n, char *const *path)
-{
-    if (!t->c.overwrite && access(t->c.checkpoint, F_OK) == 0) {
-        return complain("%s exists: --resume goes on from it, --overwrite replaces it",
-                        t->c.checkpoint);
-    }
-    if (!read_text(t, n, path, NULL) || !split(t) || !model_new(&t->m, &t->c, t->v.n) ||
-        !make_optimizer(t)) {
-        return false;
-    }
-    announce(t);
-    return save(t); /* what cannot be written should not be found out after an hour */
-}
-
-static bool resume(trainer *t, int n, char *const *path)
-{
-    reel_archive *a = checkpoint_read(t->c.checkpoint);
-    bool ok = a != NULL && checkpoint_model(a, t->c.checkpoint, true, &t->c, &t->v, &t->m) &&
-              read_text(t, n, path, a) && make_optimizer(t) &&
-              checkpoint_run(a, t->c.checkpoint, &t->r) && split(t);
-    reel_archive_free(a);
-    if (!ok) {
-        return false;
-    }
-    t->best_on_disk = checkpoint_loss(t->best_path);
-    announce(t);
-    if (t->k.step >= t->steps) {
-        note("%s is at step %" PRId64 " already; more --epochs or --steps go on from there",
-             t->c.checkpoint, t->k.step);
-    }
-    return true;
-}
-
-/* Stopping
- * ----------------------------------------------------------------------------------------- */
-
 static bool finish(trainer *t)
 {
-    if (!save(t)) {
+    if (!trainer_save(t)) {
         return false;
     }
     progress_clear(&t->p);
     if (interrupt_signal() != 0) {
-        note("stopped at step %" PRId64
-             ", which %s holds: the same command with --resume goes on from there",
+        note("stopped at step %" PRId64 ", which is saved: 'reel-charlm train --resume "
+             "--checkpoint %s' and the same text go on from there",
              t->k.step, t->c.checkpoint);
         return true;
     }
@@ -470,25 +287,9 @@ static bool draw_curve(const trainer *t)
     return t->c.plot == NULL || plot_log(t->c.log, t->c.plot, title);
 }
 
-static void trainer_free(trainer *t)
+static bool run_training(trainer *t, const config *c, int n, char *const *path)
 {
-    reel_tape_free(t->tape);
-    reel_tape_free(t->reader);
-    reel_average_free(t->average);
-    reel_opt_free(t->opt);
-    reel_carry_free(&t->carry);
-    model_free(&t->m);
-    vocabulary_free(&t->v);
-    free(t->unit);
-    free(t->input);
-    free(t->target);
-    free(t->x);
-}
-
-static bool run_training(trainer *t, int n, char *const *path)
-{
-    if (!name_best(t) || !(t->c.resume ? resume(t, n, path) : start_anew(t, n, path)) ||
-        !log_open(&t->log, t->c.log, t->c.resume, t->k.step)) {
+    if (!trainer_start(t, c, n, path) || !log_open(&t->log, t->c.log, t->c.resume, t->k.step)) {
         return false;
     }
     interrupt_catch();
@@ -500,9 +301,8 @@ static bool run_training(trainer *t, int n, char *const *path)
 
 int train(const config *c, int n, char *const *path)
 {
-    trainer t = {.c = *c, .k = {.best = INFINITY}, .best_on_disk = INFINITY};
-    t.r = (run){.c = &t.c, .v = &t.v, .m = &t.m, .carry = &t.carry, .k = &t.k};
-    bool ok = run_training(&t, n, path);
+    trainer t;
+    bool ok = run_training(&t, c, n, path);
     trainer_free(&t);
     if (!ok) {
         return EXIT_RUN;
