@@ -1,6 +1,6 @@
 /* The rows of an axis in reverse.
- * Invariant: a flip is its own inverse and its own gradient.
- * Must not know: the elements' type, beyond its size. */
+ * Invariant: a flip is its own inverse and its own gradient. */
+#ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
 #include <reel/tape.h>
@@ -11,6 +11,14 @@
 typedef struct flip_attr {
     int64_t axis;
 } flip_attr;
+
+#include <reel/real32.h>
+
+#include "flip.c"
+
+#include <reel/real64.h>
+
+#include "flip.c"
 
 static bool flip_shape(reel_shaping *s)
 {
@@ -24,19 +32,6 @@ static int64_t flip_units(const reel_call *c)
     const flip_attr *attr = c->attr;
     reel_along a = reel_along_axis(c->y.shape, (int)attr->axis);
     return c->y.size ? a.outer * a.n : 0;
-}
-
-static void flip_run(const reel_call *c)
-{
-    const flip_attr *attr = c->attr;
-    reel_along a = reel_along_axis(c->y.shape, (int)attr->axis);
-    size_t row = (size_t)a.inner * reel_dtype_size(c->y.dtype);
-    for (int64_t u = c->begin; u < c->end; u++) {
-        int64_t block = u / a.n;
-        int64_t from = 2 * block * a.n + a.n - 1 - u;
-        memcpy((char *)c->y.data + (size_t)u * row, (const char *)c->x[0].data + (size_t)from * row,
-               row);
-    }
 }
 
 static reel_node *flip_gradient(reel_node *y, reel_node *dy, int i)
@@ -74,8 +69,8 @@ const reel_op reel_op_flip = {
     .flags = REEL_OP_VIEW,
     .attr_size = sizeof(flip_attr),
     .shape = flip_shape,
-    .run_f32 = flip_run,
-    .run_f64 = flip_run,
+    .run_f32 = flip_run_f32,
+    .run_f64 = flip_run_f64,
     .units = flip_units,
     .gradient = flip_gradient,
     .label = flip_label,
@@ -88,3 +83,26 @@ reel_node *reel_flip_at(const char *at, reel_node *x, int axis)
     flip_attr a = {.axis = reel_axis_from_first(reel_node_rank(x), axis)};
     return reel_apply1(at, &reel_op_flip, x, &a);
 }
+
+#else
+
+static void TYPED(flip_run)(const reel_call *c)
+{
+    const flip_attr *attr = c->attr;
+    reel_along a = reel_along_axis(c->y.shape, (int)attr->axis);
+    const REAL *x = c->x[0].data;
+    REAL *y = c->y.data;
+    for (int64_t u = c->begin; u < c->end;) {
+        int64_t block = u / a.n;
+        int64_t end = (block + 1) * a.n < c->end ? (block + 1) * a.n : c->end;
+        int64_t from = (2 * block + 1) * a.n - 1; /* minus a unit: the unit it is copied from */
+        for (; u < end && a.inner == 1; u++) {
+            y[u] = x[from - u];
+        }
+        for (; u < end; u++) {
+            memcpy(y + u * a.inner, x + (from - u) * a.inner, (size_t)a.inner * sizeof(REAL));
+        }
+    }
+}
+
+#endif

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { WIDTH = 64 };
+enum { LANES = 16, WIDTH = 64 };
 
 #include <reel/real32.h>
 
@@ -111,14 +111,45 @@ static double TYPED(scaled_norm)(const REAL *x, const reel_along *a)
     return most * sqrt(sum);
 }
 
-static void TYPED(norm_columns)(const REAL *x, REAL *y, const reel_along *a, int64_t width)
+static double TYPED(row_squares)(const REAL *x, int64_t n)
 {
-    double sum[WIDTH] = {0};
+    double lane[LANES] = {0};
+    int64_t k = 0;
+    for (; k + LANES <= n; k += LANES) {
+        for (int j = 0; j < LANES; j++) {
+            lane[j] += (double)x[k + j] * (double)x[k + j];
+        }
+    }
+    for (; k < n; k++) {
+        lane[0] += (double)x[k] * (double)x[k];
+    }
+    double total = 0;
+    for (int j = 0; j < LANES; j++) {
+        total += lane[j];
+    }
+    return total;
+}
+
+static void TYPED(column_squares)(const REAL *x, const reel_along *a, int64_t width, double *sum)
+{
+    for (int64_t i = 0; i < width; i++) {
+        sum[i] = 0;
+    }
     for (int64_t k = 0; k < a->n; k++) {
         for (int64_t i = 0; i < width; i++) {
             double v = (double)x[k * a->inner + i];
             sum[i] += v * v;
         }
+    }
+}
+
+static void TYPED(norm_columns)(const REAL *x, REAL *y, const reel_along *a, int64_t width)
+{
+    double sum[WIDTH];
+    if (a->inner == 1) {
+        sum[0] = TYPED(row_squares)(x, a->n);
+    } else {
+        TYPED(column_squares)(x, a, width, sum);
     }
     for (int64_t i = 0; i < width; i++) {
         bool out_of_range = sum[i] < 1e-280 || isinf(sum[i]);

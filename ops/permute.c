@@ -9,11 +9,31 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Everything is done at full rank: axes past the rank stay where they are, with size 1. */
 typedef struct order {
     int64_t rank;
-    int64_t axes[REEL_MAX_RANK];
+    int64_t axes[REEL_MAX_RANK]; /* past the rank: 0 */
 } order;
+
+enum { TOGETHER = 16 };
+
+/* The result's sizes, and the steps in x along its axes, with axes of size 1 in front up to the
+ * full rank. */
+static void full_rank(const reel_call *c, int64_t *dim, int64_t *stride)
+{
+    const order *o = c->attr;
+    int missing = REEL_MAX_RANK - (int)o->rank;
+    for (int i = 0; i < missing; i++) {
+        dim[i] = 1;
+        stride[i] = 0;
+    }
+    for (int i = 0; i < o->rank; i++) {
+        dim[missing + i] = c->y.shape.dim[i];
+        stride[missing + i] = 1;
+        for (int64_t k = o->axes[i] + 1; k < o->rank; k++) {
+            stride[missing + i] *= c->x[0].shape.dim[k];
+        }
+    }
+}
 
 #include <reel/real32.h>
 
@@ -44,11 +64,11 @@ static bool permute_shape(reel_shaping *s)
     return true;
 }
 
-/* Units are the runs along the last of the four axes. */
+/* Units are the runs along the last axis. */
 static int64_t permute_units(const reel_call *c)
 {
-    const int64_t *d = c->y.shape.dim;
-    return c->y.size ? d[0] * d[1] * d[2] : 0;
+    int rank = c->y.shape.rank;
+    return rank && c->y.size ? c->y.size / c->y.shape.dim[rank - 1] : c->y.size;
 }
 
 static reel_node *permute_gradient(reel_node *y, reel_node *dy, int i)
@@ -56,7 +76,7 @@ static reel_node *permute_gradient(reel_node *y, reel_node *dy, int i)
     (void)i;
     const order *o = reel_node_attr(y);
     order back = {.rank = o->rank};
-    for (int k = 0; k < REEL_MAX_RANK; k++) {
+    for (int k = 0; k < o->rank; k++) {
         back.axes[o->axes[k]] = k;
     }
     return reel_apply1(REEL_HERE, &reel_op_permute, dy, &back);
@@ -109,42 +129,49 @@ const reel_op reel_op_permute = {
 reel_node *reel_permute_at(const char *at, reel_node *x, int rank, const int *axes)
 {
     order o = {.rank = rank};
+    if (!axes && rank > 0) {
+        return reel_node_fail(at, x, REEL_ERR_ARGUMENT, "permute: no axes: expected %d", rank);
+    }
     for (int i = 0; i < REEL_MAX_RANK; i++) {
-        o.axes[i] = i < rank ? reel_axis_from_first(rank, axes[i]) : i;
+        o.axes[i] = i < rank ? reel_axis_from_first(rank, axes[i]) : 0;
     }
     return reel_apply1(at, &reel_op_permute, x, &o);
 }
 
 #else
 
-static void TYPED(permute_row)(const REAL *x, REAL *y, int64_t n, int64_t stride)
+/* Copies `rows` runs of n elements, `apart` and `stride` elements apart in x, dense in y. All runs
+ * together, since their elements are often neighbours in x where those of one run are not. */
+static void TYPED(permute_rows)(const REAL *x, REAL *y, int64_t rows, int64_t n, int64_t apart,
+                                int64_t stride)
 {
-    if (stride == 1) {
-        memcpy(y, x, (size_t)n * sizeof(REAL));
-        return;
-    }
     for (int64_t i = 0; i < n; i++) {
-        y[i] = x[i * stride];
+        for (int64_t k = 0; k < rows; k++) {
+            y[k * n + i] = x[i * stride + k * apart];
+        }
     }
 }
 
 static void TYPED(permute_run)(const reel_call *c)
 {
-    const order *o = c->attr;
-    const int64_t *in = c->x[0].shape.dim;
-    const int64_t *d = c->y.shape.dim;
-    const int64_t in_stride[REEL_MAX_RANK] = {in[1] * in[2] * in[3], in[2] * in[3], in[3], 1};
+    int64_t d[REEL_MAX_RANK];
     int64_t stride[REEL_MAX_RANK];
-    for (int i = 0; i < REEL_MAX_RANK; i++) {
-        stride[i] = in_stride[o->axes[i]];
-    }
+    full_rank(c, d, stride);
     const REAL *x = c->x[0].data;
     REAL *y = c->y.data;
-    for (int64_t u = c->begin; u < c->end; u++) {
+    for (int64_t u = c->begin; u < c->end;) {
         int64_t k = u % d[2];
         int64_t rest = u / d[2];
+        int64_t rows = d[2] - k < c->end - u ? d[2] - k : c->end - u;
+        rows = rows < TOGETHER ? rows : TOGETHER;
         int64_t from = rest / d[1] * stride[0] + rest % d[1] * stride[1] + k * stride[2];
-        TYPED(permute_row)(x + from, y + u * d[3], d[3], stride[3]);
+        if (stride[3] == 1) {
+            memcpy(y + u * d[3], x + from, (size_t)d[3] * sizeof(REAL));
+            u++;
+        } else {
+            TYPED(permute_rows)(x + from, y + u * d[3], rows, d[3], stride[2], stride[3]);
+            u += rows;
+        }
     }
 }
 

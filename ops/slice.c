@@ -270,20 +270,28 @@ reel_node *reel_delay_at(const char *at, reel_node *x, int axis, int64_t by)
     return reel_pad_at(at, reel_slice_at(at, x, axis, -left, n), axis, 0, -left);
 }
 
+/* The error node in all n parts. */
+static void fill(reel_node **part, int n, reel_node *error)
+{
+    for (int i = 0; part && i < n; i++) {
+        part[i] = error;
+    }
+}
+
 /** Cuts an axis (negative: from the last) into n equal parts, written to part[0..n-1]. The size
  * must be a multiple of n. On error every part is the error node. */
 void reel_split_at(const char *at, reel_node *x, int axis, int n, reel_node **part)
 {
     int64_t size = reel_node_dim(x, axis);
-    reel_node *error = NULL;
-    if (n <= 0 || size % n) {
-        error =
-            reel_node_fail(at, x, REEL_ERR_SHAPE,
-                           "split: %d parts of %lld rows: expected a divisor", n, (long long)size);
+    if (!part || n <= 0 || size % n) {
+        fill(part, n,
+             reel_node_fail(at, x, REEL_ERR_SHAPE, "split: %d parts of %lld rows: expected a %s", n,
+                            (long long)size, part ? "divisor" : "place for them"));
+        return;
     }
+    int64_t rows = size / n;
     for (int i = 0; i < n; i++) {
-        int64_t rows = size / n;
-        part[i] = error ? error : reel_slice_at(at, x, axis, i * rows, (i + 1) * rows);
+        part[i] = reel_slice_at(at, x, axis, i * rows, (i + 1) * rows);
     }
 }
 
@@ -291,13 +299,15 @@ void reel_split_at(const char *at, reel_node *x, int axis, int n, reel_node **pa
  * part is the error node. */
 void reel_unstack_at(const char *at, reel_node *x, int n, reel_node **part)
 {
-    reel_node *error = NULL;
-    if (reel_node_dim(x, 0) != n) {
-        error = reel_node_fail(at, x, REEL_ERR_SHAPE, "unstack: %d parts of %lld rows", n,
-                               (long long)reel_node_dim(x, 0));
+    int64_t size = reel_node_dim(x, 0);
+    if (!part || size != n) {
+        fill(part, n,
+             reel_node_fail(at, x, REEL_ERR_SHAPE, "unstack: %d parts of %lld rows: expected %s", n,
+                            (long long)size, part ? "as many" : "a place for them"));
+        return;
     }
     for (int i = 0; i < n; i++) {
-        part[i] = error ? error : reel_select_at(at, x, 0, i);
+        part[i] = reel_select_at(at, x, 0, i);
     }
 }
 

@@ -187,7 +187,53 @@ reel_node *reel_masked_softmax_at(const char *at, reel_node *x, reel_node *mask,
 
 #else
 
-/* The largest element of each column that the mask (NULL: none) lets through. */
+/* -inf - -inf would be NaN: with 0 as the largest element exp gives the zeros that are wanted. */
+static REAL TYPED(finite_max)(REAL most)
+{
+    return most == (REAL)-INFINITY ? 0 : most;
+}
+
+/* One dense row: the largest element that the mask (NULL: none) lets through. */
+static REAL TYPED(row_max)(const REAL *x, const REAL *mask, int64_t n)
+{
+    REAL most = (REAL)-INFINITY;
+    for (int64_t k = 0; k < n; k++) {
+        most = x[k] > most && (!mask || mask[k] != 0) ? x[k] : most;
+    }
+    return TYPED(finite_max)(most);
+}
+
+/* y = exp(x - most); returns the sum of it. */
+static double TYPED(row_exp)(const REAL *x, const REAL *mask, REAL *y, int64_t n, REAL most)
+{
+    double sum = 0;
+    for (int64_t k = 0; k < n; k++) {
+        y[k] = !mask || mask[k] != 0 ? LIBM(exp)(x[k] - most) : 0;
+        sum += (double)y[k];
+    }
+    return sum;
+}
+
+static void TYPED(softmax_row)(const REAL *x, const REAL *mask, REAL *y, int64_t n)
+{
+    double sum = TYPED(row_exp)(x, mask, y, n, TYPED(row_max)(x, mask, n));
+    REAL scale = sum == 0 ? 0 : (REAL)(1 / sum);
+    for (int64_t k = 0; k < n; k++) {
+        y[k] *= scale;
+    }
+}
+
+static void TYPED(log_softmax_row)(const REAL *x, REAL *y, int64_t n)
+{
+    REAL most = TYPED(row_max)(x, NULL, n);
+    double sum = TYPED(row_exp)(x, NULL, y, n, most);
+    REAL less = sum == 0 ? 0 : (REAL)log(sum);
+    for (int64_t k = 0; k < n; k++) {
+        y[k] = x[k] - most - less;
+    }
+}
+
+/* The same for `width` columns side by side. */
 static void TYPED(column_max)(const REAL *x, const REAL *mask, const reel_along *a, int64_t width,
                               REAL *most)
 {
@@ -202,14 +248,12 @@ static void TYPED(column_max)(const REAL *x, const REAL *mask, const reel_along 
         }
     }
     for (int64_t i = 0; i < width; i++) {
-        /* -inf - -inf would be NaN: with 0 instead exp gives the zeros that are wanted. */
-        most[i] = most[i] == (REAL)-INFINITY ? 0 : most[i];
+        most[i] = TYPED(finite_max)(most[i]);
     }
 }
 
-/* y = exp(x - most), and the sum of it. */
-static void TYPED(exponentials)(const REAL *x, const REAL *mask, REAL *y, const reel_along *a,
-                                int64_t width, const REAL *most, double *sum)
+static void TYPED(column_exp)(const REAL *x, const REAL *mask, REAL *y, const reel_along *a,
+                              int64_t width, const REAL *most, double *sum)
 {
     for (int64_t i = 0; i < width; i++) {
         sum[i] = 0;
@@ -230,7 +274,7 @@ static void TYPED(softmax_columns)(const REAL *x, const REAL *mask, REAL *y, con
     REAL scale[WIDTH];
     double sum[WIDTH];
     TYPED(column_max)(x, mask, a, width, most);
-    TYPED(exponentials)(x, mask, y, a, width, most, sum);
+    TYPED(column_exp)(x, mask, y, a, width, most, sum);
     for (int64_t i = 0; i < width; i++) {
         scale[i] = sum[i] == 0 ? 0 : (REAL)(1 / sum[i]);
     }
@@ -248,7 +292,7 @@ static void TYPED(log_softmax_columns)(const REAL *x, REAL *y, const reel_along 
     REAL less[WIDTH];
     double sum[WIDTH];
     TYPED(column_max)(x, NULL, a, width, most);
-    TYPED(exponentials)(x, NULL, y, a, width, most, sum);
+    TYPED(column_exp)(x, NULL, y, a, width, most, sum);
     for (int64_t i = 0; i < width; i++) {
         less[i] = sum[i] == 0 ? 0 : (REAL)log(sum[i]);
     }
@@ -264,12 +308,16 @@ static void TYPED(softmax_over)(const reel_call *c, const REAL *mask)
 {
     const softmax_attr *attr = c->attr;
     reel_along a = reel_along_axis(c->y.shape, (int)attr->axis);
-    const REAL *x = c->x[0].data;
-    REAL *y = c->y.data;
     reel_columns part = {.unit = c->begin};
     while (reel_columns_next(&part, &a, c->end, WIDTH)) {
-        TYPED(softmax_columns)
-        (x + part.first, mask ? mask + part.first : NULL, y + part.first, &a, part.width);
+        const REAL *x = (const REAL *)c->x[0].data + part.first;
+        const REAL *keep = mask ? mask + part.first : NULL;
+        REAL *y = (REAL *)c->y.data + part.first;
+        if (a.inner == 1) {
+            TYPED(softmax_row)(x, keep, y, a.n);
+        } else {
+            TYPED(softmax_columns)(x, keep, y, &a, part.width);
+        }
     }
 }
 
@@ -287,11 +335,15 @@ static void TYPED(log_softmax_run)(const reel_call *c)
 {
     const softmax_attr *attr = c->attr;
     reel_along a = reel_along_axis(c->y.shape, (int)attr->axis);
-    const REAL *x = c->x[0].data;
-    REAL *y = c->y.data;
     reel_columns part = {.unit = c->begin};
     while (reel_columns_next(&part, &a, c->end, WIDTH)) {
-        TYPED(log_softmax_columns)(x + part.first, y + part.first, &a, part.width);
+        const REAL *x = (const REAL *)c->x[0].data + part.first;
+        REAL *y = (REAL *)c->y.data + part.first;
+        if (a.inner == 1) {
+            TYPED(log_softmax_row)(x, y, a.n);
+        } else {
+            TYPED(log_softmax_columns)(x, y, &a, part.width);
+        }
     }
 }
 

@@ -242,6 +242,11 @@ START_TEST(parts)
     EXPECT_FAILURE(part[1], REEL_ERR_SHAPE, "2 parts of 3 rows");
     reel_unstack(REAL_LEAF(reel_dims(2), 1, 2), 3, part);
     EXPECT_FAILURE(part[2], REEL_ERR_SHAPE, "3 parts of 2 rows");
+    x = REAL_LEAF(reel_dims(2), 1, 2);
+    reel_split(x, 0, 2, NULL);
+    EXPECT_FAILURE(x, REEL_ERR_SHAPE, "a place for them");
+    x = REAL_LEAF(reel_dims(2), 1, 2);
+    EXPECT_FAILURE(reel_permute(x, 1, NULL), REEL_ERR_ARGUMENT, "no axes");
 }
 END_TEST
 
