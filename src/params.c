@@ -351,7 +351,6 @@ static bool params_copy(reel_params *to, const reel_params *from)
         }
         add_made(to, q);
         link_name(to, q);
-        q->frozen = p->frozen;
         q->fresh = false;
     }
     for (size_t i = 0; i < from->waiting.n; i++) {

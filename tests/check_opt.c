@@ -260,6 +260,13 @@ START_TEST(frozen_weights_stay)
     ck_assert_double_eq_tol(reel_opt_norm(opt), sqrt(1 + 16 + 81), 1e-14);
     ck_assert_uint_eq(reel_opt_param_count(opt, reel_params_find(ps, "a")), 1);
     ck_assert_uint_eq(reel_opt_param_count(opt, reel_params_find(ps, "b")), 0);
+    reel_param *b = reel_params_find(ps, "b");
+    const double g[4] = {1, 1, 1, 1};
+    assert_ok(reel_opt_apply_values(opt, 1, &b, (const double *[]){g}), "");
+    reel_node *node = reel_constant(tape, 1, reel_dims(2, 2));
+    assert_ok(reel_opt_apply(opt, 1, &b, &node), "");
+    assert_values(b, (double[]){0.5, 0.25, -0.5, 4});
+    ck_assert_uint_eq(reel_opt_count(opt), 1);
     reel_tape_reset(tape);
     assert_ok(reel_params_freeze(ps, "*", true), "");
     ck_assert_int_eq(reel_opt_step(opt, cubes(tape, ps), &value), REEL_ERR_ARGUMENT);
@@ -735,13 +742,14 @@ END_TEST
 
 enum { MANY = 2500 };
 
-/* Adam, written straight, with its step clipped to a norm. */
+/* Adam with L2 decay, written straight, with its step clipped to a norm. */
 static void adam_by_hand(double *w, const double *g, double *m, double *v, int t, double clip)
 {
     double step[MANY], square = 0;
     for (int i = 0; i < MANY; i++) {
-        m[i] = 0.9 * m[i] + 0.1 * g[i];
-        v[i] = 0.999 * v[i] + 0.001 * g[i] * g[i];
+        double decayed = g[i] + 0.1 * w[i];
+        m[i] = 0.9 * m[i] + 0.1 * decayed;
+        v[i] = 0.999 * v[i] + 0.001 * decayed * decayed;
         double mean = m[i] / (1 - pow(0.9, t)), variance = v[i] / (1 - pow(0.999, t));
         step[i] = 0.01 * mean / (sqrt(variance) + 1e-8);
         square += step[i] * step[i];
@@ -758,7 +766,7 @@ START_TEST(large_weights_and_clipped_steps)
     reel_params *ps = reel_params_new(REEL_F64, 4);
     reel_init spread = {.kind = REEL_INIT_NORMAL, .b = 1};
     reel_param *p = reel_params_get(ps, "w", reel_dims(50, 50), spread, 0);
-    reel_opt *opt = reel_adam(ps, .rate = 0.01, .clip_step = clip);
+    reel_opt *opt = reel_adam(ps, .rate = 0.01, .decay = 0.1, .clip_step = clip);
     static double w[MANY], m[MANY], v[MANY], g[MANY], before[MANY], after[MANY];
     memset(m, 0, sizeof m);
     memset(v, 0, sizeof v);
@@ -897,6 +905,25 @@ START_TEST(clipping_has_an_order)
     assert_ok(reel_opt_apply_values(opt, 2, p, (const double *[]){c, d}), "");
     assert_values(p[0], (double[]){-3, 4});
     assert_values(p[1], (double[]){-3, -4});
+    reel_opt_free(opt);
+    reel_params_free(ps);
+}
+END_TEST
+
+/* The norm is compared with the limit, not its square. */
+START_TEST(norms_below_the_limit_stay)
+{
+    double g[2] = {2.4, 3.2};
+    size_t size = 2;
+    double *all = g;
+    ck_assert_double_eq_tol(reel_clip_param_norm(5, g, 2), 4, 1e-15);
+    ck_assert_double_eq_tol(reel_clip_global_norm(5, 1, &all, &size), 4, 1e-15);
+    ck_assert(g[0] == 2.4 && g[1] == 3.2);
+    reel_params *ps = reel_params_new(REEL_F64, 0);
+    reel_param *p = reel_params_get(ps, "a", reel_dims(2), zeros, 0);
+    reel_opt *opt = reel_sgd(ps, .rate = 1, .clip_norm = 5, .clip_param = 5, .clip_step = 5);
+    assert_ok(reel_opt_apply_values(opt, 1, &p, (const double *[]){g}), "");
+    assert_values(p, (double[]){-2.4, -3.2});
     reel_opt_free(opt);
     reel_params_free(ps);
 }
@@ -1075,15 +1102,21 @@ START_TEST(averages_take_late_weights_and_survive_failure)
     }
     assert_ok(reel_average_update(avg), "");
     reel_param *late = reel_params_get(ps, "late", reel_dims(1), constant(5), 0);
-    assert_ok(reel_average_update(avg), "");
-    ck_assert_int_eq(reel_param_write(late, (double[]){7}, 1), REEL_OK);
-    assert_ok(reel_average_update(avg), "");
-    reel_param *later = reel_params_get(ps, "later", reel_dims(1), constant(3), 0);
+    reel__memory_fail(2, false);
+    ck_assert_int_eq(reel_average_update(avg), REEL_ERR_MEMORY);
+    reel__memory_fail(0, false);
+    reel_params_clear_error(ps);
     reel__memory_fail(2, false);
     ck_assert_int_eq(reel_average_swap(avg), REEL_ERR_MEMORY);
     reel__memory_fail(0, false);
     assert_params_error(ps, REEL_ERR_MEMORY, "reel_average_swap: out of memory");
-    assert_values(late, (double[]){7});
+    assert_ok(reel_average_swap(avg), "");
+    assert_values(late, (double[]){5});
+    assert_ok(reel_average_swap(avg), "");
+    assert_ok(reel_average_update(avg), "");
+    ck_assert_int_eq(reel_param_write(late, (double[]){7}, 1), REEL_OK);
+    assert_ok(reel_average_update(avg), "");
+    reel_param *later = reel_params_get(ps, "later", reel_dims(1), constant(3), 0);
     assert_ok(reel_average_swap(avg), "");
     assert_values(late, (double[]){6});
     assert_values(later, (double[]){3});
@@ -1161,6 +1194,7 @@ int main(void)
     tcase_add_loop_test(clips, clipping_of_values_agrees, 0, 4);
     tcase_add_loop_test(clips, clipping_by_the_optimizer_agrees, 0, 12);
     tcase_add_test(clips, clipping_has_an_order);
+    tcase_add_test(clips, norms_below_the_limit_stay);
     tcase_add_test(clips, clipping_leaves_what_is_not_finite);
     suite_add_tcase(suite, clips);
     TCase *time = tcase_create("schedules");
