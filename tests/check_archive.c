@@ -191,6 +191,8 @@ static const struct {
      "data_offsets are not two offsets, the second not below"},
     {"{\"a\":" T("F32", "[2,3]", 0, 20) "}", 20,
      "test: tensor 'a': 20 bytes by its data_offsets, expected 24 for F32 [2,3]"},
+    {"{\"a\":" T("F32", "[1]", 0, 8) "}", 8,
+     "test: tensor 'a': 8 bytes by its data_offsets, expected 4 for F32 [1]"},
     {"{\"a\":" T("F32", "[4611686018427387904,4]", 0, 0) "}", 0,
      "test: tensor 'a': F32 [4611686018427387904,4] is no possible shape"},
     {"{\"a\":" T("F32", "[0,4611686018427387904,4]", 0, 0) "}", 0, "is no possible shape"},
