@@ -122,8 +122,7 @@ static bool begin(reel__checker *c, const reel_check_args *args, reel_check_repo
     return true;
 }
 
-/* What is checked
- * ----------------------------------------------------------------------------------- */
+/* What is checked. */
 
 static void name_arguments(reel__checker *c, reel_node *y)
 {

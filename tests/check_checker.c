@@ -16,8 +16,7 @@
 
 enum { SEEDS = 5 };
 
-/* Ops under test
- * ------------------------------------------------------------------------------------ */
+/* Ops under test. */
 
 #define MAP(name, value)                                                                  \
     static void name##_map(size_t n, const double *const *x, double *y, const void *attr) \
@@ -383,8 +382,7 @@ KERNEL(share, share_diagonal_only, 1, NULL, VECTOR)
 KERNEL(tally, tally_right, 1, NULL, VECTOR)
 KERNEL(tally, tally_forwards, 1, NULL, VECTOR)
 
-/* Verdicts
- * ------------------------------------------------------------------------------------------ */
+/* Verdicts. */
 
 typedef struct broken_rule {
     const reel_op *op;
@@ -495,8 +493,7 @@ START_TEST(direction_leads_to_the_entry)
 }
 END_TEST
 
-/* Checks that cannot be carried out
- * ------------------------------------------------------------------ */
+/* Checks that cannot be carried out. */
 
 static const reel_op ruleless_op;
 static reel_node *ruleless_sample(reel_sampler *s, int k)
@@ -566,8 +563,7 @@ START_TEST(what_cannot_be_checked_is_said)
 }
 END_TEST
 
-/* Functions of weights
- * ------------------------------------------------------------------------------- */
+/* Functions of weights. */
 
 static reel_node *with_weights(reel_tape *tape, reel_node *const *x, void *context)
 {
@@ -618,8 +614,7 @@ START_TEST(weights_are_checked_and_left_alone)
 }
 END_TEST
 
-/* Cells
- * --------------------------------------------------------------------------------------------- */
+/* Cells. */
 
 static reel_node *plain_step(reel_cell *c, reel_node *x, reel_state *s)
 {
@@ -659,8 +654,7 @@ START_TEST(cells_are_checked)
 }
 END_TEST
 
-/* Kinks
- * --------------------------------------------------------------------------------------------- */
+/* Kinks. */
 
 static reel_node *relu_and_more(reel_tape *tape, reel_node *const *x, void *context)
 {
@@ -688,8 +682,7 @@ START_TEST(kinks_are_left_out_and_counted)
 }
 END_TEST
 
-/* The difference formula
- * ----------------------------------------------------------------------------- */
+/* The difference formula. */
 
 typedef struct known {
     const char *name;

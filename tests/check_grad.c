@@ -100,8 +100,7 @@ static reel_node *network(reel_tape *tape, reel_random *r, reel_node *x)
     return reel_softmax(reel_exp(reel_affine(h, U, c)), 1);
 }
 
-/* Closed forms
- * -------------------------------------------------------------------------------------- */
+/* Closed forms. */
 
 START_TEST(products_and_chains)
 {
@@ -175,8 +174,7 @@ START_TEST(broadcast_arguments_get_sums)
 }
 END_TEST
 
-/* Higher orders
- * ------------------------------------------------------------------------------------- */
+/* Higher orders. */
 
 START_TEST(derivatives_of_any_order)
 {
@@ -240,8 +238,7 @@ START_TEST(hessian_vector_products_agree)
 }
 END_TEST
 
-/* Products with the Jacobian
- * -------------------------------------------------------------------------- */
+/* Products with the Jacobian. */
 
 START_TEST(vjp_is_linear_and_jvp_its_transpose)
 {
@@ -301,8 +298,7 @@ START_TEST(several_results_and_arguments)
 }
 END_TEST
 
-/* What x and y may be
- * ---------------------------------------------------------------------------------- */
+/* What x and y may be. */
 
 START_TEST(unrelated_arguments_get_zeros)
 {
@@ -390,8 +386,7 @@ START_TEST(single_precision_gradients)
 }
 END_TEST
 
-/* Rules
- * --------------------------------------------------------------------------------------------- */
+/* Rules. */
 
 static int called[2];
 
@@ -513,9 +508,7 @@ START_TEST(gradient_nodes_know_their_origin)
 }
 END_TEST
 
-/* Costs
- * -----------------------------------------------------------------------------------------------
- */
+/* Costs. */
 
 typedef struct cost {
     double nodes, peak, evaluated;

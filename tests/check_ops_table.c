@@ -95,14 +95,13 @@ static double *values_of(trial *t, reel_node *x)
     return v;
 }
 
-/* The table
- * ----------------------------------------------------------------------------------------- */
+/* The table. */
 
-START_TEST(table_is_sorted_and_searchable)
+static void table_is_sorted_and_searchable(int i)
 {
-    const reel_op *op = op_at(_i);
+    const reel_op *op = op_at(i);
     ck_assert_ptr_eq(reel_op_find(op->name), op);
-    ck_assert_msg(_i == 0 || strcmp(op_at(_i - 1)->name, op->name) < 0, "%s is out of order",
+    ck_assert_msg(i == 0 || strcmp(op_at(i - 1)->name, op->name) < 0, "%s is out of order",
                   op->name);
     for (const char *c = op->name; *c; c++) {
         ck_assert_msg(islower((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '_', "%s",
@@ -117,10 +116,8 @@ START_TEST(table_is_sorted_and_searchable)
     ck_assert_ptr_null(reel_op_find("no such op"));
     ck_assert_ptr_null(reel_op_find(NULL));
 }
-END_TEST
 
-/* Values
- * -------------------------------------------------------------------------------------------- */
+/* Values. */
 
 static void value_is_finite(trial *t)
 {
@@ -133,12 +130,6 @@ static void value_is_finite(trial *t)
     }
     free(v);
 }
-
-START_TEST(values_are_finite)
-{
-    for_both_types(op_at(_i), value_is_finite);
-}
-END_TEST
 
 /* Both types compute from the same inputs, which f32 holds exactly. */
 static void single_agrees(trial *t)
@@ -161,12 +152,6 @@ static void single_agrees(trial *t)
     end(&s);
 }
 
-START_TEST(single_precision_agrees)
-{
-    for_samples(op_at(_i), REEL_F64, single_agrees);
-}
-END_TEST
-
 static void threads_agree(trial *t)
 {
     trial s;
@@ -178,14 +163,7 @@ static void threads_agree(trial *t)
     end(&s);
 }
 
-START_TEST(threads_do_not_matter)
-{
-    for_both_types(op_at(_i), threads_agree);
-}
-END_TEST
-
-/* Kernels, called without an executor
- * --------------------------------------------------------------- */
+/* Kernels, called without an executor. */
 
 enum { GUARD = 64 /* bytes on either side of an output that no kernel may touch */ };
 
@@ -281,12 +259,6 @@ static void output_is_overwritten(trial *t)
     free(nan);
 }
 
-START_TEST(outputs_are_overwritten)
-{
-    for_both_types(op_at(_i), output_is_overwritten);
-}
-END_TEST
-
 /* The op whose kernel the stand-ins below call in pieces. */
 static const reel_op *whole;
 static uint32_t dice;
@@ -361,12 +333,6 @@ static void split_composes(trial *t)
     free(at_once);
 }
 
-START_TEST(splits_compose)
-{
-    for_both_types(op_at(_i), split_composes);
-}
-END_TEST
-
 static double element(const bench *b, const unsigned char *block, int64_t i)
 {
     return b->call.y.dtype == REEL_F32 ? (double)((const float *)(const void *)(block + GUARD))[i]
@@ -401,14 +367,6 @@ static void accumulates(trial *t)
     free(sum);
 }
 
-START_TEST(accumulation_adds)
-{
-    if (op_at(_i)->flags & REEL_OP_ACCUMULATES) {
-        for_both_types(op_at(_i), accumulates);
-    }
-}
-END_TEST
-
 static void in_place_equals(trial *t)
 {
     bench b;
@@ -434,16 +392,7 @@ static void in_place_equals(trial *t)
     free(apart);
 }
 
-START_TEST(in_place_equals_out_of_place)
-{
-    if (op_at(_i)->flags & REEL_OP_ELEMENTWISE) {
-        for_both_types(op_at(_i), in_place_equals);
-    }
-}
-END_TEST
-
-/* Derivatives
- * --------------------------------------------------------------------------------------- */
+/* Derivatives. */
 
 static int real_leaves(const trial *t)
 {
@@ -467,19 +416,6 @@ static void no_rule_is_an_error(trial *t)
     ck_assert_msg(strstr(reel_tape_message(t->tape), t->op->name) != NULL, "%s",
                   reel_tape_message(t->tape));
 }
-
-START_TEST(derivatives_to_order_2)
-{
-    const reel_op *op = op_at(_i);
-    reel_check_report r;
-    if (!op->gradient) {
-        for_samples(op, REEL_F64, no_rule_is_an_error);
-        return;
-    }
-    ck_assert_msg(reel_check_op(&r, op, .order = 2, .seed = SEED), "%s", r.message);
-    ck_assert_msg(r.kinks <= r.compared, "too many kinks to call this tested: %s", r.message);
-}
-END_TEST
 
 /* <w, y> on the line x + t v, for the numeric side of forward mode. */
 typedef struct line {
@@ -579,14 +515,7 @@ static void forward_mode_agrees(trial *t)
     }
 }
 
-START_TEST(forward_mode)
-{
-    for_samples(op_at(_i), REEL_F64, forward_mode_agrees);
-}
-END_TEST
-
-/* The rest
- * ------------------------------------------------------------------------------------------ */
+/* The rest. */
 
 static void label_is_valid(trial *t)
 {
@@ -614,15 +543,8 @@ static void label_is_valid(trial *t)
     }
 }
 
-START_TEST(labels_are_valid)
+static void errors_propagate(const reel_op *op)
 {
-    for_samples(op_at(_i), REEL_F64, label_is_valid);
-}
-END_TEST
-
-START_TEST(errors_propagate)
-{
-    const reel_op *op = op_at(_i);
     for (int k = 0; k < 3; k++) {
         reel_tape *tape = tape_of(REEL_F64, 1);
         reel_node *error = reel_tape_fail(tape, "x.c:1", REEL_ERR_VALUE, "first");
@@ -646,25 +568,73 @@ START_TEST(errors_propagate)
         reel_tape_free(tape);
     }
 }
+
+static void derivatives_to_order_2(const reel_op *op)
+{
+    reel_check_report r;
+    if (!op->gradient) {
+        for_samples(op, REEL_F64, no_rule_is_an_error);
+        return;
+    }
+    ck_assert_msg(reel_check_op(&r, op, .order = 2, .seed = SEED), "%s", r.message);
+    ck_assert_msg(r.kinks <= r.compared, "too many kinks to call this tested: %s", r.message);
+}
+
+/* One test per op and kind. */
+
+START_TEST(descriptor)
+{
+    table_is_sorted_and_searchable(_i);
+    for_samples(op_at(_i), REEL_F64, label_is_valid);
+    errors_propagate(op_at(_i));
+}
+END_TEST
+
+START_TEST(values)
+{
+    for_both_types(op_at(_i), value_is_finite);
+    for_samples(op_at(_i), REEL_F64, single_agrees);
+    for_both_types(op_at(_i), threads_agree);
+}
+END_TEST
+
+START_TEST(kernels)
+{
+    const reel_op *op = op_at(_i);
+    for_both_types(op, output_is_overwritten);
+    for_both_types(op, split_composes);
+    if (op->flags & REEL_OP_ACCUMULATES) {
+        for_both_types(op, accumulates);
+    }
+    if (op->flags & REEL_OP_ELEMENTWISE) {
+        for_both_types(op, in_place_equals);
+    }
+}
+END_TEST
+
+START_TEST(derivatives)
+{
+    derivatives_to_order_2(op_at(_i));
+    for_samples(op_at(_i), REEL_F64, forward_mode_agrees);
+}
 END_TEST
 
 static int count_samples(int ops)
 {
     int samples = 0;
+    reel_tape *tape = tape_of(REEL_F64, 1);
     for (int i = 0; i < ops; i++) {
-        for (int k = 0; op_at(i)->sample; k++, samples++) {
-            reel_tape *tape = tape_of(REEL_F64, 1);
+        bool there = op_at(i)->sample != NULL;
+        for (int k = 0; there; k++, samples += there) {
             reel_sampler s;
+            reel_tape_reset(tape);
             reel__sampler_init(&s, SEED, 0);
             reel__sampler_begin(&s, tape);
-            bool there = op_at(i)->sample(&s, k) != NULL;
+            there = op_at(i)->sample(&s, k) != NULL;
             reel__sampler_free(&s);
-            reel_tape_free(tape);
-            if (!there) {
-                break;
-            }
         }
     }
+    reel_tape_free(tape);
     return samples;
 }
 
@@ -679,18 +649,10 @@ int main(void)
     Suite *suite = suite_create("ops");
     TCase *each = tcase_create("each op");
     tcase_set_timeout(each, 600);
-    tcase_add_loop_test(each, table_is_sorted_and_searchable, 0, ops);
-    tcase_add_loop_test(each, values_are_finite, 0, ops);
-    tcase_add_loop_test(each, single_precision_agrees, 0, ops);
-    tcase_add_loop_test(each, threads_do_not_matter, 0, ops);
-    tcase_add_loop_test(each, outputs_are_overwritten, 0, ops);
-    tcase_add_loop_test(each, splits_compose, 0, ops);
-    tcase_add_loop_test(each, accumulation_adds, 0, ops);
-    tcase_add_loop_test(each, in_place_equals_out_of_place, 0, ops);
-    tcase_add_loop_test(each, derivatives_to_order_2, 0, ops);
-    tcase_add_loop_test(each, forward_mode, 0, ops);
-    tcase_add_loop_test(each, labels_are_valid, 0, ops);
-    tcase_add_loop_test(each, errors_propagate, 0, ops);
+    tcase_add_loop_test(each, descriptor, 0, ops);
+    tcase_add_loop_test(each, values, 0, ops);
+    tcase_add_loop_test(each, kernels, 0, ops);
+    tcase_add_loop_test(each, derivatives, 0, ops);
     suite_add_tcase(suite, each);
     return suite_run(suite);
 }
