@@ -206,6 +206,8 @@ static reel_node *activation(int k, reel_node *x)
         return reel_leaky_relu(x, 0.01);
     case 13:
         return reel_elu(x, 1);
+    case 17:
+        return reel_celu(x, 1.5);
     default:
         break;
     }
@@ -234,7 +236,8 @@ START_TEST(activations)
     static const char *const name[] = {
         "erf",        "expm1",       "gelu",     "gelu_tanh", "hard_sigmoid", "hard_tanh",
         "mish",       "log_sigmoid", "relu",     "selu",      "sigmoid",      "silu",
-        "leaky_relu", "elu",         "softplus", "softsign",  "tanh"};
+        "leaky_relu", "elu",         "softplus", "softsign",  "tanh",
+        "celu"};
     reel_node *x = leaf(name[_i], "x");
     if (strcmp(name[_i], "hard_sigmoid") == 0) {
         /* PyTorch's derivative of it takes 1/6 from f32. */
@@ -485,7 +488,7 @@ int main(void)
     TCase *function = add_case(suite, "golden functions", open_activations, close_golden);
     tcase_add_test(function, functions_along_an_axis);
     tcase_add_test(function, normalised_layers);
-    tcase_add_loop_test(function, activations, 0, 17);
+    tcase_add_loop_test(function, activations, 0, 18);
     TCase *hand = add_case(suite, "losses by hand", open_tape, close_tape);
     tcase_add_test(hand, cross_entropy_by_position);
     tcase_add_test(hand, cross_entropy_of_infinities);
