@@ -25,10 +25,12 @@ reel_status reel__picture_fail(const reel__picture *p, reel_status status, const
 
 static reel_status no_memory(const reel__picture *p)
 {
-    return reel__picture_fail(p, REEL_ERR_MEMORY, "out of memory for a drawing of %zu nodes", p->nodes.n);
+    return reel__picture_fail(p, REEL_ERR_MEMORY, "out of memory for a drawing of %zu nodes",
+                              p->nodes.n);
 }
 
-/* Roots ------------------------------------------------------------------------------------------- */
+/* Roots -------------------------------------------------------------------------------------------
+ */
 
 static size_t root_count(const reel_draw_args *args)
 {
@@ -111,7 +113,8 @@ static void mark_roots(reel__picture *p)
     }
 }
 
-/* Targets ----------------------------------------------------------------------------------------- */
+/* Targets -----------------------------------------------------------------------------------------
+ */
 
 static bool put_stream(void *stream, const char *text, size_t n)
 {
@@ -212,10 +215,10 @@ reel_status reel_draw_with(const reel_draw_args *args)
     }
     const char *format = args->path ? format_of(args->path) : "dot";
     if (!format) {
-        return reel__picture_fail(
-            &p, REEL_ERR_ARGUMENT,
-            "%.400s: unknown kind of file: expected a name that ends in .dot, .gv, .svg, .png or .pdf",
-            args->path);
+        return reel__picture_fail(&p, REEL_ERR_ARGUMENT,
+                                  "%.400s: unknown kind of file: expected a name that ends in "
+                                  ".dot, .gv, .svg, .png or .pdf",
+                                  args->path);
     }
     if (!admit(&p)) {
         return p.tape->status;

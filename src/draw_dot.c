@@ -1,24 +1,25 @@
-/* Job: write a picture as DOT text: figures in clusters, edges, and what keeps time going from left to right.
- * Invariant: the text depends on the picture alone, names are counted from its first node, and nothing in
- * it was named by a user without passing through the escapes of label.h.
- * Must not know: how the picture was made.
+/* Job: write a picture as DOT text: figures in clusters, edges, and what keeps time going from left
+ * to right. Invariant: the text depends on the picture alone, names are counted from its first
+ * node, and nothing in it was named by a user without passing through the escapes of label.h. Must
+ * not know: how the picture was made.
  *
- * Layout. A weight that is used in several places stands apart and is named where it is used: lines from it to
- * every step would cover the picture. With every node shown, data flow from left to right, so that time does too; gradients flow back,
- * from right to left, in a block of their own. Collapsed, modules stack from bottom to top and the steps of
- * a module stand side by side; gradients flow down again, at the right of what they are gradients of. */
+ * Layout. A weight that is used in several places stands apart and is named where it is used: lines
+ * from it to every step would cover the picture. With every node shown, data flow from left to
+ * right, so that time does too; gradients flow back, from right to left, in a block of their own.
+ * Collapsed, modules stack from bottom to top and the steps of a module stand side by side;
+ * gradients flow down again, at the right of what they are gradients of. */
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "memory.h"
 #include "picture.h"
 
-enum { TITLE_LIMIT = 200, DEEPEST_INDENT = 16 };
+enum { TITLE_LIMIT = 200, DEEPEST_INDENT = 16, SMALL = 400 };
 
-#define FORWARD_LINE "#0072B2"
+#define FORWARD_LINE  "#0072B2"
 #define BACKWARD_LINE "#D55E00"
-#define SECOND_LINE "#AA4499"
-#define QUIET_LINE "#999999"
+#define SECOND_LINE   "#AA4499"
+#define QUIET_LINE    "#999999"
 
 typedef struct writer {
     const reel__picture *p;
@@ -28,7 +29,8 @@ typedef struct writer {
     bool collapsed;
 } writer;
 
-/* Names ------------------------------------------------------------------------------------------- */
+/* Names -------------------------------------------------------------------------------------------
+ */
 
 static bool is_single(const reel__figure *f)
 {
@@ -52,7 +54,8 @@ static void indent(const writer *w, uint32_t depth)
     }
 }
 
-/* Figures ----------------------------------------------------------------------------------------- */
+/* Figures -----------------------------------------------------------------------------------------
+ */
 
 static const char *line_of(uint8_t order)
 {
@@ -74,14 +77,18 @@ static void write_look(const writer *w, const reel__figure *f)
     if (f->kind == REEL__FIGURE_WEIGHT) {
         reel__text_add(w->out, ", style=\"filled\", fillcolor=\"#FFF3C4\", color=\"#B8860B\"");
     } else if (!several && s->n == 0) {
-        reel__text_format(w->out, ", style=\"rounded,filled%s\", fillcolor=\"#F4F4F4\", color=\"#BBBBBB\"", dashed);
+        reel__text_format(w->out,
+                          ", style=\"rounded,filled%s\", fillcolor=\"#F4F4F4\", color=\"#BBBBBB\"",
+                          dashed);
     } else if (!several && s->op->flags & REEL_OP_VIEW) {
         reel__text_format(w->out,
-                          ", style=\"rounded,filled%s\", fillcolor=\"white\", color=\"%s\", fontcolor=\"#444444\"",
+                          ", style=\"rounded,filled%s\", fillcolor=\"white\", color=\"%s\", "
+                          "fontcolor=\"#444444\"",
                           dashed, f->order ? line_of(f->order) : QUIET_LINE);
     } else if (f->order || several || s->op->flags & REEL_OP_MATMUL) {
-        reel__text_format(w->out, ", style=\"rounded,filled%s\", fillcolor=\"%s\", color=\"%s\"", dashed,
-                          fill_of(f->order, several || s->op->flags & REEL_OP_MATMUL), line_of(f->order));
+        reel__text_format(w->out, ", style=\"rounded,filled%s\", fillcolor=\"%s\", color=\"%s\"",
+                          dashed, fill_of(f->order, several || s->op->flags & REEL_OP_MATMUL),
+                          line_of(f->order));
     }
     reel__text_add(w->out, f->root ? ", penwidth=2.5" : "");
 }
@@ -110,7 +117,8 @@ static void write_figure(const writer *w, uint32_t figure, uint32_t depth)
     reel__text_add(w->out, "\"]\n");
 }
 
-/* Clusters ---------------------------------------------------------------------------------------- */
+/* Clusters ----------------------------------------------------------------------------------------
+ */
 
 static void write_cluster_label(const writer *w, const reel__place *q)
 {
@@ -120,7 +128,7 @@ static void write_cluster_label(const writer *w, const reel__place *q)
         reel__text_add(w->out, "<b>backward</b>");
     } else if (q->name) {
         reel__text_add(w->out, "<b>");
-        reel__text_html(w->out, *q->name ? q->name : " ", TITLE_LIMIT);
+        reel__text_html(w->out, *q->name ? q->name : "(no name)", TITLE_LIMIT);
         reel__text_add(w->out, "</b>");
     } else {
         reel__text_format(w->out, "t=%" PRId64, q->t);
@@ -195,7 +203,8 @@ static void write_weights(const writer *w)
     reel__text_add(w->out, open ? "    }\n" : "");
 }
 
-/* Edges ------------------------------------------------------------------------------------------- */
+/* Edges -------------------------------------------------------------------------------------------
+ */
 
 /* Where one end of an edge stands to the other. */
 typedef struct course {
@@ -272,13 +281,14 @@ static void write_edge(const writer *w, uint64_t edge)
     reel__text_add(w->out, "]\n");
 }
 
-/* Order in time ----------------------------------------------------------------------------------- */
+/* Order in time -----------------------------------------------------------------------------------
+ */
 
 typedef struct ordered {
     uint32_t group; /* what it is in order within */
     int block;
     int64_t t;
-    uint32_t self;  /* the place or figure */
+    uint32_t self; /* the place or figure */
 } ordered;
 
 static int compare_ordered(const void *a, const void *b)
@@ -321,7 +331,8 @@ static void order_clusters(const writer *w, ordered *list)
         const reel__place *a = &p->place[list[i - 1].self], *b = &p->place[list[i].self];
         bool mirrored = a->order % 2;
         if (a->parent == b->parent && !(a->linked && reel__next_step(a, b))) {
-            write_invisible(w, mirrored ? a->lowest : a->highest, mirrored ? b->highest : b->lowest);
+            write_invisible(w, mirrored ? a->lowest : a->highest,
+                            mirrored ? b->highest : b->lowest);
         }
     }
 }
@@ -410,7 +421,8 @@ static void write_foot(const writer *w, bool *used)
     }
     reel__text_add(w->out, "    { rank=min;");
     for (uint32_t f = 0; f < p->figures; f++) {
-        if (p->figure[f].root && p->figure[f].order % 2 && p->figure[f].kind != REEL__FIGURE_MODULE && !used[f]) {
+        if (p->figure[f].root && p->figure[f].order % 2 &&
+            p->figure[f].kind != REEL__FIGURE_MODULE && !used[f]) {
             reel__text_add(w->out, " ");
             write_name(w, f);
             reel__text_add(w->out, ";");
@@ -431,7 +443,8 @@ static void write_rows(const writer *w, ordered *list)
     }
 }
 
-/* All --------------------------------------------------------------------------------------------- */
+/* All ---------------------------------------------------------------------------------------------
+ */
 
 static void write_head(const writer *w)
 {
@@ -440,15 +453,19 @@ static void write_head(const writer *w)
     reel__text_add(out, w->collapsed ? "rankdir=BT, newrank=true, nodesep=0.3, ranksep=0.35"
                                      : "rankdir=LR, nodesep=0.15, ranksep=0.3");
     reel__text_add(out, ", fontname=\"Helvetica,DejaVu Sans,sans-serif\", fontsize=11");
+    /* dot looks for the best layout of large pictures for longer than anybody waits. */
+    reel__text_add(out, w->p->figures > SMALL ? ", nslimit=0.5, mclimit=0.2" : "");
     if (w->p->args->title && *w->p->args->title) {
         reel__text_add(out, ", labelloc=t, label=<<font point-size=\"18\">");
         reel__text_html(out, w->p->args->title, TITLE_LIMIT);
         reel__text_add(out, "</font>>");
     }
-    reel__text_format(out, "]\n    node [shape=box, style=\"rounded,filled\", fillcolor=\"%s\", color=\"%s\",",
-                      fill_of(0, false), FORWARD_LINE);
-    reel__text_add(out, " fontname=\"Helvetica,DejaVu Sans,sans-serif\", fontsize=12, height=0.3, width=0.3,"
-                        " margin=\"0.08,0.04\"]\n    edge [arrowsize=0.6]\n");
+    reel__text_format(
+        out, "]\n    node [shape=box, style=\"rounded,filled\", fillcolor=\"%s\", color=\"%s\",",
+        fill_of(0, false), FORWARD_LINE);
+    reel__text_add(
+        out, " fontname=\"Helvetica,DejaVu Sans,sans-serif\", fontsize=12, height=0.3, width=0.3,"
+             " margin=\"0.08,0.04\"]\n    edge [arrowsize=0.6]\n");
 }
 
 bool reel__picture_write(const reel__picture *p, reel__text *out)
@@ -461,7 +478,8 @@ bool reel__picture_write(const reel__picture *p, reel__text *out)
         reel__free(used);
         return false;
     }
-    writer w = {.p = p, .out = out, .base = p->nodes.v[0], .collapsed = p->args->collapse != REEL_DRAW_ALL};
+    writer w = {
+        .p = p, .out = out, .base = p->nodes.v[0], .collapsed = p->args->collapse != REEL_DRAW_ALL};
     write_head(&w);
     if (w.collapsed) {
         for (uint32_t f = 0; f < p->figures; f++) {

@@ -1,7 +1,6 @@
 /* Job: group the nodes to be drawn into figures, and find the edges between figures.
- * Invariant: every node is in one figure (or hidden), so whatever can be reached from a node in the graph
- * can be reached from its figure in the picture.
- * Must not know: how figures look. */
+ * Invariant: every node is in one figure (or hidden), so whatever can be reached from a node in the
+ * graph can be reached from its figure in the picture. Must not know: how figures look. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +10,11 @@
 typedef struct grouping {
     reel__picture *picture;
     reel__places *places;
-    uint32_t *place;       /* per node */
-    uint32_t *box;         /* per place: the figure of its nodes + 1 */
-    size_t boxes;          /* entries of box */
-    reel__map alike;       /* what nodes outside modules do -> figure + 1 */
-    uint64_t *users;       /* per node: which modules use the weight */
+    uint32_t *place; /* per node */
+    uint32_t *box;   /* per place: the figure of its nodes + 1 */
+    size_t boxes;    /* entries of box */
+    reel__map alike; /* what nodes outside modules do -> figure + 1 */
+    uint64_t *users; /* per node: which modules use the weight */
 } grouping;
 
 static bool is_weight(const reel__slot *s)
@@ -28,7 +27,8 @@ static bool collapsed(const reel__picture *p)
     return p->args->collapse != REEL_DRAW_ALL;
 }
 
-/* Orders ------------------------------------------------------------------------------------------ */
+/* Orders ------------------------------------------------------------------------------------------
+ */
 
 static uint8_t order_of(const reel__slot *s)
 {
@@ -65,7 +65,8 @@ static void find_orders(reel__picture *p)
     }
 }
 
-/* Figures ----------------------------------------------------------------------------------------- */
+/* Figures -----------------------------------------------------------------------------------------
+ */
 
 static uint32_t new_figure(reel__picture *p, reel__figure_kind kind, uint32_t node, uint32_t place)
 {
@@ -96,12 +97,13 @@ static void join(reel__picture *p, uint32_t figure, uint32_t node)
     p->figure[figure].count++;
 }
 
-/* What nodes must have in common to be drawn as one outside modules. Numbers in names do not count: x0,
- * x1, ... are alike. */
+/* What nodes must have in common to be drawn as one outside modules. Numbers in names do not count:
+ * x0, x1, ... are alike. */
 static uint64_t likeness(const reel__picture *p, uint32_t node)
 {
     const reel__slot *s = reel__drawn(p, node);
-    uint64_t h = reel__mix((uintptr_t)s->op, (uint64_t)s->dtype << 16 | (uint64_t)s->rank << 8 | p->order[node]);
+    uint64_t h = reel__mix((uintptr_t)s->op,
+                           (uint64_t)s->dtype << 16 | (uint64_t)s->rank << 8 | p->order[node]);
     for (int i = 0; i < s->rank; i++) {
         h = reel__mix(h, (uint64_t)s->dim[i]);
     }
@@ -180,10 +182,12 @@ static bool is_loose(const grouping *g, uint32_t node)
 {
     const reel__picture *p = g->picture;
     const reel__slot *s = reel__drawn(p, node);
-    return collapsed(p) && s->n == 0 && !(s->op->flags & REEL_OP_LEAF) && outside(&p->place[g->place[node]]);
+    return collapsed(p) && s->n == 0 && !(s->op->flags & REEL_OP_LEAF) &&
+           outside(&p->place[g->place[node]]);
 }
 
-/* The module figure that all users of each loose node are in or are gradients of, + 1; the first of them. */
+/* The module figure that all users of each loose node are in or are gradients of, + 1; the first of
+ * them. */
 static void find_loose_users(const grouping *g, uint32_t *user)
 {
     const reel__picture *p = g->picture;
@@ -247,10 +251,11 @@ static bool make_figures(grouping *g)
     return !collapsed(p) || place_loose(g);
 }
 
-/* Weights ----------------------------------------------------------------------------------------- */
+/* Weights -----------------------------------------------------------------------------------------
+ */
 
-/* For each weight, the modules that use it, as a hash; and in p->after, for now, that module + 1 when it is
- * one. Uses by gradients count only if there are no others. */
+/* For each weight, the modules that use it, as a hash; and in p->after, for now, that module + 1
+ * when it is one. Uses by gradients count only if there are no others. */
 static void find_users(grouping *g)
 {
     reel__picture *p = g->picture;
@@ -337,7 +342,8 @@ static void place_weights(reel__picture *p)
     }
 }
 
-/* Edges ------------------------------------------------------------------------------------------- */
+/* Edges -------------------------------------------------------------------------------------------
+ */
 
 static int compare_edges(const void *a, const void *b)
 {
@@ -357,7 +363,8 @@ static void remove_repeated(reel__picture *p)
     p->edges = kept;
 }
 
-/* A figure's edge to itself is shown only where it leads from one step to another: the recurrence. */
+/* A figure's edge to itself is shown only where it leads from one step to another: the recurrence.
+ */
 static bool shown(const grouping *g, uint32_t from_node, uint32_t to_node)
 {
     const reel__picture *p = g->picture;
@@ -395,7 +402,8 @@ static bool find_edges(grouping *g)
     return true;
 }
 
-/* Places ------------------------------------------------------------------------------------------ */
+/* Places ------------------------------------------------------------------------------------------
+ */
 
 static void append_figure(reel__picture *p, uint32_t f)
 {
@@ -436,8 +444,8 @@ static void hang(reel__picture *p, uint32_t child)
     up->last_child = child;
 }
 
-/* Notes where an edge leads from a step to the next one beside it, so that nothing else need keep them in
- * order. */
+/* Notes where an edge leads from a step to the next one beside it, so that nothing else need keep
+ * them in order. */
 static void link_steps(reel__picture *p, uint32_t from, uint32_t to)
 {
     uint32_t a = p->figure[from].place, b = p->figure[to].place;
@@ -487,7 +495,8 @@ static void furnish_places(reel__picture *p)
     }
 }
 
-/* All --------------------------------------------------------------------------------------------- */
+/* All ---------------------------------------------------------------------------------------------
+ */
 
 static bool fill(grouping *g)
 {

@@ -9,15 +9,28 @@
 
 enum { NAME_LIMIT = 48, TITLE_LIMIT = 200, LISTED = 8 };
 
-/* How papers write what ops do. An op's own label is used where it has one, and may begin with its name. */
+/* How papers write what ops do. An op's own label is used where it has one, and may begin with its
+ * name. */
 static const struct {
     const char *name, *symbol;
 } symbols[] = {
-    {"add", "+"},         {"sub", "\xe2\x88\x92"},      {"mul", "\xe2\x8a\x99"}, {"div", "\xc3\xb7"},
-    {"neg", "\xe2\x88\x92"}, {"sigmoid", "\xcf\x83"},   {"matmul", "\xc3\x97"},  {"sum", "\xce\xa3"},
-    {"sum_of", "\xce\xa3"},  {"sum_to", "\xce\xa3"},    {"prod", "\xce\xa0"},    {"sqrt", "\xe2\x88\x9a"},
-    {"square", "x\xc2\xb2"}, {"reciprocal", "1/x"},     {"one_minus", "1\xe2\x88\x92x"},
-    {"abs", "|x|"},          {"exp2", "2\xcb\xa3"},
+    {"add", "+"},
+    {"sub", "\xe2\x88\x92"},
+    {"mul", "\xe2\x8a\x99"},
+    {"div", "\xc3\xb7"},
+    {"neg", "\xe2\x88\x92"},
+    {"sigmoid", "\xcf\x83"},
+    {"matmul", "\xc3\x97"},
+    {"sum", "\xce\xa3"},
+    {"sum_of", "\xce\xa3"},
+    {"sum_to", "\xce\xa3"},
+    {"prod", "\xce\xa0"},
+    {"sqrt", "\xe2\x88\x9a"},
+    {"square", "x\xc2\xb2"},
+    {"reciprocal", "1/x"},
+    {"one_minus", "1\xe2\x88\x92x"},
+    {"abs", "|x|"},
+    {"exp2", "2\xcb\xa3"},
 };
 
 static void write_op(const reel__slot *s, reel__text *out)
@@ -50,13 +63,15 @@ static void write_small(reel__text *out, const char *before, const char *text)
     reel__text_add(out, "</font>");
 }
 
-static void write_shape(const reel__picture *p, const reel__slot *s, const char *before, reel__text *out)
+static void write_shape(const reel__picture *p, const reel__slot *s, const char *before,
+                        reel__text *out)
 {
     if (p->args->no_shapes) {
         return;
     }
     char shape[128];
-    write_small(out, before, s->rank ? reel__shape_text(shape, sizeof shape, reel__shape(s)) : "scalar");
+    write_small(out, before,
+                s->rank ? reel__shape_text(shape, sizeof shape, reel__shape(s)) : "scalar");
 }
 
 static void write_value(const reel__slot *s, reel__text *out)
@@ -143,7 +158,8 @@ void reel__place_label(const reel__picture *p, uint32_t place, reel__text *out)
         }
     }
     for (int i = n; i-- > 0;) {
-        reel__text_html(out, p->place[path[i]].name, NAME_LIMIT);
+        const char *name = p->place[path[i]].name;
+        reel__text_html(out, *name ? name : "(no name)", NAME_LIMIT);
         reel__text_add(out, i ? "/" : "");
     }
 }
@@ -172,7 +188,8 @@ static void write_module(const reel__picture *p, const reel__figure *f, reel__te
 
 static void write_alike(const reel__picture *p, const reel__figure *f, reel__text *out)
 {
-    const reel__slot *first = reel__slot_at(p->tape, f->first), *last = reel__slot_at(p->tape, f->last);
+    const reel__slot *first = reel__slot_at(p->tape, f->first),
+                     *last = reel__slot_at(p->tape, f->last);
     if (f->count == 1) {
         write_node(p, first, out);
         return;

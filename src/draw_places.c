@@ -97,7 +97,9 @@ static uint32_t add_place(reel__places *w, const wanted *k, uint32_t module, uin
         .order = k->order,
         .pass = k->pass,
         .timed = up->timed || step,
-        .column = up->timed ? up->column : step ? k->t : 0,
+        .column = up->timed ? up->column
+                  : step    ? k->t
+                            : 0,
     };
     return self;
 }

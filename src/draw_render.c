@@ -2,8 +2,8 @@
  * Invariant: no shell is involved, and the target is replaced only by what a successful run gave.
  * Must not know: what is in the picture.
  *
- * The three streams of the program are unnamed temporary files, not pipes: nothing can block, however much it
- * reads or complains, and no signal need be handled. */
+ * The three streams of the program are unnamed temporary files, not pipes: nothing can block,
+ * however much it reads or complains, and no signal need be handled. */
 #if !defined(_POSIX_C_SOURCE) && !defined(_GNU_SOURCE)
 #define _POSIX_C_SOURCE 200809L
 #endif
@@ -106,8 +106,8 @@ static reel_status judge(const run *r, int how)
     read_complaint(r->err, complaint, sizeof complaint);
     const char *word = WIFSIGNALED(how) ? "was ended by signal" : "failed with exit status";
     int number = WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how);
-    return reel__picture_fail(r->picture, REEL_ERR_PROGRAM, "the program 'dot' %s %d%s%s", word, number,
-                              *complaint ? ": " : "", complaint);
+    return reel__picture_fail(r->picture, REEL_ERR_PROGRAM, "the program 'dot' %s %d%s%s", word,
+                              number, *complaint ? ": " : "", complaint);
 }
 
 static reel_status run_dot(const run *r, const char *format)
@@ -115,9 +115,10 @@ static reel_status run_dot(const run *r, const char *format)
     pid_t child;
     int why = spawn(r, format, &child);
     if (why == ENOENT) {
-        return reel__picture_fail(r->picture, REEL_ERR_PROGRAM,
-                                  "the program 'dot' is not in PATH: install Graphviz, or draw to a .dot "
-                                  "file, which needs no program");
+        return reel__picture_fail(
+            r->picture, REEL_ERR_PROGRAM,
+            "the program 'dot' is not in PATH: install Graphviz, or draw to a .dot "
+            "file, which needs no program");
     }
     if (why) {
         return fail_errno(r, REEL_ERR_PROGRAM, "cannot run the program 'dot'", why);
@@ -125,7 +126,8 @@ static reel_status run_dot(const run *r, const char *format)
     int how = 0;
     while (waitpid(child, &how, 0) == -1) {
         if (errno != EINTR) {
-            return fail_errno(r, REEL_ERR_PROGRAM, "cannot learn how the program 'dot' ended", errno);
+            return fail_errno(r, REEL_ERR_PROGRAM, "cannot learn how the program 'dot' ended",
+                              errno);
         }
     }
     return judge(r, how);
@@ -155,7 +157,8 @@ static reel_status deliver(const run *r, const char *path)
         reel__writer_drop(&file);
     }
     if (!whole) {
-        return reel__picture_fail(r->picture, REEL_ERR_PROGRAM, "the program 'dot' gave no picture");
+        return reel__picture_fail(r->picture, REEL_ERR_PROGRAM,
+                                  "the program 'dot' gave no picture");
     }
     return done ? REEL_OK : reel__picture_fail(r->picture, file.status, "%s", file.message);
 }

@@ -1,7 +1,6 @@
 /* Job: text that grows, and escaping of whatever users name things for Graphviz.
- * Invariant: what is added escaped is valid UTF-8 without control characters and cannot end the label
- * or attribute it stands in.
- * Must not know: what is drawn. */
+ * Invariant: what is added escaped is valid UTF-8 without control characters and cannot end the
+ * label or attribute it stands in. Must not know: what is drawn. */
 #include "label.h"
 
 #include <stdarg.h>
@@ -84,7 +83,11 @@ void reel__text_format(reel__text *t, const char *format, ...)
 static size_t decode(const unsigned char *s, uint32_t *point)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t n = s[0] < 0x80 ? 1 : s[0] >> 5 == 0x6 ? 2 : s[0] >> 4 == 0xe ? 3 : s[0] >> 3 == 0x1e ? 4 : 0;
+    size_t n = s[0] < 0x80         ? 1
+               : s[0] >> 5 == 0x6  ? 2
+               : s[0] >> 4 == 0xe  ? 3
+               : s[0] >> 3 == 0x1e ? 4
+                                   : 0;
     if (n < 2) {
         *point = s[0];
         return n;

@@ -20,8 +20,8 @@ typedef struct reel__text {
 void reel__text_add(reel__text *t, const char *text);
 void reel__text_format(reel__text *t, const char *format, ...) REEL_PRINTF(2, 3);
 /* Adds any bytes for use inside an HTML-like label, label=<...>: characters of markup escaped, line
- * ends as <br/>, control characters visible, what is not UTF-8 as U+FFFD; after `limit` characters cut
- * with an ellipsis. */
+ * ends as <br/>, control characters visible, what is not UTF-8 as U+FFFD; after `limit` characters
+ * cut with an ellipsis. */
 void reel__text_html(reel__text *t, const char *bytes, size_t limit);
 /* The same for use inside a double-quoted attribute. */
 void reel__text_quoted(reel__text *t, const char *bytes, size_t limit);
