@@ -35,8 +35,8 @@ typedef struct reel_draw_args {
 #define reel_draw(...) reel_draw_with(&(reel_draw_args){__VA_ARGS__, .at = REEL_HERE})
 REEL_API REEL_CHECKED reel_status reel_draw_with(const reel_draw_args *args);
 /** reel_draw_stream(stdout, loss, .title = "..."): DOT text only. */
-#define reel_draw_stream(out, node, ...)                                                           \
-    reel_draw_with(&(reel_draw_args){.stream = (out), .root = (node), .at = REEL_HERE, __VA_ARGS__})
+#define reel_draw_stream(out, ...)                                                                 \
+    reel_draw_with(&(reel_draw_args){.stream = (out), .at = REEL_HERE, .root = __VA_ARGS__})
 
 REEL_END
 
