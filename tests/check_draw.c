@@ -394,7 +394,7 @@ static void box_label(const reel_node *x, bool steps, char *label, size_t n)
     for (char *part; (part = strtok_r(rest, "/", &rest));) {
         char was[64];
         if (strncmp(part, "t=", 2) == 0) {
-            snprintf(was, sizeof was, "%s%.60s", *times ? " in " : "", times);
+            snprintf(was, sizeof was, "%s%.40s", *times ? " in " : "", times);
             snprintf(times, sizeof times, "%.20s%.40s", part, was);
         } else {
             snprintf(was, sizeof was, "%s", modules);
@@ -610,10 +610,10 @@ START_TEST(golden_drawings)
                                         .roots = dw,
                                         .collapse = goldens[_i].collapse,
                                         .title = "A small net"});
-    const char *source = getenv("srcdir"), *folder = getenv("REEL_TEST_GOLDEN");
+    const char *source = getenv("srcdir"), *target = getenv("REEL_TEST_GOLDEN");
     char path[512];
-    if (folder) {
-        snprintf(path, sizeof path, "%.200s/%s", folder, goldens[_i].file);
+    if (target) {
+        snprintf(path, sizeof path, "%.200s/%s", target, goldens[_i].file);
         FILE *f = fopen(path, "w");
         ck_assert_ptr_nonnull(f);
         fputs(text, f);
@@ -908,6 +908,7 @@ int main(void)
     suite_add_tcase(suite, content);
 
     TCase *size = tcase_create("size");
+    tcase_set_timeout(size, 300);
     tcase_add_test(size, long_chain_needs_no_recursion);
     tcase_add_test(size, deep_scopes_need_no_recursion);
     tcase_add_test(size, steps_of_any_number);
