@@ -115,8 +115,8 @@ static const preset presets[] = {
      "units=bytes valid=0.05 cell=lstm layers=2 hidden=128 embed=0 two-biases init=0.08 "
      "dropout=0 seq=50 batch=50 loss=sum optimizer=rmsprop rate=2e-3 alpha=0.95 decay=0.97 "
      "decay-after=10 clip=0 clip-value=5 epochs=50"},
-    {"demo", "valid=0.01 layers=1 hidden=128 seq=50 batch=32 rate=5e-3 warmup=50 average=0.99 "
-             "valid-every=200 epochs=1000 temperature=0.8"},
+    {"demo", "valid=0.05 layers=1 hidden=128 seq=50 batch=32 rate=5e-3 warmup=50 average=0.99 "
+             "valid-every=400 epochs=1000 temperature=0.8"},
 };
 
 static void *member(config *c, const option_spec *o)

@@ -67,11 +67,12 @@ static void show(progress *p, const update *u, double now)
         fputs("\r\033[K", stderr);
     }
     const char *bold = p->colour ? "\033[1m" : "", *plain = p->colour ? "\033[0m" : "";
-    fprintf(stderr,
-            "epoch %" PRId64 ", step %" PRId64 "/%" PRId64 "  %s%.3f nats%s = %.3f bits/char"
-            "  gradient %.3g  %s chars/s  %s left%s",
-            u->epoch, u->step, u->steps, bold, p->loss, plain, p->loss / nats_per_bit, p->norm,
-            rate, left, p->terminal ? "" : "\n");
+    fprintf(stderr, "epoch %" PRId64 ", step %" PRId64, u->epoch, u->step);
+    if (isinf(u->seconds_left)) { /* else the clock decides how many there will be */
+        fprintf(stderr, "/%" PRId64, u->steps);
+    }
+    fprintf(stderr, "  %s%.3f nats%s = %.3f bits/char  gradient %.3g  %s chars/s  %s left%s", bold,
+            p->loss, plain, p->loss / nats_per_bit, p->norm, rate, left, p->terminal ? "" : "\n");
     fflush(stderr);
     p->shown = now;
 }

@@ -105,10 +105,16 @@ static bool write_sample(trainer *t, const char *title)
     progress_clear(&t->p);
     printf("\n--- %s: step %" PRId64 ", %s characters read ---\n", title, t->k.step,
            thousands(units_seen(t), seen, sizeof seen));
-    bool ok = swap_average(t) && sample(&t->m, t->reader, &t->v, &how, stdout);
-    ok = swap_average(t) && ok;
+    bool ok = sample(&t->m, t->reader, &t->v, &how, stdout);
     printf("\n\n");
     return ok && (fflush(stdout) == 0 || complain("the sample cannot be written"));
+}
+
+/* On the way, samples show the weights as they are; the last one what the run leaves behind. */
+static bool write_last_sample(trainer *t)
+{
+    bool ok = swap_average(t) && write_sample(t, "after training");
+    return swap_average(t) && ok;
 }
 
 static bool log_update(trainer *t)
@@ -268,7 +274,7 @@ static bool finish(trainer *t)
     if (t->k.step > 0 && !validation_is_due(t) && !validate(t, false)) {
         return false;
     }
-    if (t->k.step > 0 && !write_sample(t, "after training")) {
+    if (t->k.step > 0 && !write_last_sample(t)) {
         return false;
     }
     if (!t->c.quiet) {
