@@ -49,7 +49,8 @@ static bool measure(const config *c, const vocabulary *v, model *m, int n, char 
               vocabulary_encode(v, "the text", raw.byte, raw.size, &unit, &units);
     text_free(&raw);
     const int64_t first = c->held_out ? (int64_t)floor((double)units * (1 - c->valid)) : 0;
-    const int64_t batch = c->eval_batch > 0 ? c->eval_batch : c->batch;
+    const int64_t batch =
+        c->eval_batch > 0 ? c->eval_batch : evaluate_streams(units - first, c->batch);
     const double start = clock_seconds();
     if (ok) {
         reel_tape *tape = model_tape(c, false);

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { CHUNK = 50 };
+enum { CHUNK = 50, STREAM = 10000 };
 
 typedef struct reading {
     model *m;
@@ -46,6 +46,12 @@ static bool chunk(reading *r, int64_t start, int64_t T, double *sum)
         *sum += place(r, start, k) < 0 ? 0 : r->loss[k];
     }
     return true;
+}
+
+int64_t evaluate_streams(int64_t n, int64_t most)
+{
+    int64_t streams = n / STREAM > 1 ? n / STREAM : 1;
+    return streams < most ? streams : most;
 }
 
 bool evaluate(model *m, reel_tape *tape, const int32_t *unit, int64_t n, int64_t batch,

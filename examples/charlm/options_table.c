@@ -92,7 +92,7 @@ const option_spec options_table[] = {
     {"held-out", FLAG, AT(held_out), NULL, NULL, 0, 0, EVAL, FREE,
      "only the share at the text's end that training held out"},
     {"batch", INTEGER, AT(eval_batch), "N", "0", 0, 65536, EVAL, FREE,
-     "streams read side by side; 1: exact; 0: as in training"},
+     "streams read side by side; 1: exact; 0: of 10,000 units or more"},
     {"steps", INTEGER, AT(draw_steps), "N", "5", 1, 1e5, DRAW, FREE, "time steps"},
     {"backward", FLAG, AT(backward), NULL, NULL, 0, 0, DRAW, FREE, "the gradients' graph too"},
     {"collapse", WORDS, AT(collapse), "all|step|module", "all", 0, 0, DRAW, FREE,

@@ -158,8 +158,9 @@ static bool validate(trainer *t, bool planned)
     }
     double loss = 0;
     progress_clear(&t->p);
-    bool ok = swap_average(t) && evaluate(&t->m, t->reader, t->unit + t->n_train, t->n - t->n_train,
-                                          t->s.batch, &loss);
+    const int64_t n = t->n - t->n_train;
+    bool ok = swap_average(t) && evaluate(&t->m, t->reader, t->unit + t->n_train, n,
+                                          evaluate_streams(n, t->s.batch), &loss);
     const bool complete = ok && interrupt_signal() == 0;
     const bool best = complete && loss < t->k.best && loss < t->best_on_disk;
     if (best) {
