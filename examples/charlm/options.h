@@ -28,8 +28,8 @@ typedef struct config {
     double init, dropout;
     int64_t dtype;
     /* the learning */
-    int64_t seq, stride, batch, optimizer, loss, seed, warmup;
-    double rate, alpha, momentum, weight_decay, decay, decay_after;
+    int64_t seq, stride, batch, optimizer, loss, seed, warmup, decay_after;
+    double rate, alpha, momentum, weight_decay, decay;
     double clip, clip_value, average;
     int64_t valid_every, log_every;
     /* the run: free to change when a run is resumed */

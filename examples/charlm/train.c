@@ -22,7 +22,7 @@ static double current_rate(const trainer *t)
         .kind = REEL_RATE_EXPONENTIAL,
         .rate = t->c.rate,
         .factor = t->c.decay,
-        .after = (int64_t)t->c.decay_after,
+        .after = t->c.decay_after,
     };
     const reel_schedule by_step = {
         .rate = reel_schedule_rate(&by_epoch, t->k.step / t->s.per_epoch + 1),
