@@ -29,9 +29,6 @@ static reel_status no_memory(const reel__picture *p)
                               p->nodes.n);
 }
 
-/* Roots -------------------------------------------------------------------------------------------
- */
-
 static size_t root_count(const reel_draw_args *args)
 {
     return args->more + (args->root != NULL);
@@ -112,9 +109,6 @@ static void mark_roots(reel__picture *p)
         }
     }
 }
-
-/* Targets -----------------------------------------------------------------------------------------
- */
 
 static bool put_stream(void *stream, const char *text, size_t n)
 {

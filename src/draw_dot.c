@@ -29,9 +29,6 @@ typedef struct writer {
     bool collapsed;
 } writer;
 
-/* Names -------------------------------------------------------------------------------------------
- */
-
 static bool is_single(const reel__figure *f)
 {
     return f->count == 1 && f->kind != REEL__FIGURE_MODULE;
@@ -53,9 +50,6 @@ static void indent(const writer *w, uint32_t depth)
         reel__text_add(w->out, "    ");
     }
 }
-
-/* Figures -----------------------------------------------------------------------------------------
- */
 
 static const char *line_of(uint8_t order)
 {
@@ -116,9 +110,6 @@ static void write_figure(const writer *w, uint32_t figure, uint32_t depth)
     reel__figure_tooltip(w->p, figure, w->out);
     reel__text_add(w->out, "\"]\n");
 }
-
-/* Clusters ----------------------------------------------------------------------------------------
- */
 
 static void write_cluster_label(const writer *w, const reel__place *q)
 {
@@ -203,9 +194,6 @@ static void write_weights(const writer *w)
     reel__text_add(w->out, open ? "    }\n" : "");
 }
 
-/* Edges -------------------------------------------------------------------------------------------
- */
-
 /* Where one end of an edge stands to the other. */
 typedef struct course {
     const reel__figure *from, *to;
@@ -223,6 +211,7 @@ static course course_of(const writer *w, uint32_t from, uint32_t to)
     const reel__place *a = &p->place[c.from->place], *b = &p->place[c.to->place];
     c.weight = c.from->kind == REEL__FIGURE_WEIGHT;
     c.crosses = c.from->order != c.to->order;
+    /* a figure leads to itself only through a step */
     c.step = c.from == c.to || (!c.weight && a->timed && b->timed && a->column != b->column);
     c.level = w->collapsed && a->row == b->row;
     if (c.step && !c.crosses) {
@@ -254,15 +243,26 @@ static void write_edge_look(const writer *w, const course *c)
     }
 }
 
-/* What of the edge the layout has to obey. */
+/* Whether the layout may ignore the edge: what keeps to rows and time would else be torn apart. */
+static bool is_loose(const writer *w, const course *c)
+{
+    if (!w->collapsed) {
+        return c->crosses;
+    }
+    if (c->crosses) {
+        return c->step ||
+               (c->from->kind != REEL__FIGURE_NODE && c->to->kind == REEL__FIGURE_MODULE);
+    }
+    return c->step && !c->level;
+}
+
 static void write_edge_pull(const writer *w, const course *c)
 {
-    bool modules = c->from->kind != REEL__FIGURE_NODE && c->to->kind == REEL__FIGURE_MODULE;
-    if (c->crosses ? !w->collapsed || c->step || modules : c->step && w->collapsed && !c->level) {
+    if (is_loose(w, c)) {
         reel__text_add(w->out, ", constraint=false");
     } else if (c->crosses) {
         reel__text_add(w->out, ", weight=0");
-    } else if (w->collapsed && !c->step && !c->weight && !c->crosses && c->from != c->to) {
+    } else if (w->collapsed && !c->step && !c->weight) {
         reel__text_add(w->out, ", weight=8");
     }
 }
@@ -280,9 +280,6 @@ static void write_edge(const writer *w, uint64_t edge)
     write_edge_pull(w, &c);
     reel__text_add(w->out, "]\n");
 }
-
-/* Order in time -----------------------------------------------------------------------------------
- */
 
 typedef struct ordered {
     uint32_t group; /* what it is in order within */
@@ -419,16 +416,17 @@ static void write_foot(const writer *w, bool *used)
     for (size_t e = 0; e < p->edges; e++) {
         used[reel__edge_from(p->edge[e])] = true;
     }
-    reel__text_add(w->out, "    { rank=min;");
+    const char *before = "    { rank=min; ", *after = "";
     for (uint32_t f = 0; f < p->figures; f++) {
-        if (p->figure[f].root && p->figure[f].order % 2 &&
-            p->figure[f].kind != REEL__FIGURE_MODULE && !used[f]) {
-            reel__text_add(w->out, " ");
+        const reel__figure *g = &p->figure[f];
+        if (g->root && g->order % 2 && g->kind != REEL__FIGURE_MODULE && !used[f]) {
+            reel__text_add(w->out, before);
             write_name(w, f);
-            reel__text_add(w->out, ";");
+            before = "; ";
+            after = " }\n";
         }
     }
-    reel__text_add(w->out, " }\n");
+    reel__text_add(w->out, after);
 }
 
 static void write_rows(const writer *w, ordered *list)
@@ -442,9 +440,6 @@ static void write_rows(const writer *w, ordered *list)
         }
     }
 }
-
-/* All ---------------------------------------------------------------------------------------------
- */
 
 static void write_head(const writer *w)
 {

@@ -27,9 +27,6 @@ static bool collapsed(const reel__picture *p)
     return p->args->collapse != REEL_DRAW_ALL;
 }
 
-/* Orders ------------------------------------------------------------------------------------------
- */
-
 static uint8_t order_of(const reel__slot *s)
 {
     uint8_t order = 0;
@@ -64,9 +61,6 @@ static void find_orders(reel__picture *p)
         p->order[k] = p->order[k] == UINT8_MAX ? 0 : p->order[k];
     }
 }
-
-/* Figures -----------------------------------------------------------------------------------------
- */
 
 static uint32_t new_figure(reel__picture *p, reel__figure_kind kind, uint32_t node, uint32_t place)
 {
@@ -251,9 +245,6 @@ static bool make_figures(grouping *g)
     return !collapsed(p) || place_loose(g);
 }
 
-/* Weights -----------------------------------------------------------------------------------------
- */
-
 /* For each weight, the modules that use it, as a hash; and in p->after, for now, that module + 1
  * when it is one. Uses by gradients count only if there are no others. */
 static void find_users(grouping *g)
@@ -342,9 +333,6 @@ static void place_weights(reel__picture *p)
     }
 }
 
-/* Edges -------------------------------------------------------------------------------------------
- */
-
 static int compare_edges(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -401,9 +389,6 @@ static bool find_edges(grouping *g)
     }
     return true;
 }
-
-/* Places ------------------------------------------------------------------------------------------
- */
 
 static void append_figure(reel__picture *p, uint32_t f)
 {
@@ -494,9 +479,6 @@ static void furnish_places(reel__picture *p)
         }
     }
 }
-
-/* All ---------------------------------------------------------------------------------------------
- */
 
 static bool fill(grouping *g)
 {
