@@ -22,9 +22,6 @@
 #include "folder.h"
 #include "suite.h"
 
-/* Drawings as text, and what is in them
- * -------------------------------------------------------------- */
-
 static char *drawn(reel_draw_args args)
 {
     char *text = NULL;
@@ -152,9 +149,6 @@ static const char *short_name(char text[16], const reel_node *x)
     return text;
 }
 
-/* The program dot
- * -------------------------------------------------------------------------------------- */
-
 static bool have_dot(void)
 {
     static int known = -1;
@@ -179,10 +173,6 @@ static void expect_valid(const char *text, bool layout)
     fputs(text, dot);
     ck_assert_msg(pclose(dot) == 0, "dot rejects:\n%s", text);
 }
-
-/* Graphs
- * -------------------------------------------------------------------------------------------------
- */
 
 static reel_node *filled(reel_tape *tape, int64_t rows, int64_t columns)
 {
@@ -255,10 +245,6 @@ static reel_node *random_graph(reel_tape *tape, uint64_t seed, reel_node **node)
     ck_assert_msg(reel_tape_status(tape) == REEL_OK, "%s", reel_tape_message(tape));
     return all;
 }
-
-/* Labels
- * --------------------------------------------------------------------------------------------------
- */
 
 static const struct {
     const char *in, *html, *quoted;
@@ -346,9 +332,6 @@ START_TEST(hostile_names_break_nothing)
     reel_tape_free(tape);
 }
 END_TEST
-
-/* What is drawn
- * --------------------------------------------------------------------------------------------- */
 
 START_TEST(every_node_and_edge_is_drawn)
 {
@@ -634,10 +617,6 @@ START_TEST(golden_drawings)
 }
 END_TEST
 
-/* Size
- * ------------------------------------------------------------------------------------------------------
- */
-
 START_TEST(long_chain_needs_no_recursion)
 {
     enum { STEPS = 100000 };
@@ -708,9 +687,6 @@ START_TEST(steps_of_any_number)
     reel_tape_free(tape);
 }
 END_TEST
-
-/* Files and errors
- * ------------------------------------------------------------------------------------------- */
 
 static void expect_failure(reel_status status, reel_status wanted, reel_tape *tape,
                            const char *part)
