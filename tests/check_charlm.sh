@@ -140,6 +140,17 @@ run 0 train --quiet --steps $((step + 3)) --checkpoint stop.safetensors --resume
 run 0 train $small --epochs 100000 --steps $((step + 3)) --checkpoint go.safetensors words.txt
 check 'a run stopped by Ctrl-C loses nothing' cmp stop.safetensors go.safetensors
 
+# A reader of samples who goes away does not end the training.
+{
+    "$charlm" train --quiet --length 30 --hidden 4 --batch 4 --steps 70 --checkpoint pipe.safetensors \
+        words.txt 2>err
+    echo $? >status
+} | head -c 1 >/dev/null
+check "training goes on without a reader: $(cat status err)" test "$(cat status)" = 0
+"$charlm" train --quiet --length 30 --hidden 4 --batch 4 --steps 30 --checkpoint full.safetensors \
+    words.txt >/dev/full 2>err
+check "a full disk for samples is said: $(cat err)" grep -q 'samples cannot be written' err
+
 # The curves and the drawings.
 if command -v gnuplot >/dev/null; then
     run 0 train $small --steps 40 --checkpoint plot.safetensors --log plot.tsv --plot plot.svg words.txt

@@ -24,7 +24,7 @@ typedef struct counter_entry {
     double *sum;
 } counter_entry;
 
-enum { COUNTERS = 8 };
+enum { COUNTERS = 9 };
 
 static void list_counters(counters *k, counter_entry list[COUNTERS])
 {
@@ -37,6 +37,7 @@ static void list_counters(counters *k, counter_entry list[COUNTERS])
         {"run.epoch_count", &k->epoch_count, NULL},
         {"run.best", NULL, &k->best},
         {"run.best_step", &k->best_step, NULL},
+        {"run.valid_step", &k->valid_step, NULL},
     };
     memcpy(list, all, sizeof all);
 }

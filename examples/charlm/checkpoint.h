@@ -18,6 +18,7 @@ typedef struct counters {
     int64_t epoch_count;
     double best; /* lowest held-out loss so far; infinity before the first */
     int64_t best_step;
+    int64_t valid_step; /* the last one after which the held-out loss was measured */
 } counters;
 
 /* What a run consists of. */

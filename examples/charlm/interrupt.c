@@ -1,5 +1,5 @@
-/* SIGINT and SIGTERM as a request. The handler removes itself, so that a second signal has its
- * usual effect. */
+/* SIGINT and SIGTERM as a request, SIGPIPE as an error of the write. The handler removes itself, so
+ * that a second signal has its usual effect. */
 #include "interrupt.h"
 
 #include <signal.h>
@@ -18,6 +18,7 @@ void interrupt_catch(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN); /* whoever reads samples may go away; the training stays */
 }
 
 int interrupt_signal(void)

@@ -58,6 +58,8 @@ static bool update_weights(trainer *t, double *loss)
     const window w = streams_window(&t->s, t->k.step % t->s.per_epoch);
     if (w.fresh == 0) {
         reel_carry_free(&t->carry); /* an epoch starts from a zero state */
+        t->k.epoch_loss = 0;
+        t->k.epoch_count = 0;
     }
     reel_tape_reset(t->tape);
     reel_tape_set_counter(t->tape, (uint64_t)t->k.step);
@@ -107,7 +109,12 @@ static bool write_sample(trainer *t, const char *title)
            thousands(units_seen(t), seen, sizeof seen));
     bool ok = sample(&t->m, t->reader, &t->v, &how, stdout);
     printf("\n\n");
-    return ok && (fflush(stdout) == 0 || complain("the sample cannot be written"));
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        note("samples cannot be written any more; the training goes on without them");
+        t->c.no_samples = true;
+        return true;
+    }
+    return ok;
 }
 
 /* On the way, samples show the weights as they are; the last one what the run leaves behind. */
@@ -171,6 +178,9 @@ static bool validate(trainer *t, bool planned)
     if (!complete) {
         return ok;
     }
+    if (planned) {
+        t->k.valid_step = t->k.step;
+    }
     if (planned && loss < t->k.best) {
         t->k.best = loss;
         t->k.best_step = t->k.step;
@@ -230,10 +240,6 @@ static bool follow_up(trainer *t)
     if (validation_is_due(t) && !validate(t, true)) {
         return false;
     }
-    if (step % t->s.per_epoch == 0) {
-        t->k.epoch_loss = 0;
-        t->k.epoch_count = 0;
-    }
     return step % t->c.save_every != 0 || trainer_save(t);
 }
 
@@ -244,6 +250,11 @@ static bool out_of_time(const trainer *t)
 
 static bool loop(trainer *t)
 {
+    /* A signal may have come while the held-out loss was being measured. */
+    if (t->k.step > 0 && validation_is_due(t) && t->k.valid_step != t->k.step &&
+        !validate(t, true)) {
+        return false;
+    }
     while (t->k.step < t->steps && interrupt_signal() == 0 && !out_of_time(t)) {
         double loss = 0;
         if (!update_weights(t, &loss)) {
