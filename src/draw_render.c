@@ -13,13 +13,17 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "write.h"
 
 extern char **environ;
+
+enum { LONGEST_PATH = 4096 };
 
 typedef struct run {
     const reel__picture *picture;
@@ -62,13 +66,31 @@ static reel_status prepare(run *r)
     return REEL_OK;
 }
 
+/* The first program of that name in PATH. Looked for here rather than by posix_spawnp, which need
+ * not be able to tell a missing program from one that fails. */
+static bool find_program(const char *name, char *path, size_t n)
+{
+    const char *folders = getenv("PATH");
+    for (const char *at = folders ? folders : "/usr/bin:/bin"; at;) {
+        size_t length = strcspn(at, ":");
+        int wanted = snprintf(path, n, "%.*s%s%s", (int)length, at, length ? "/" : "./", name);
+        struct stat file;
+        if (wanted > 0 && (size_t)wanted < n && stat(path, &file) == 0 && S_ISREG(file.st_mode) &&
+            access(path, X_OK) == 0) {
+            return true;
+        }
+        at = at[length] ? at + length + 1 : NULL;
+    }
+    return false;
+}
+
 /* The streams were opened in this order, so none of them is in the way of one before it. */
-static int spawn(const run *r, const char *format, pid_t *child)
+static int spawn(const run *r, char *path, const char *format, pid_t *child)
 {
     char language[16];
     snprintf(language, sizeof language, "-T%s", format);
-    char program[] = "dot", sharp[] = "-Gdpi=144";
-    char *argv[] = {program, language, strcmp(format, "png") == 0 ? sharp : NULL, NULL};
+    char sharp[] = "-Gdpi=144";
+    char *argv[] = {path, language, strcmp(format, "png") == 0 ? sharp : NULL, NULL};
     posix_spawn_file_actions_t actions;
     int why = posix_spawn_file_actions_init(&actions);
     if (why) {
@@ -78,7 +100,7 @@ static int spawn(const run *r, const char *format, pid_t *child)
     for (int i = 0; i < 3 && !why; i++) {
         why = posix_spawn_file_actions_adddup2(&actions, fileno(stream[i]), i);
     }
-    why = why ? why : posix_spawnp(child, program, &actions, NULL, argv, environ);
+    why = why ? why : posix_spawn(child, path, &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     return why;
 }
@@ -112,14 +134,15 @@ static reel_status judge(const run *r, int how)
 
 static reel_status run_dot(const run *r, const char *format)
 {
-    pid_t child;
-    int why = spawn(r, format, &child);
-    if (why == ENOENT) {
+    char path[LONGEST_PATH];
+    if (!find_program("dot", path, sizeof path)) {
         return reel__picture_fail(
             r->picture, REEL_ERR_PROGRAM,
             "the program 'dot' is not in PATH: install Graphviz, or draw to a .dot "
             "file, which needs no program");
     }
+    pid_t child;
+    int why = spawn(r, path, format, &child);
     if (why) {
         return fail_errno(r, REEL_ERR_PROGRAM, "cannot run the program 'dot'", why);
     }

@@ -791,6 +791,7 @@ static const struct {
     {"echo 'sad\nnews' >&2; exit 3", "failed with exit status 3: sad news"},
     {"echo half a picture; kill -9 $$", "ended by signal 9"},
     {"exit 0", "gave no picture"},
+    {"exit 127", "failed with exit status 127"},
     {"exit 1", "failed with exit status 1"},
     {"i=0; while test $i -lt 20000; do echo complaint >&2; i=$((i+1)); done; exit 1",
      "complaint complaint"},
