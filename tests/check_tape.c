@@ -1016,7 +1016,9 @@ int main(void)
     tcase_add_test(errors, nodes_kept_over_a_reset);
     tcase_add_test(errors, nodes_of_two_tapes);
     tcase_add_test(errors, handler_is_called_once);
-    tcase_add_exit_test(errors, short_programs_print_and_exit, 1);
+    if (suite_forks()) {
+        tcase_add_exit_test(errors, short_programs_print_and_exit, 1);
+    }
     tcase_add_test(errors, unread_error_is_printed);
     tcase_add_test(errors, read_error_is_not_printed);
     tcase_add_test(errors, bad_options_are_errors);
