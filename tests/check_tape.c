@@ -500,6 +500,34 @@ START_TEST(gradient_reads_what_was_kept)
 }
 END_TEST
 
+/* Products that only a sum reads are added up in place; these are read by others too. */
+START_TEST(terms_of_a_sum_are_values_of_their_own)
+{
+    for (int way = 0; way < 6; way++) {
+        reel_tape *tape = reel_tape_new(1, .dtype = REEL_F64, .inference = way % 2 == 1);
+        reel_node *a = filled(tape, 2, 3), *b = filled(tape, 3, 2), *c = reel_scale(b, 2);
+        reel_node *p = reel_matmul(a, b), *q = reel_matmul(a, c); /* 3 and 6 everywhere */
+        reel_node *pq = reel_sum_of(2, ((reel_node *[]){p, q}));
+        reel_node *ppq = reel_sum_of(3, ((reel_node *[]){p, p, q}));
+        reel_node *first = reel_max(pq), *last = reel_max(reel_mul(ppq, p));
+        if (way / 2 == 0) { /* all at once */
+            reel_node *all[4] = {last, first, p, q};
+            ck_assert_int_eq(reel_eval(4, all), REEL_OK);
+        } else if (way / 2 == 1) { /* a term is computed before its sum */
+            ck_assert_double_eq(value(reel_min(p)), 3);
+        } else {
+            reel_want(p);
+        }
+        ck_assert_double_eq(value(first), 9);
+        ck_assert_double_eq(value(last), 36);
+        ck_assert_double_eq(value(reel_max(p)), 3);
+        ck_assert_double_eq(value(reel_max(q)), 6);
+        ck_assert_double_eq(value(reel_min(reel_sub(ppq, pq))), 3);
+        reel_tape_free(tape);
+    }
+}
+END_TEST
+
 START_TEST(inference_keeps_nothing)
 {
     size_t bytes[2];
@@ -1033,6 +1061,7 @@ int main(void)
     tcase_add_test(values, control_flow_may_depend_on_values);
     tcase_add_test(values, wanted_values_stay);
     tcase_add_test(values, gradient_reads_what_was_kept);
+    tcase_add_test(values, terms_of_a_sum_are_values_of_their_own);
     tcase_add_test(values, inference_keeps_nothing);
     tcase_add_test(values, reset_keeps_memory);
     tcase_add_test(values, inputs_are_copied_or_borrowed);
