@@ -518,6 +518,9 @@ START_TEST(terms_of_a_sum_are_values_of_their_own)
         } else {
             reel_want(p);
         }
+        reel_node *kept = reel_want(reel_matmul(a, b)); /* read by the sum alone, but asked for */
+        ck_assert_double_eq(value(reel_max(reel_sum_of(2, ((reel_node *[]){kept, q})))), 9);
+        ck_assert(reel_is_computed(kept));
         ck_assert_double_eq(value(first), 9);
         ck_assert_double_eq(value(last), 36);
         ck_assert_double_eq(value(reel_max(p)), 3);
