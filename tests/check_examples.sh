@@ -1,0 +1,62 @@
+#!/bin/sh
+# The small examples: that they do what they show, and say so by their exit status.
+. "${srcdir-$(dirname "$0")/..}/tests/lint/common"
+examples=$(cd "$builddir" && pwd)/examples
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+unset BLIS_ARCH_TYPE REEL_EXECUTOR
+
+# run STATUS PROGRAM ARGUMENTS: output in ./out and ./err.
+run()
+{
+    status=$1 name=$2
+    shift 2
+    "$examples/$name" "$@" >out 2>err
+    got=$?
+    if [ "$got" -eq "$status" ]; then
+        pass
+    else
+        fail "$name $*: exit status $got, expected $status
+$(cat out err)"
+    fi
+}
+
+# says FILE PATTERN: what is in ./out or ./err.
+says()
+{
+    if grep -q -e "$2" "$1"; then
+        pass
+    else
+        fail "$name: no line '$2' in its $1:
+$(cat "$1")"
+    fi
+}
+
+for name in newcell customop hvp; do
+    run 0 $name --help
+    says out "^Usage: $name"
+    run 2 $name --frobnicate
+    says err "^Usage: $name"
+    run 0 $name
+    no_lines "$name writes to stderr" "$(cat err)"
+done
+
+run 0 newcell
+says out '^gradients: cell mgu, 5 steps of batch 3: gradients agree'
+says out '^learned$'
+run 0 newcell --draw cell.dot
+says cell.dot 'mgu.weight_hh_f'
+run 1 newcell --draw nowhere/cell.dot
+says err '^newcell: .*nowhere/cell.dot'
+run 1 newcell --draw cell.jpeg
+says err '^newcell: .*cell.jpeg'
+
+run 0 customop
+says out '^snake, sample .*gradients agree'
+says out '^outer, sample .*gradients agree'
+says out '^wrong snake, sample 0: wrong gradient of x0'
+
+run 0 hvp
+says out 'two ways and by differences: they agree$'
+summary
