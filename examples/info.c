@@ -1,4 +1,5 @@
-/* reel-info: what this build of Reel is, what it found on this machine, and how fast matrix products are. */
+/* reel-info: what this build of Reel is, what it found on this machine, and how fast matrix
+ * products are. */
 #include <reel/reel.h>
 
 #include <errno.h>
@@ -12,7 +13,8 @@ enum { SIZE = 1000, RUNS = 7 };
 static void usage(FILE *to)
 {
     fputs("Usage: reel-info [OPTION]\n"
-          "Prints Reel's version, the processor, which kernels BLIS uses and why, and the measured rate of\n"
+          "Prints Reel's version, the processor, which kernels BLIS uses and why, and the measured "
+          "rate of\n"
           "matrix products.\n"
           "\n"
           "  --no-bench  do not measure\n"
@@ -47,8 +49,8 @@ static double gemm_rate(reel_dtype dtype)
     const size_t step = n * n * reel_dtype_size(dtype);
     for (int run = -1; run < RUNS; run++) { /* the first run warms up and does not count */
         double start = seconds();
-        reel_gemm(dtype, SIZE, SIZE, SIZE, 1, data, SIZE, 1, data + step, SIZE, 1, 0, data + 2 * step,
-                  SIZE, 1);
+        reel_gemm(dtype, SIZE, SIZE, SIZE, 1, data, SIZE, 1, data + step, SIZE, 1, 0,
+                  data + 2 * step, SIZE, 1);
         double taken = seconds() - start;
         if (run >= 0) {
             rate[run] = taken > 0 ? 2e-9 * SIZE * SIZE * SIZE / taken : 0;
@@ -63,8 +65,8 @@ static void print_rate(const char *name, reel_dtype dtype)
 {
     double rate = gemm_rate(dtype);
     if (rate > 0) {
-        printf("%-10s %.1f GFLOP/s on one core (median of %d, %d x %d x %d)\n", name, rate, RUNS, SIZE,
-               SIZE, SIZE);
+        printf("%-10s %.1f GFLOP/s on one core (median of %d, %d x %d x %d)\n", name, rate, RUNS,
+               SIZE, SIZE, SIZE);
     } else {
         printf("%-10s not measured: out of memory\n", name);
     }
@@ -81,8 +83,10 @@ static void print_info(void)
     printf("threads    %s, %d %s\n", info.threads, info.cores, info.cores == 1 ? "core" : "cores");
     printf("BLIS       %s\n", info.blas.version);
     printf("kernels    %s: %s\n", info.blas.architecture, info.blas.message);
-    printf("dot        %s\n", info.dot ? "found" : "not found: no .svg, .png or .pdf drawings (graphviz)");
-    printf("gnuplot    %s\n", info.gnuplot ? "found" : "not found: no plots of curves (gnuplot-nox)");
+    printf("dot        %s\n",
+           info.dot ? "found" : "not found: no .svg, .png or .pdf drawings (graphviz)");
+    printf("gnuplot    %s\n",
+           info.gnuplot ? "found" : "not found: no plots of curves (gnuplot-nox)");
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,6 @@
 /* Job: matrix products. The one file that includes BLIS's header.
- * Invariant: BLIS is started once, by choose(), before anything else is asked of it; every call runs on
- * the calling thread.
+ * Invariant: BLIS is started once, by choose(), before anything else is asked of it; every call
+ * runs on the calling thread.
  * Must not know: tapes, nodes, ops. */
 #include <reel/blas.h>
 
@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Choosing kernels ---------------------------------------------------------------------------------- */
 
 /* The kernel sets that this BLIS contains and what a processor needs to run them. */
 typedef struct kernel_set {
@@ -103,7 +101,8 @@ static const kernel_set kernel_sets[] = {
 
 static const char variable[] = "BLIS_ARCH_TYPE";
 
-/* What was chosen: written once, by choose(), which pthread_once runs; BLIS's own state is as global. */
+/* What was chosen: written once, by choose(), which pthread_once runs; BLIS's own state is as
+ * global. */
 static struct {
     pthread_once_t once;
     reel_blas info;
@@ -121,9 +120,9 @@ static bool usable(long id, const reel__cpu *cpu)
     return false;
 }
 
-/* The set that BLIS should be made to take, or -1: it knows the processor, or has nothing better than what
- * it would choose. It cannot be asked without fixing its choice, hence this copy of its rule: Intel's
- * processors are told by their features, AMD's by their family, others not at all. */
+/* The set that BLIS should be made to take, or -1: it knows the processor, or has nothing better
+ * than what it would choose. It cannot be asked without fixing its choice, hence this copy of its
+ * rule: Intel's processors are told by their features, AMD's by their family, others not at all. */
 static int better_than_generic(const reel__cpu *cpu)
 {
 #if defined(BLIS_CONFIG_ZEN4) || defined(BLIS_CONFIG_ZEN5) || !defined(BLIS_CONFIG_HASWELL)
@@ -150,8 +149,8 @@ const char *reel__blas_better(const reel__cpu *cpu)
     return id < 0 ? NULL : bli_arch_string((arch_t)id);
 }
 
-/* The user's BLIS_ARCH_TYPE, or -1: none, or one that BLIS would abort or crash on, which is reported and
- * removed. */
+/* The user's BLIS_ARCH_TYPE, or -1: none, or one that BLIS would abort or crash on, which is
+ * reported and removed. */
 static int users_choice(const reel__cpu *cpu)
 {
     const char *text = getenv(variable);
@@ -165,8 +164,8 @@ static int users_choice(const reel__cpu *cpu)
         return (int)id;
     }
     fprintf(stderr,
-            "reel: BLIS_ARCH_TYPE=%.20s ignored: not the number of a kernel set that BLIS %s contains and "
-            "this processor runs\n",
+            "reel: BLIS_ARCH_TYPE=%.20s ignored: not the number of a kernel set that "
+            "BLIS %s contains and this processor runs\n",
             text, bli_info_get_version_str());
     unsetenv(variable);
     return -1;
@@ -211,8 +210,9 @@ static void choose(void)
     if (chooser == REEL_BLAS_ITSELF && id == BLIS_ARCH_GENERIC) {
         text = "chosen by BLIS, which has nothing better for this processor";
     }
-    /* The skx set of BLIS 0.9 packs both matrices however small they are: with fewer rows than this, one
-     * matrix-vector product for each is faster (measured on Zen 4: 5 to 2 at 8 rows, 10 to 1 at 2). */
+    /* The skx set of BLIS 0.9 packs both matrices however small they are: with fewer rows than
+     * this, one matrix-vector product for each is faster (measured on Zen 4: 5 to 2 at 8 rows, 10
+     * to 1 at 2). */
     chosen.few = id == BLIS_ARCH_SKX ? 8 : 1;
     chosen.info = (reel_blas){
         .version = bli_info_get_version_str(),
@@ -228,8 +228,6 @@ void reel_blas_info(reel_blas *out)
     *out = chosen.info;
 }
 
-/* Products ------------------------------------------------------------------------------------------ */
-
 typedef struct matrix {
     const void *data;
     int64_t m, n, row, column;
@@ -242,8 +240,8 @@ typedef struct product {
     rntm_t *threads;
 } product;
 
-/* BLIS aborts on strides that let elements coincide; a stride that is never taken may be anything, so
- * it is put right. Returns false for what BLIS would refuse. */
+/* BLIS aborts on strides that let elements coincide; a stride that is never taken may be anything,
+ * so it is put right. Returns false for what BLIS would refuse. */
 static bool put_right(matrix *x)
 {
     if (x->m == 1 && x->n == 1) {
@@ -312,14 +310,14 @@ static void multiply_row(const product *p, matrix a, matrix c)
     matrix b = transposed(p->b);
     if (p->dtype == REEL_F32) {
         float alpha = (float)p->alpha, beta = (float)p->beta;
-        bli_sgemv_ex(BLIS_NO_TRANSPOSE, BLIS_NO_CONJUGATE, b.m, b.n, &alpha, (float *)(uintptr_t)b.data,
-                     b.row, b.column, (float *)(uintptr_t)a.data, a.column, &beta,
-                     (float *)(uintptr_t)c.data, c.column, NULL, p->threads);
+        bli_sgemv_ex(BLIS_NO_TRANSPOSE, BLIS_NO_CONJUGATE, b.m, b.n, &alpha,
+                     (float *)(uintptr_t)b.data, b.row, b.column, (float *)(uintptr_t)a.data,
+                     a.column, &beta, (float *)(uintptr_t)c.data, c.column, NULL, p->threads);
     } else {
         double alpha = p->alpha, beta = p->beta;
-        bli_dgemv_ex(BLIS_NO_TRANSPOSE, BLIS_NO_CONJUGATE, b.m, b.n, &alpha, (double *)(uintptr_t)b.data,
-                     b.row, b.column, (double *)(uintptr_t)a.data, a.column, &beta,
-                     (double *)(uintptr_t)c.data, c.column, NULL, p->threads);
+        bli_dgemv_ex(BLIS_NO_TRANSPOSE, BLIS_NO_CONJUGATE, b.m, b.n, &alpha,
+                     (double *)(uintptr_t)b.data, b.row, b.column, (double *)(uintptr_t)a.data,
+                     a.column, &beta, (double *)(uintptr_t)c.data, c.column, NULL, p->threads);
     }
 }
 
@@ -336,8 +334,9 @@ static void add_outer(const product *p)
     if (p->dtype == REEL_F32) {
         float alpha = (float)p->alpha;
         bli_sger_ex(BLIS_NO_CONJUGATE, BLIS_NO_CONJUGATE, p->c.m, p->c.n, &alpha,
-                    (float *)(uintptr_t)p->a.data, p->a.row, (float *)(uintptr_t)p->b.data, p->b.column,
-                    (float *)(uintptr_t)p->c.data, p->c.row, p->c.column, NULL, p->threads);
+                    (float *)(uintptr_t)p->a.data, p->a.row, (float *)(uintptr_t)p->b.data,
+                    p->b.column, (float *)(uintptr_t)p->c.data, p->c.row, p->c.column, NULL,
+                    p->threads);
     } else {
         double alpha = p->alpha;
         bli_dger_ex(BLIS_NO_CONJUGATE, BLIS_NO_CONJUGATE, p->c.m, p->c.n, &alpha,
@@ -353,14 +352,15 @@ static void multiply(const product *p)
     if (p->dtype == REEL_F32) {
         float alpha = (float)p->alpha, beta = (float)p->beta;
         bli_sgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, c->m, c->n, a->n, &alpha,
-                     (float *)(uintptr_t)a->data, a->row, a->column, (float *)(uintptr_t)b->data, b->row,
-                     b->column, &beta, (float *)(uintptr_t)c->data, c->row, c->column, NULL, p->threads);
+                     (float *)(uintptr_t)a->data, a->row, a->column, (float *)(uintptr_t)b->data,
+                     b->row, b->column, &beta, (float *)(uintptr_t)c->data, c->row, c->column, NULL,
+                     p->threads);
     } else {
         double alpha = p->alpha, beta = p->beta;
         bli_dgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, c->m, c->n, a->n, &alpha,
                      (double *)(uintptr_t)a->data, a->row, a->column, (double *)(uintptr_t)b->data,
-                     b->row, b->column, &beta, (double *)(uintptr_t)c->data, c->row, c->column, NULL,
-                     p->threads);
+                     b->row, b->column, &beta, (double *)(uintptr_t)c->data, c->row, c->column,
+                     NULL, p->threads);
     }
 }
 

@@ -134,10 +134,10 @@ void reel__cpu_features_text(unsigned features, char *text, size_t n)
         unsigned feature;
         const char *name;
     } names[] = {
-        {REEL__CPU_SSE3, "sse3"},       {REEL__CPU_SSSE3, "ssse3"},
-        {REEL__CPU_AVX, "avx"},         {REEL__CPU_FMA4, "fma4"},
-        {REEL__CPU_FMA, "fma"},         {REEL__CPU_AVX2, "avx2"},
-        {REEL__CPU_AVX512, "avx512"},   {REEL__CPU_AVX512_KNL, "avx512pf"},
+        {REEL__CPU_SSE3, "sse3"},     {REEL__CPU_SSSE3, "ssse3"},
+        {REEL__CPU_AVX, "avx"},       {REEL__CPU_FMA4, "fma4"},
+        {REEL__CPU_FMA, "fma"},       {REEL__CPU_AVX2, "avx2"},
+        {REEL__CPU_AVX512, "avx512"}, {REEL__CPU_AVX512_KNL, "avx512pf"},
     };
     size_t used = 0;
     if (n > 0) {

@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-/* Instruction sets that kernels are chosen by; each counts only if the system saves its registers. */
+/* Instruction sets that kernels are chosen by; each counts only if the system saves its registers.
+ */
 typedef enum reel__cpu_feature {
     REEL__CPU_SSE3 = 1 << 0,
     REEL__CPU_SSSE3 = 1 << 1,
@@ -12,7 +13,7 @@ typedef enum reel__cpu_feature {
     REEL__CPU_FMA4 = 1 << 3,
     REEL__CPU_FMA = 1 << 4,
     REEL__CPU_AVX2 = 1 << 5,
-    REEL__CPU_AVX512 = 1 << 6,  /* F, DQ, BW and VL */
+    REEL__CPU_AVX512 = 1 << 6,    /* F, DQ, BW and VL */
     REEL__CPU_AVX512_KNL = 1 << 7 /* F and PF */
 } reel__cpu_feature;
 
@@ -23,7 +24,8 @@ typedef struct reel__cpu {
     char name[64];   /* "AMD EPYC 9454", "unknown" where it cannot be found out */
 } reel__cpu;
 
-/* Cannot fail; what is not known is empty. Reads cpuid only, so that emulators which mask it are believed. */
+/* Cannot fail; what is not known is empty. Reads cpuid only, so that emulators which mask it are
+ * believed. */
 void reel__cpu_query(reel__cpu *out);
 /* Writes "avx2 fma avx512", truncated to n bytes with the NUL. */
 void reel__cpu_features_text(unsigned features, char *text, size_t n);

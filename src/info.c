@@ -35,8 +35,8 @@ bool reel_program_exists(const char *name)
     for (;;) {
         char file[4096];
         size_t length = strcspn(path, ":");
-        int written = snprintf(file, sizeof file, "%.*s%s%s", (int)(length < 4096 ? length : 4096), path,
-                               length > 0 ? "/" : "./", name);
+        int written = snprintf(file, sizeof file, "%.*s%s%s", (int)(length < 4096 ? length : 4096),
+                               path, length > 0 ? "/" : "./", name);
         if (written > 0 && (size_t)written < sizeof file && runnable(file)) {
             return true;
         }

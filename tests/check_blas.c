@@ -63,10 +63,10 @@ static void *origin(reel_dtype dtype, view v)
     return (char *)v.data + (size_t)v.start * size_of(dtype);
 }
 
-/* Every element of C's buffer is compared: those of the product with the definition, all others with what
- * they were. */
-static void check_product(reel_dtype dtype, int64_t m, int64_t n, int64_t k, double alpha, double beta,
-                          view a, view b, view c)
+/* Every element of C's buffer is compared: those of the product with the definition, all others
+ * with what they were. */
+static void check_product(reel_dtype dtype, int64_t m, int64_t n, int64_t k, double alpha,
+                          double beta, view a, view b, view c)
 {
     double *expected = calloc(ROOM, sizeof *expected);
     ck_assert_ptr_nonnull(expected);
@@ -83,8 +83,8 @@ static void check_product(reel_dtype dtype, int64_t m, int64_t n, int64_t k, dou
             *e = alpha * sum + (beta == 0 ? 0 : beta * *e);
         }
     }
-    reel_gemm(dtype, m, n, k, alpha, origin(dtype, a), a.row, a.column, origin(dtype, b), b.row, b.column,
-              beta, origin(dtype, c), c.row, c.column);
+    reel_gemm(dtype, m, n, k, alpha, origin(dtype, a), a.row, a.column, origin(dtype, b), b.row,
+              b.column, beta, origin(dtype, c), c.row, c.column);
     /* |a b| ≤ 1/4, so that k terms in any order are off by less than k² ε / 4. */
     double epsilon = dtype == REEL_F32 ? 0x1p-23 : 0x1p-52;
     double bound = epsilon * (1 + (double)(k * k) / 4);
@@ -92,8 +92,8 @@ static void check_product(reel_dtype dtype, int64_t m, int64_t n, int64_t k, dou
         double got = read_at(dtype, c.data, i);
         if (!(fabs(got - expected[i]) <= bound)) {
             ck_abort_msg("%s %lldx%lldx%lld alpha %g beta %g, element %lld: %.17g, expected %.17g",
-                         reel_dtype_name(dtype), (long long)m, (long long)n, (long long)k, alpha, beta,
-                         (long long)i, got, expected[i]);
+                         reel_dtype_name(dtype), (long long)m, (long long)n, (long long)k, alpha,
+                         beta, (long long)i, got, expected[i]);
         }
     }
     free(expected);
@@ -137,8 +137,8 @@ static void check_size(reel_dtype dtype, int64_t m, int64_t n, int64_t k)
 static const struct {
     int64_t m, n, k;
 } sizes[] = {
-    {1, 1, 1}, {1, 7, 5}, {6, 1, 4}, {5, 6, 1}, {1, 9, 1}, {8, 1, 1}, {2, 33, 17}, {8, 8, 8}, {9, 10, 11},
-    {50, 64, 37}, {3, 2, 300}, {70, 3, 20}, {4, 5, 0},
+    {1, 1, 1}, {1, 7, 5},   {6, 1, 4},    {5, 6, 1},   {1, 9, 1},   {8, 1, 1}, {2, 33, 17},
+    {8, 8, 8}, {9, 10, 11}, {50, 64, 37}, {3, 2, 300}, {70, 3, 20}, {4, 5, 0},
 };
 
 START_TEST(products_follow_the_definition)
@@ -157,8 +157,10 @@ START_TEST(strides_that_let_elements_coincide)
     check_product(REEL_F32, 6, 9, 8, 1, 0, (view){a, 0, 0, 0}, (view){b, 0, 0, 0}, dense);
     check_product(REEL_F32, 6, 9, 8, 1, 1, (view){a, 3, 2, 3}, (view){b, 7, 2, 1}, dense);
     /* a stride that is never taken may be anything */
-    check_product(REEL_F32, 1, 9, 8, 1, 0, (view){a, 0, 0, 1}, (view){b, 0, 9, 1}, (view){c, 0, -7, 1});
-    check_product(REEL_F32, 6, 1, 8, 1, 0, (view){a, 0, 8, 1}, (view){b, 0, 1, 1}, (view){c, 0, 1, 0});
+    check_product(REEL_F32, 1, 9, 8, 1, 0, (view){a, 0, 0, 1}, (view){b, 0, 9, 1},
+                  (view){c, 0, -7, 1});
+    check_product(REEL_F32, 6, 1, 8, 1, 0, (view){a, 0, 8, 1}, (view){b, 0, 1, 1},
+                  (view){c, 0, 1, 0});
     check_product(REEL_F32, 6, 9, 1, 1, 1, (view){a, 0, 1, 1}, (view){b, 0, 0, 1}, dense);
     free(a);
     free(b);

@@ -18,14 +18,15 @@ typedef struct reel_info {
     char cpu[64];         /**< the processor's name, "unknown" where it cannot be found out */
     char features[96];    /**< its vector instruction sets: "sse3 ssse3 avx fma avx2 avx512" */
     reel_blas blas;
-    bool dot;             /**< whether reel_draw() will find Graphviz's `dot` in PATH */
-    bool gnuplot;         /**< whether `gnuplot` is in PATH */
+    bool dot;     /**< whether reel_draw() will find Graphviz's `dot` in PATH */
+    bool gnuplot; /**< whether `gnuplot` is in PATH */
 } reel_info;
 
 /** Fills in *out. Cannot fail. Starts BLIS: see reel_blas_info(). */
 REEL_API void reel_info_get(reel_info *out);
 
-/** Whether a program of that name is in a folder of the environment variable PATH and may be run. */
+/** Whether a program of that name is in a folder of the environment variable PATH and may be run.
+ */
 REEL_API bool reel_program_exists(const char *name);
 
 REEL_END

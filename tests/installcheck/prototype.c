@@ -1,4 +1,5 @@
-/* A research prototype: a cell of one's own, checked, and trained to repeat what it saw a step before. */
+/* A research prototype: a cell of one's own, checked, and trained to repeat what it saw a step
+ * before. */
 #include <reel/reel.h>
 
 #include <stdio.h>
@@ -22,7 +23,8 @@ static int fail(const char *what, const char *message)
 }
 
 /* One iteration's loss: y_t = W h_t + b should be x_{t-1}. */
-static reel_node *echo_loss(reel_tape *tape, reel_params *params, reel_cell *cell, unsigned iteration)
+static reel_node *echo_loss(reel_tape *tape, reel_params *params, reel_cell *cell,
+                            unsigned iteration)
 {
     reel_node *x[STEPS], *y[STEPS], *loss = NULL;
     unsigned bits = iteration * 2654435761u;
@@ -67,7 +69,8 @@ int main(void)
         first = i == 0 ? last : first;
     }
     if (!(last < first / 10)) {
-        fprintf(stderr, "prototype.c: loss %g after %d steps, %g at first\n", last, ITERATIONS, first);
+        fprintf(stderr, "prototype.c: loss %g after %d steps, %g at first\n", last, ITERATIONS,
+                first);
         return 1;
     }
 
@@ -75,8 +78,10 @@ int main(void)
     double zeros[6] = {0};
     reel_matmul(reel_input(tape, REEL_F64, zeros, reel_dims(2, 3)),
                 reel_input(tape, REEL_F64, zeros, reel_dims(2, 3)));
-    if (reel_tape_status(tape) != REEL_ERR_SHAPE || strstr(reel_tape_message(tape), "prototype.c") == NULL) {
-        return fail("a wrong shape should be an error that names this file", reel_tape_message(tape));
+    if (reel_tape_status(tape) != REEL_ERR_SHAPE ||
+        strstr(reel_tape_message(tape), "prototype.c") == NULL) {
+        return fail("a wrong shape should be an error that names this file",
+                    reel_tape_message(tape));
     }
     reel_tape_free(tape);
     reel_opt_free(opt);
