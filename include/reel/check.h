@@ -60,16 +60,19 @@ typedef struct reel_check_args {
 
 /** Checks every sample of an op: `reel_check_op(&report, &op)`. Returns report->ok. */
 #define reel_check_op(r, ...) reel_check_op_with(&(reel_check_args){.report = (r), .op = __VA_ARGS__})
+/** As the macro reel_check_op. */
 REEL_API bool reel_check_op_with(const reel_check_args *args);
 /** Checks a cell over `steps` steps: all weights, inputs and initial states:
  * `reel_check_cell(&report, cell, .steps = 5)`. Returns report->ok. */
 #define reel_check_cell(r, ...) reel_check_cell_with(&(reel_check_args){.report = (r), .cell = __VA_ARGS__})
+/** As the macro reel_check_cell. */
 REEL_API bool reel_check_cell_with(const reel_check_args *args);
 /** Checks any function of inputs and weights. A result that is not scalar is reduced by a fixed random
  * weighting, so that no symmetry hides an error: `reel_check_function(&report, f, .inputs = 1, .shape = &s)`.
  * Returns report->ok. */
 #define reel_check_function(r, ...)                                                                 \
     reel_check_function_with(&(reel_check_args){.report = (r), .function = __VA_ARGS__})
+/** As the macro reel_check_function. */
 REEL_API bool reel_check_function_with(const reel_check_args *args);
 
 REEL_END

@@ -16,6 +16,7 @@ typedef enum reel_draw_collapse {
     REEL_BY_MODULE     /**< one box per module */
 } reel_draw_collapse;
 
+/** What is drawn, and how; zero members mean the default. */
 typedef struct reel_draw_args {
     const char *path;      /**< .dot or .gv: text; .svg .png .pdf: rendered by the `dot` program */
     reel_node *root;       /**< what it draws: this node and all it depends on */
@@ -33,6 +34,7 @@ typedef struct reel_draw_args {
  * from forward nodes. On error (the tape's, a bad extension, no `dot` program, a file that cannot be
  * written) the status is returned and the message is the tape's; the old file stays whole. */
 #define reel_draw(...) reel_draw_with(&(reel_draw_args){__VA_ARGS__, .at = REEL_HERE})
+/** As the macros reel_draw and reel_draw_stream. */
 REEL_API REEL_CHECKED reel_status reel_draw_with(const reel_draw_args *args);
 /** reel_draw_stream(stdout, loss, .title = "..."): DOT text only. */
 #define reel_draw_stream(out, ...)                                                                 \

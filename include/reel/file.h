@@ -26,6 +26,7 @@ REEL_API REEL_CHECKED reel_status reel_params_load(reel_params *ps, const char *
 /** A safetensors file as a table of tensors and text: what checkpoints and tools are made of. */
 typedef struct reel_archive reel_archive;
 
+/** One tensor of an archive, to be read. */
 typedef struct reel_archive_tensor {
     const char *name;
     reel_dtype dtype;      /**< F16 and BF16 have been widened to f32 */
@@ -35,8 +36,11 @@ typedef struct reel_archive_tensor {
 
 /** A new, empty archive. NULL only when memory is out. */
 REEL_API reel_archive *reel_archive_new(void);
+/** Frees the archive and its tensors. NULL is allowed. */
 REEL_API void reel_archive_free(reel_archive *a);
+/** REEL_OK, or the first error. */
 REEL_API reel_status reel_archive_status(const reel_archive *a);
+/** The first error's message; "" when there is none. Never NULL. */
 REEL_API const char *reel_archive_message(const reel_archive *a);
 /** Reads the whole file into the archive, replacing what it held. */
 REEL_API REEL_CHECKED reel_status reel_archive_read(reel_archive *a, const char *path);
@@ -45,6 +49,7 @@ REEL_API REEL_CHECKED reel_status reel_archive_write(reel_archive *a, const char
 /** Puts a copy of a tensor; the name must be new. */
 REEL_API REEL_CHECKED reel_status reel_archive_put(reel_archive *a, const char *name, reel_dtype dtype,
                                                    const void *data, reel_shape shape);
+/** Number of tensors. */
 REEL_API size_t reel_archive_count(const reel_archive *a);
 /** In the file's order; NULL past the last. */
 REEL_API const reel_archive_tensor *reel_archive_at(const reel_archive *a, size_t i);
@@ -56,6 +61,7 @@ REEL_API const reel_archive_tensor *reel_archive_find(const reel_archive *a, con
 REEL_API const char *reel_archive_skipped(const reel_archive *a, size_t k);
 /** Text beside the tensors (`__metadata__`). Copied; a later value replaces an earlier one. */
 REEL_API REEL_CHECKED reel_status reel_archive_set(reel_archive *a, const char *key, const char *value);
+/** The same for a whole number, written in decimal. */
 REEL_API REEL_CHECKED reel_status reel_archive_set_u64(reel_archive *a, const char *key, uint64_t value);
 /** Written as a hexadecimal float, so that it comes back bit for bit. */
 REEL_API REEL_CHECKED reel_status reel_archive_set_f64(reel_archive *a, const char *key, double value);
@@ -63,6 +69,7 @@ REEL_API REEL_CHECKED reel_status reel_archive_set_f64(reel_archive *a, const ch
 REEL_API const char *reel_archive_get(const reel_archive *a, const char *key);
 /** On a missing or malformed entry: an error that names the key; *value is untouched. */
 REEL_API REEL_CHECKED reel_status reel_archive_get_u64(reel_archive *a, const char *key, uint64_t *value);
+/** The same for a number that reel_archive_set_f64 wrote. */
 REEL_API REEL_CHECKED reel_status reel_archive_get_f64(reel_archive *a, const char *key, double *value);
 /** Raises an error on the archive; the first one wins. Returns `status`. */
 REEL_API reel_status reel_archive_fail(reel_archive *a, reel_status status, const char *format, ...)
@@ -75,7 +82,8 @@ REEL_API REEL_CHECKED reel_status reel_archive_put_params(reel_archive *a, const
 REEL_API REEL_CHECKED reel_status reel_archive_take_params(reel_archive *a, const char *prefix,
                                                            reel_params *ps);
 /** The same for an optimizer: slots as tensors "opt.<slot>.<weight>", counts and rate as metadata. Its
- * params must have been made (and taken) before. */
+ * params must have been made (and taken) before, and it must have been made with the same options and
+ * groups, which are the program's to keep. */
 REEL_API REEL_CHECKED reel_status reel_archive_put_opt(reel_archive *a, reel_opt *opt);
 REEL_API REEL_CHECKED reel_status reel_archive_take_opt(reel_archive *a, reel_opt *opt);
 /** States carried between chunks, as tensors "carry.<k>". */

@@ -12,8 +12,10 @@
 
 REEL_BEGIN
 
+/** An optimizer: a rule, its options, and its own tensors for each weight. */
 typedef struct reel_opt reel_opt;
 
+/** The rules. g is the gradient after clipping and decay, w the weight. */
 typedef enum reel_opt_kind {
     REEL_SGD,      /**< v = μ v + g (v = g at first); w -= rate v; Nesterov: w -= rate (g + μ v) */
     REEL_ADAGRAD,  /**< s += g²; w -= rate g/(√s + ε) (Duchi et al. 2011) */
@@ -52,6 +54,7 @@ REEL_API reel_opt *reel_opt_new_with(const reel_opt_args *args);
 #define reel_adadelta(...) reel_opt_new_with(&(reel_opt_args){__VA_ARGS__, .kind = REEL_ADADELTA, .at = REEL_HERE})
 #define reel_adam(...) reel_opt_new_with(&(reel_opt_args){__VA_ARGS__, .kind = REEL_ADAM, .at = REEL_HERE})
 #define reel_adamw(...) reel_opt_new_with(&(reel_opt_args){__VA_ARGS__, .kind = REEL_ADAMW, .at = REEL_HERE})
+/** Frees the optimizer, not the weights. NULL is allowed. */
 REEL_API void reel_opt_free(reel_opt *opt);
 
 /** One update: gradients of the loss for every weight of the set that was used on its tape and is not
@@ -80,12 +83,15 @@ REEL_API REEL_CHECKED reel_status reel_opt_apply_values(reel_opt *opt, size_t n,
 REEL_API double reel_opt_norm(const reel_opt *opt);
 /** Number of updates made. */
 REEL_API uint64_t reel_opt_count(const reel_opt *opt);
+/** The learning rate now, and setting it: schedules are applied by the program. */
 REEL_API double reel_opt_rate(const reel_opt *opt);
 REEL_API void reel_opt_set_rate(reel_opt *opt, double rate);
 /** Weights whose name matches get their own rate factor and decay (a negative decay: the optimizer's).
  * Later groups win. */
 REEL_API reel_status reel_opt_group(reel_opt *opt, const char *pattern, double rate_factor, double decay);
+/** The set whose weights it changes. */
 REEL_API reel_params *reel_opt_params(const reel_opt *opt);
+/** Which rule it is. */
 REEL_API reel_opt_kind reel_opt_kind_of(const reel_opt *opt);
 /** "sgd", "adagrad", ... ; and back (false when the name is none). */
 REEL_API const char *reel_opt_kind_name(reel_opt_kind kind);
@@ -99,6 +105,7 @@ REEL_API void *reel_opt_slot(reel_opt *opt, reel_param *p, int k, const char **n
 REEL_API reel_status reel_opt_make_slots(reel_opt *opt, reel_param *p);
 /** Number of updates a weight has had, which Adam's bias correction uses. */
 REEL_API uint64_t reel_opt_param_count(const reel_opt *opt, const reel_param *p);
+/** Put back what reel_opt_count and reel_opt_param_count gave. */
 REEL_API void reel_opt_restore_counts(reel_opt *opt, uint64_t count);
 REEL_API void reel_opt_restore_param_count(reel_opt *opt, const reel_param *p, uint64_t count);
 
@@ -106,11 +113,14 @@ REEL_API void reel_opt_restore_param_count(reel_opt *opt, const reel_param *p, u
 
 /** √Σ g² over n tensors of f64. */
 REEL_API double reel_clip_global_norm(double limit, size_t n, double *const *g, const size_t *size);
+/** Brings each element to within ±limit. */
 REEL_API void reel_clip_elements(double limit, double *g, size_t size);
+/** Scales one tensor down to a norm of at most limit. Returns the norm it had. */
 REEL_API double reel_clip_param_norm(double limit, double *g, size_t size);
 
 /* Schedules ---------------------------------------------------------------------------------------- */
 
+/** How a rate depends on the number t of steps or epochs done. */
 typedef enum reel_schedule_kind {
     REEL_RATE_CONSTANT = 0,
     REEL_RATE_STEP,         /**< rate · factor^⌊t/every⌋ */
@@ -149,8 +159,11 @@ REEL_API void reel_schedule_report(reel_schedule *s, double loss);
 /** Averages of all weights of a set: exponential (a = decay a + (1-decay) w) or, with decay 0, the mean of
  * all updates (Polyak). Kept in f64. A weight's first update starts its average at the weight. */
 typedef struct reel_average reel_average;
+/** A new average of the weights of a set, which must outlive it; NULL when memory is out. */
 REEL_API reel_average *reel_average_new(reel_params *ps, double decay);
+/** Frees the averages, not the weights. NULL is allowed. */
 REEL_API void reel_average_free(reel_average *avg);
+/** Takes the present weights into the averages. On error nothing has changed. */
 REEL_API REEL_CHECKED reel_status reel_average_update(reel_average *avg);
 /** Exchanges weights and averages: once to evaluate with the averages, once more to train on. */
 REEL_API REEL_CHECKED reel_status reel_average_swap(reel_average *avg);

@@ -25,6 +25,7 @@ typedef enum reel_init_kind {
     REEL_INIT_IDENTITY     /**< a on the diagonal (0 means 1), 0 elsewhere (Le et al. 2015) */
 } reel_init_kind;
 
+/** A start, with its numbers as reel_init_kind tells. */
 typedef struct reel_init {
     reel_init_kind kind;
     double a, b;
@@ -34,7 +35,9 @@ typedef struct reel_init {
 REEL_API reel_params *reel_params_new(reel_dtype dtype, uint64_t seed);
 /** Frees the set and its weights. Tapes that used them must not evaluate from them afterwards. */
 REEL_API void reel_params_free(reel_params *ps);
+/** The element type of all weights of the set. */
 REEL_API reel_dtype reel_params_dtype(const reel_params *ps);
+/** What the starts of its weights depend on. */
 REEL_API uint64_t reel_params_seed(const reel_params *ps);
 /** REEL_OK or the first error; its message ("" when there is none). Never NULL. */
 REEL_API reel_status reel_params_status(const reel_params *ps);
@@ -42,6 +45,7 @@ REEL_API const char *reel_params_message(const reel_params *ps);
 /** Raises an error on the set; the first one wins. */
 REEL_API void reel_params_fail(reel_params *ps, reel_status status, const char *format, ...)
     REEL_PRINTF(3, 4);
+/** Forgets the error, once it has been dealt with. */
 REEL_API void reel_params_clear_error(reel_params *ps);
 
 /** The weight of that name, made on first use with this shape and start. Matrices of `blocks` row blocks
@@ -52,13 +56,14 @@ REEL_API reel_param *reel_params_get(reel_params *ps, const char *name, reel_sha
                                      int blocks);
 /** The weight of that name, or NULL without an error. */
 REEL_API reel_param *reel_params_find(const reel_params *ps, const char *name);
+/** Number of weights made so far. */
 REEL_API size_t reel_params_count(const reel_params *ps);
 /** In order of creation. */
 REEL_API reel_param *reel_params_at(const reel_params *ps, size_t i);
 /** Total number of elements of all weights. */
 REEL_API int64_t reel_params_size(const reel_params *ps);
 /** Overrides the start of weights created later whose name matches the pattern (`*` any run, `?` any one
- * character); later calls win. */
+ * character); later calls win. A forget bias stays: reel_param_init_rows comes after it. */
 REEL_API reel_status reel_params_set_init(reel_params *ps, const char *pattern, reel_init init);
 /** Freezes (or thaws) all weights, present and future, whose name matches: optimizers leave them alone. */
 REEL_API reel_status reel_params_freeze(reel_params *ps, const char *pattern, bool frozen);
@@ -72,11 +77,17 @@ REEL_API const char *reel_params_unclaimed(const reel_params *ps, size_t k);
  * of memory. */
 REEL_API reel_params *reel_params_copy(const reel_params *ps);
 
+/** The weight's name. Lives as long as the weight. */
 REEL_API const char *reel_param_name(const reel_param *p);
+/** The weight's shape. */
 REEL_API reel_shape reel_param_shape(const reel_param *p);
+/** The type of its elements: the set's. */
 REEL_API reel_dtype reel_param_dtype(const reel_param *p);
+/** Number of elements. */
 REEL_API int64_t reel_param_size(const reel_param *p);
+/** Whether optimizers leave it alone: see reel_params_freeze. */
 REEL_API bool reel_param_frozen(const reel_param *p);
+/** The set that owns it. */
 REEL_API reel_params *reel_param_set(const reel_param *p);
 /** Counts changes of the value; a tape refuses to recompute from a weight whose version has moved. */
 REEL_API uint64_t reel_param_version(const reel_param *p);

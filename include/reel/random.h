@@ -14,6 +14,7 @@ typedef struct reel_random {
     uint64_t seed, stream, position;
 } reel_random;
 
+/** A generator at the start of a stream. Streams of one seed are independent. */
 REEL_API reel_random reel_random_new(uint64_t seed, uint64_t stream);
 /** 64 random bits. */
 REEL_API uint64_t reel_random_bits(reel_random *r);
