@@ -193,30 +193,38 @@ static void TYPED(broadcast_to)(const reel_call *c)
     }
 }
 
+/* Sums in f64: a gradient is often summed over very many rows. */
 static void TYPED(sum_to)(const reel_call *c)
 {
     const REAL *x = c->x[0].data;
     REAL *y = c->y.data;
+    double *sum = reel_call_scratch(c, (size_t)c->y.size * sizeof *sum);
+    if (!sum) {
+        return;
+    }
+    for (int64_t i = 0; i < c->y.size; i++) {
+        sum[i] = c->accumulate ? (double)y[i] : 0;
+    }
     walker w = walk(c->x[0].shape, c->y.shape);
     int64_t n = w.large.dim[w.large.rank - 1];
-    if (!c->accumulate) {
-        memset(y, 0, (size_t)c->y.size * sizeof *y);
-    }
     for (int64_t from = 0; from < c->x[0].size; from += n) {
-        const REAL *restrict row = x + from;
+        const REAL *row = x + from;
+        double *to = sum + w.at;
         if (w.stride[w.large.rank - 1]) {
-            REAL *restrict to = y + w.at;
             for (int64_t i = 0; i < n; i++) {
-                to[i] += row[i];
+                to[i] += (double)row[i];
             }
         } else {
-            REAL sum = 0;
+            double all = 0;
             for (int64_t i = 0; i < n; i++) {
-                sum += row[i];
+                all += (double)row[i];
             }
-            y[w.at] += sum;
+            *to += all;
         }
         step(&w);
+    }
+    for (int64_t i = 0; i < c->y.size; i++) {
+        y[i] = (REAL)sum[i];
     }
 }
 

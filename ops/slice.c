@@ -18,7 +18,7 @@ typedef struct region {
 
 static int64_t region_rows(const region *r)
 {
-    return (r->stop - r->start + r->step - 1) / r->step;
+    return r->start < r->stop ? (r->stop - r->start - 1) / r->step + 1 : 0;
 }
 
 #include <reel/real32.h>

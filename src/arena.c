@@ -57,15 +57,27 @@ static reel__block *block_new(size_t size)
     return b;
 }
 
-/* Moves on to a block with room for `bytes`: one kept from before the rewind if it is large enough,
- * else a fresh one put in front of the kept ones. */
+/* Puts a block behind the current one and moves on to it. */
+static void move_on(reel__arena *a, reel__block *b)
+{
+    reel__block **behind = a->current ? &a->current->next : &a->first;
+    b->next = *behind;
+    *behind = b;
+    a->current = b;
+    a->used = 0;
+}
+
+/* Moves on to a block with room for `bytes`: the first that fits of those kept from before the
+ * rewind, else a fresh one. */
 static bool next_block(reel__arena *a, size_t bytes)
 {
-    reel__block *kept = a->current ? a->current->next : a->first;
-    if (kept && kept->size >= bytes) {
-        a->current = kept;
-        a->used = 0;
-        return true;
+    for (reel__block **at = a->current ? &a->current->next : &a->first; *at; at = &(*at)->next) {
+        reel__block *kept = *at;
+        if (kept->size >= bytes) {
+            *at = kept->next;
+            move_on(a, kept);
+            return true;
+        }
     }
     size_t size = a->current ? a->current->size * 2 : FIRST_BLOCK;
     if (size > LARGEST_BLOCK) {
@@ -78,15 +90,8 @@ static bool next_block(reel__arena *a, size_t bytes)
     if (!b) {
         return false;
     }
-    b->next = kept;
-    if (a->current) {
-        a->current->next = b;
-    } else {
-        a->first = b;
-    }
-    a->current = b;
-    a->used = 0;
     a->reserved += size;
+    move_on(a, b);
     return true;
 }
 

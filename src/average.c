@@ -12,8 +12,9 @@
 
 typedef struct entry {
     double *mean;
-    void *weights;  /* what training had, while the averages are in its place */
-    uint64_t count; /* of updates; the mean is rubbish before the first */
+    void *weights;    /* what training had, while the averages are in its place */
+    uint64_t count;   /* of updates; the mean is rubbish before the first */
+    uint64_t version; /* of the weight, as the last exchange left it */
 } entry;
 
 struct reel_average {
@@ -143,6 +144,14 @@ reel_status reel_average_swap(reel_average *avg)
     if (!prepare_swap(avg)) {
         return fail(avg, REEL_ERR_MEMORY, "reel_average_swap: out of memory");
     }
+    for (size_t i = 0; avg->swapped && i < avg->n; i++) {
+        const reel_param *p = reel_params_at(avg->params, i);
+        if (avg->entry[i].count && p->version != avg->entry[i].version) {
+            return fail(avg, REEL_ERR_STALE,
+                        "reel_average_swap: a weight has changed while the averages stood in its "
+                        "place: swap before training on");
+        }
+    }
     for (size_t i = 0; i < avg->n; i++) {
         entry *e = &avg->entry[i];
         reel_param *p = reel_params_at(avg->params, i);
@@ -156,7 +165,7 @@ reel_status reel_average_swap(reel_average *avg)
             memcpy(e->weights, p->data, bytes);
             reel__convert(p->data, p->dtype, e->mean, REEL_F64, p->size);
         }
-        p->version++;
+        e->version = ++p->version;
     }
     avg->swapped = !avg->swapped;
     return REEL_OK;
@@ -164,9 +173,11 @@ reel_status reel_average_swap(reel_average *avg)
 
 const double *reel_average_read(const reel_average *avg, const reel_param *p, uint64_t *updates)
 {
-    bool there = avg && p && p->set == avg->params && p->index < avg->n &&
-                 avg->entry[p->index].count > 0;
-    *updates = there ? avg->entry[p->index].count : 0;
+    bool there =
+        avg && p && p->set == avg->params && p->index < avg->n && avg->entry[p->index].count > 0;
+    if (updates) {
+        *updates = there ? avg->entry[p->index].count : 0;
+    }
     return there ? avg->entry[p->index].mean : NULL;
 }
 

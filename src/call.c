@@ -69,10 +69,10 @@ typedef struct layout {
     int n;
     size_t size; /* of an element */
     int64_t run, rows;
-    int outer;                                        /* dimensions outside the run */
-    int64_t dim[REEL_MAX_RANK];                       /* their sizes */
-    int64_t stride[REEL__MOST_MAPPED][REEL_MAX_RANK]; /* in elements */
-    bool dense[REEL__MOST_MAPPED];                    /* whether the input is dense in a run */
+    int outer;                                      /* dimensions outside the run */
+    int64_t dim[REEL_MAX_RANK];                     /* their sizes */
+    int64_t stride[REEL_MAX_MAPPED][REEL_MAX_RANK]; /* in elements */
+    bool dense[REEL_MAX_MAPPED];                    /* whether the input is dense in a run */
 } layout;
 
 /* The stride of input x along axis k of the output, 0 where it is broadcast. */
@@ -97,7 +97,7 @@ static void plan(layout *p, const reel_call *c)
     p->n = c->n;
     p->size = reel_dtype_size(c->y.dtype);
     p->run = 1;
-    bool free_choice[REEL__MOST_MAPPED];
+    bool free_choice[REEL_MAX_MAPPED];
     for (int i = 0; i < c->n; i++) {
         free_choice[i] = true;
         p->dense[i] = false;
@@ -161,8 +161,11 @@ static void spread(void *to, const void *from, size_t size, size_t n)
 static void map_run(const reel_call *c, const layout *p, const char *const *x, char *y,
                     int64_t from, int64_t to)
 {
-    _Alignas(64) double block[REEL__MOST_MAPPED][BLOCK];
-    const void *at[REEL__MOST_MAPPED];
+    union {
+        _Alignas(64) float f32[BLOCK];
+        double f64[BLOCK];
+    } block[REEL_MAX_MAPPED];
+    const void *at[REEL_MAX_MAPPED];
     bool all_dense = true;
     for (int i = 0; i < p->n; i++) {
         all_dense = all_dense && p->dense[i];
@@ -170,8 +173,8 @@ static void map_run(const reel_call *c, const layout *p, const char *const *x, c
     int64_t step = all_dense ? to - from : BLOCK;
     for (int i = 0; i < p->n; i++) {
         if (!p->dense[i]) {
-            spread(block[i], x[i], p->size, (size_t)(to - from < BLOCK ? to - from : BLOCK));
-            at[i] = block[i];
+            spread(&block[i], x[i], p->size, (size_t)(to - from < BLOCK ? to - from : BLOCK));
+            at[i] = &block[i];
         }
     }
     for (int64_t k = from; k < to; k += step) {
@@ -195,7 +198,7 @@ static void map_rows(const reel_call *c, const layout *p, int64_t begin, int64_t
         rest /= p->dim[j];
     }
     for (int64_t row = begin; row < end; row++) {
-        const char *x[REEL__MOST_MAPPED];
+        const char *x[REEL_MAX_MAPPED];
         for (int i = 0; i < p->n; i++) {
             int64_t offset = 0;
             for (int j = 0; j < p->outer; j++) {
@@ -231,7 +234,7 @@ static void body(void *context, int64_t begin, int64_t end)
         map_rows(j->call, j->plan, begin, end);
         return;
     }
-    const char *x[REEL__MOST_MAPPED];
+    const char *x[REEL_MAX_MAPPED];
     for (int i = 0; i < j->plan->n; i++) {
         x[i] = j->call->x[i].data;
     }

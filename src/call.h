@@ -6,7 +6,7 @@
 
 #include <stdatomic.h>
 
-enum { REEL__CALL_MESSAGE = 256, REEL__MOST_MAPPED = 8 };
+enum { REEL__CALL_MESSAGE = 256 };
 
 /* The executor's side of a reel_call; shared by the threads that run parts of it. */
 typedef struct reel_call_state {

@@ -133,6 +133,16 @@ static reel_init or_else(reel_init init, reel_init fallback)
     return init.kind == REEL_INIT_DEFAULT ? fallback : init;
 }
 
+enum { MOST_FEATURES = 1 << 30 };
+
+/* Whether its steps can be run at all. */
+static bool complete(const reel_cell *c)
+{
+    return c->step && *c->name && c->in > 0 && c->in <= MOST_FEATURES && c->hidden > 0 &&
+           c->hidden <= MOST_FEATURES && c->states >= 1 && c->states <= REEL_MAX_STATES &&
+           c->layer >= 0;
+}
+
 static void check_args(const reel_cell_args *a, const reel_cell *c)
 {
     reel_params *ps = a->params;
@@ -144,10 +154,10 @@ static void check_args(const reel_cell_args *a, const reel_cell *c)
         reel_params_fail(ps, REEL_ERR_ARGUMENT, "%s: cell '%s' needs a step function or a type", at,
                          c->name);
     }
-    if (a->in <= 0 || a->hidden <= 0) {
+    if (a->in <= 0 || a->hidden <= 0 || a->in > MOST_FEATURES || a->hidden > MOST_FEATURES) {
         reel_params_fail(ps, REEL_ERR_ARGUMENT,
-                         "%s: cell '%s': .in = %lld, .hidden = %lld: expected both above 0", at,
-                         c->name, (long long)a->in, (long long)a->hidden);
+                         "%s: cell '%s': .in = %lld, .hidden = %lld: expected both from 1 to 2^30",
+                         at, c->name, (long long)a->in, (long long)a->hidden);
     }
     if (c->states < 1 || c->states > REEL_MAX_STATES) {
         reel_params_fail(ps, REEL_ERR_ARGUMENT, "%s: cell '%s': %d states: expected 1 to %d", at,
@@ -191,8 +201,10 @@ reel_cell *reel_cell_new_with(const reel_cell_args *args)
         .no_bias = args->no_bias,
         .context = args->context,
     };
+    reel_status before = reel_params_status(c->params);
     check_args(args, c);
     set_options(c, args->options);
+    c->broken = !complete(c) || reel_params_status(c->params) != before;
     return c;
 }
 
@@ -238,27 +250,57 @@ static void check_stack(const reel_stack_args *a, const reel_cell *c, const char
     }
 }
 
+/* Whether cell l of the list stands in it before. */
+static bool repeated(const reel_stack_args *a, int l)
+{
+    for (int k = 0; k < l; k++) {
+        if (a->cell[k] == a->cell[l]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool stackable(const reel_stack_args *a)
+{
+    bool all = a->n > 0 && a->n <= REEL_MAX_STATES;
+    for (int l = 0; all && l < a->n; l++) {
+        all = a->cell[l] && !repeated(a, l);
+    }
+    return all;
+}
+
+/* Each once: the stack owns its cells even when it does not come to be. */
+static void free_cells(const reel_stack_args *a)
+{
+    for (int l = 0; l < a->n; l++) {
+        if (!repeated(a, l)) {
+            reel_cell_free(a->cell[l]);
+        }
+    }
+}
+
 reel_cell *reel_cell_stack_with(const reel_stack_args *args)
 {
-    const char *at = args->at ? reel__base_name(args->at) : "reel_cell_stack";
-    bool complete = args->n > 0;
-    for (int l = 0; l < args->n; l++) {
-        complete = complete && args->cell[l];
+    if (!args || !args->params || (args->n > 0 && !args->cell)) {
+        return NULL;
     }
-    reel_cell *c = complete && args->params ? reel__calloc(1, sizeof *c) : NULL;
+    const char *at = args->at ? reel__base_name(args->at) : "reel_cell_stack";
+    if (!stackable(args)) {
+        reel_params_fail(args->params, REEL_ERR_ARGUMENT,
+                         "%s: a stack needs 1 to %d cells, none of them NULL or twice", at,
+                         REEL_MAX_STATES);
+        free_cells(args);
+        return NULL;
+    }
+    reel_cell *c = reel__calloc(1, sizeof *c);
     reel_cell **layers = c ? reel__calloc((size_t)args->n, sizeof *layers) : NULL;
     char *name = layers ? reel__strdup(args->name ? args->name : "") : NULL;
     if (!name) {
-        if (args->params && !complete) {
-            reel_params_fail(args->params, REEL_ERR_ARGUMENT, "%s: a stack needs one or more cells",
-                             at);
-        }
         fail_memory(args->params);
         reel__free(c);
         reel__free(layers);
-        for (int l = 0; l < args->n; l++) {
-            reel_cell_free(args->cell[l]);
-        }
+        free_cells(args);
         return NULL;
     }
     *c = (reel_cell){.params = args->params,
@@ -271,8 +313,11 @@ reel_cell *reel_cell_stack_with(const reel_stack_args *args)
     for (int l = 0; l < args->n; l++) {
         layers[l] = args->cell[l];
         c->states += layers[l]->states;
+        c->broken = c->broken || layers[l]->broken;
     }
+    reel_status before = reel_params_status(c->params);
     check_stack(args, c, at);
+    c->broken = c->broken || reel_params_status(c->params) != before;
     return c;
 }
 

@@ -24,6 +24,7 @@ struct reel_cell {
     reel_step *step; /* NULL: a stack */
     int64_t in, hidden;
     int states, layer;
+    bool broken; /* made with bad arguments: refuses to run, even when its set's error was cleared */
     const reel_cell_type *type;
     double option[REEL_MAX_OPTIONS];
     reel_init weight, recurrent, bias;

@@ -42,7 +42,8 @@ static reel_param *weight(reel_cell *c, const char *what, const char *suffix, re
                           reel_init init, int blocks)
 {
     for (size_t i = 0; i < c->known_n; i++) {
-        if (strcmp(c->known[i].what, what) == 0) {
+        if (strcmp(c->known[i].what, what) == 0 &&
+            reel_shape_equal(reel_param_shape(c->known[i].param), shape)) {
             return c->known[i].param;
         }
     }
@@ -66,6 +67,21 @@ static const char *own_suffix(const reel_cell *c, char *text, size_t n)
     return text;
 }
 
+/* A gate's weight, "<role>_<gate>". NULL after reporting. */
+static reel_param *gate_weight(reel_cell *c, const char *role, const char *gate, reel_shape shape,
+                               reel_init init)
+{
+    char what[96], suffix[16];
+    int length = snprintf(what, sizeof what, "%s_%s", role, gate ? gate : "");
+    if (!gate || !*gate || length >= (int)sizeof what) {
+        reel_params_fail(c->params, REEL_ERR_ARGUMENT,
+                         "cell '%s': the name of a gate is %s: expected 1 to %d characters",
+                         c->name, gate && *gate ? "too long" : "missing", (int)sizeof what - 20);
+        return NULL;
+    }
+    return weight(c, what, own_suffix(c, suffix, sizeof suffix), shape, init, 1);
+}
+
 static reel_shape matrix(int64_t rows, int64_t cols)
 {
     const int64_t dim[2] = {rows, cols};
@@ -87,10 +103,22 @@ static reel_node *use(const char *at, reel_cell *c, const reel_node *like, reel_
     return reel_use_at(at, tape, p);
 }
 
+static reel_node *no_cell(const char *at, reel_node *x)
+{
+    return reel_node_fail(at, x, REEL_ERR_ARGUMENT, "the cell is NULL");
+}
+
 reel_node *reel_cell_weight_at(const char *at, reel_cell *c, reel_node *like, const char *what,
                                reel_shape shape, reel_init init)
 {
     char suffix[16];
+    if (!c) {
+        return no_cell(at, like);
+    }
+    if (!what || !*what) {
+        return reel_node_fail(at, like, REEL_ERR_ARGUMENT, "cell '%s': a weight needs a name",
+                              c->name);
+    }
     return use(at, c, like, weight(c, what, own_suffix(c, suffix, sizeof suffix), shape, init, 1));
 }
 
@@ -102,24 +130,22 @@ static reel_node *times(const char *at, reel_node *x, reel_node *W)
 
 reel_node *reel_gate_at(const char *at, reel_cell *c, const char *gate, reel_node *x, reel_node *h)
 {
-    char what[96], suffix[16];
-    own_suffix(c, suffix, sizeof suffix);
-    snprintf(what, sizeof what, "weight_ih_%s", gate);
-    reel_node *a = times(
-        at, x, use(at, c, x, weight(c, what, suffix, matrix(c->hidden, c->in), c->weight, 1)));
+    if (!c) {
+        return no_cell(at, x);
+    }
+    reel_param *W = gate_weight(c, "weight_ih", gate, matrix(c->hidden, c->in), c->weight);
+    reel_node *a = times(at, x, use(at, c, x, W));
     if (h) {
-        snprintf(what, sizeof what, "weight_hh_%s", gate);
-        reel_node *U =
-            use(at, c, x, weight(c, what, suffix, matrix(c->hidden, c->hidden), c->recurrent, 1));
-        reel_node *both[2] = {a, times(at, h, U)};
+        reel_param *U =
+            gate_weight(c, "weight_hh", gate, matrix(c->hidden, c->hidden), c->recurrent);
+        reel_node *both[2] = {a, times(at, h, use(at, c, x, U))};
         a = reel_sum_of_at(at, 2, both);
     }
     if (c->no_bias) {
         return a;
     }
-    snprintf(what, sizeof what, "bias_%s", gate);
     return reel_add_at(at, a,
-                       use(at, c, x, weight(c, what, suffix, vector(c->hidden), c->bias, 1)));
+                       use(at, c, x, gate_weight(c, "bias", gate, vector(c->hidden), c->bias)));
 }
 
 /* The n stacked weights under PyTorch's names: "weight_ih", "weight_hh". */
@@ -198,8 +224,30 @@ static reel_node *add_bias(const char *at, reel_cell *c, int n, reel_node *a, co
     return reel_add_at(at, a, use(at, c, a, stacked_bias(c, n, what, input)));
 }
 
+/* Whether there is a cell and a sensible number of gates; else every gate becomes the error node.
+ */
+static bool gates_fit(const char *at, const reel_cell *c, int n, int least, int most, reel_node *x,
+                      reel_node **a)
+{
+    if (c && n >= least && n <= most && (n == 0 || a)) {
+        return true;
+    }
+    reel_node *error =
+        c ? reel_node_fail(at, x, REEL_ERR_ARGUMENT,
+                           "cell '%s': %d gates: expected %d to %d and room for them", c->name, n,
+                           least, most)
+          : no_cell(at, x);
+    for (int k = 0; a && k < n; k++) {
+        a[k] = error;
+    }
+    return false;
+}
+
 void reel_gates_at(const char *at, reel_cell *c, int n, reel_node *x, reel_node *h, reel_node **a)
 {
+    if (!gates_fit(at, c, n, 1, REEL__MOST_GATES, x, a)) {
+        return;
+    }
     reel_node *both[2] = {input_half(at, c, n, x), times(at, h, use(at, c, h, recurrent(c, n)))};
     reel_node *all = reel_sum_of_at(at, 2, both);
     if (!c->no_bias) {
@@ -214,6 +262,11 @@ void reel_gates_at(const char *at, reel_cell *c, int n, reel_node *x, reel_node 
 void reel_gates_apart_at(const char *at, reel_cell *c, int n, int m, reel_node *x, reel_node *h,
                          bool recurrent_bias, reel_node **xs, reel_node **hs)
 {
+    bool inputs = gates_fit(at, c, n, 1, REEL__MOST_GATES, x, xs);
+    bool recurrents = gates_fit(at, c, m, 0, n, h, hs);
+    if (!inputs || !recurrents) {
+        return;
+    }
     reel_node *from_x = input_half(at, c, n, x);
     if (!c->no_bias) {
         from_x = add_bias(at, c, n, from_x, "bias_ih", true);
@@ -235,6 +288,10 @@ void reel_gates_apart_at(const char *at, reel_cell *c, int n, int m, reel_node *
 
 reel_node *reel_gate_recurrent_at(const char *at, reel_cell *c, int n, int k, reel_node *h)
 {
+    if (!c || k < 0 || k >= n || n > REEL__MOST_GATES) {
+        return reel_node_fail(at, h, REEL_ERR_ARGUMENT, "gate %d of %d of cell '%s': there is none",
+                              k, n, reel_cell_name(c));
+    }
     int64_t from = k * c->hidden, to = (k + 1) * c->hidden;
     reel_node *a = times(at, h, rows_of(at, c, h, recurrent(c, n), from, to));
     if (!c->two_biases || c->no_bias) {
@@ -245,13 +302,16 @@ reel_node *reel_gate_recurrent_at(const char *at, reel_cell *c, int n, int k, re
 
 void reel_cell_gate_bias(reel_cell *c, int n, int k, double value)
 {
-    for (int i = 0; i < c->gate_biases; i++) {
+    for (int i = 0; c && i < c->gate_biases; i++) {
         if (c->gate_bias[i].n == n && c->gate_bias[i].k == k) {
             return;
         }
     }
-    if (c->gate_biases < REEL__MOST_GATES) {
+    if (c && c->gate_biases < REEL__MOST_GATES) {
         c->gate_bias[c->gate_biases++] = (reel__gate_bias){n, k, value};
+    } else if (c) {
+        reel_params_fail(c->params, REEL_ERR_ARGUMENT, "cell '%s': more than %d gate biases",
+                         c->name, REEL__MOST_GATES);
     }
 }
 

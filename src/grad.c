@@ -282,6 +282,11 @@ static bool same_shapes(reel_tape *tape, const char *at, const char *who, size_t
                        reel__shape_text(ta, sizeof ta, sa), reel__shape_text(tb, sizeof tb, sb));
             return false;
         }
+        if (reel_node_dtype(b[i]) == REEL_I32) {
+            reel__fail(tape, REEL_ERR_SHAPE, at, "%s: direction %zu is i32: expected %s", who, i,
+                       reel_dtype_name(tape->dtype));
+            return false;
+        }
     }
     return true;
 }
@@ -311,6 +316,14 @@ static reel_status run_sweep(const char *at, reel_tape *tape, size_t m, reel_nod
     return tape->status ? give_up(tape, n, dx) : REEL_OK;
 }
 
+static bool missing(reel_tape *tape, const char *at, const char *who, bool is)
+{
+    if (is) {
+        reel__fail(tape, REEL_ERR_ARGUMENT, at, "%s: a list of nodes is NULL", who);
+    }
+    return is;
+}
+
 static reel_tape *tape_of(size_t n, reel_node *const *x)
 {
     for (size_t i = 0; x && i < n; i++) {
@@ -325,7 +338,7 @@ reel_status reel_vjp_at(const char *at, size_t m, reel_node *const *y, reel_node
                         size_t n, reel_node *const *x, reel_node **dx)
 {
     reel_tape *tape = tape_of(m, y);
-    if (!tape || tape->status || !dy || !dx || (n && !x)) {
+    if (!tape || tape->status || missing(tape, at, "reel_vjp", !dy || (n && (!x || !dx)))) {
         return give_up(tape, n, dx);
     }
     if (!admit(tape, at, "reel_vjp", m, y) || !admit(tape, at, "reel_vjp", m, dy) ||
@@ -339,7 +352,7 @@ reel_status reel_grad_at(const char *at, reel_node *y, size_t n, reel_node *cons
                          reel_node **dx)
 {
     reel_tape *tape = reel_node_tape(y);
-    if (!tape || tape->status || !dx || (n && !x)) {
+    if (!tape || tape->status || missing(tape, at, "reel_grad", n && (!x || !dx))) {
         return give_up(tape, n, dx);
     }
     if (!admit(tape, at, "reel_grad", 1, &y) || !admit(tape, at, "reel_grad", n, x)) {
@@ -366,7 +379,7 @@ reel_status reel_jvp_at(const char *at, size_t m, reel_node *const *y, size_t n,
                         reel_node *const *x, reel_node *const *dx, reel_node **dy)
 {
     reel_tape *tape = tape_of(m, y);
-    if (!tape || tape->status || !x || !dx || !dy) {
+    if (!tape || tape->status || missing(tape, at, "reel_jvp", !dy || (n && (!x || !dx)))) {
         return give_up(tape, m, dy);
     }
     if (!admit(tape, at, "reel_jvp", m, y) || !admit(tape, at, "reel_jvp", n, x) ||

@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The one piece of process-wide state in the library besides the identity counter of params sets:
- * the fault injection of the tests. 0 in production, where it costs one predictable branch. */
+/* Fault injection for the tests: 0 in production, where it costs one predictable branch.
+ * Process-wide, as only the counter that tells params sets apart and what is done once (BLIS's
+ * start, the fork handler) are beside it. */
 static uint64_t countdown;
 static bool fail_after;
 static bool failed;

@@ -209,8 +209,8 @@ reel_status reel_read(reel_node *x, double *out, size_t n)
     if (status) {
         return status;
     }
-    if ((size_t)reel_node_size(x) != n) {
-        return wrong_size(x, n);
+    if ((size_t)reel_node_size(x) != n || (n && !out)) {
+        return wrong_size(x, out ? n : 0);
     }
     const reel__slot *s = reel__live(x);
     for (size_t i = 0; i < n; i++) {
@@ -227,8 +227,8 @@ reel_status reel_read_f32(reel_node *x, float *out, size_t n)
     if (status) {
         return status;
     }
-    if ((size_t)reel_node_size(x) != n) {
-        return wrong_size(x, n);
+    if ((size_t)reel_node_size(x) != n || (n && !out)) {
+        return wrong_size(x, out ? n : 0);
     }
     const reel__slot *s = reel__live(x);
     for (size_t i = 0; i < n; i++) {
@@ -250,7 +250,7 @@ reel_status reel_scalar(reel_node *x, double *out)
     }
     double value = 0;
     reel_status status = reel_read(x, &value, 1);
-    if (status == REEL_OK) {
+    if (status == REEL_OK && out) {
         *out = value;
     }
     return status;

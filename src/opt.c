@@ -28,7 +28,7 @@ const char *reel_opt_kind_name(reel_opt_kind kind)
 
 bool reel_opt_kind_find(const char *name, reel_opt_kind *kind)
 {
-    for (int k = 0; name && k < KINDS; k++) {
+    for (int k = 0; name && kind && k < KINDS; k++) {
         if (strcmp(name, kind_name[k]) == 0) {
             *kind = (reel_opt_kind)k;
             return true;

@@ -192,7 +192,9 @@ static reel_status clip(reel_opt *opt, size_t n, reel__gradient *g, const report
     double scale = clip_factor(sqrt(clipped), o->clip_norm);
     for (size_t i = 0; i < n; i++) {
         g[i].scale *= scale;
-        if (g[i].param->dtype == REEL_F32 && g[i].norm * g[i].scale > FLT_MAX) {
+        /* All kinds but SGD square the gradient. */
+        double most = o->kind == REEL_SGD ? FLT_MAX : sqrt(FLT_MAX);
+        if (g[i].param->dtype == REEL_F32 && g[i].norm * g[i].scale > most) {
             return fail(to, REEL_ERR_NAN,
                         "the gradient of '%s' is too large for f32; no weight has changed",
                         g[i].param->name);

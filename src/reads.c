@@ -94,6 +94,20 @@ static bool try_rule(reel_tape *probe, const reel__slot *s, uint64_t *mask)
     return true;
 }
 
+/* Where the answer for the op stands, or a place for it. With a full table answers take each
+ * other's. */
+static reel__reads *place(reel_tape *tape, const reel_op *op)
+{
+    size_t home = (size_t)reel__mix((uint64_t)(uintptr_t)op, 1) % REEL__READS;
+    for (size_t i = 0; i < REEL__READS; i++) {
+        reel__reads *r = &tape->reads[(home + i) % REEL__READS];
+        if (r->op == op || !r->op) {
+            return r;
+        }
+    }
+    return &tape->reads[home];
+}
+
 uint64_t reel__rule_reads(const reel__slot *s)
 {
     const reel_op *op = s->op;
@@ -101,7 +115,7 @@ uint64_t reel__rule_reads(const reel__slot *s)
     if (!op->gradient || s->n == 0) {
         return 0;
     }
-    reel__reads *known = &tape->reads[reel__mix((uint64_t)(uintptr_t)op, 1) % REEL__READS];
+    reel__reads *known = place(tape, op);
     if (known->op == op) {
         return known->mask;
     }

@@ -32,8 +32,8 @@ static bool grow(reel_tape *tape)
     return true;
 }
 
-/* The number of elements of a shape; -1 when a size is negative or the bytes would not fit. Zeros
- * do not excuse an overflow in the others. */
+/* Whether a shape has no negative size and its bytes can be counted. Zeros do not excuse an
+ * overflow in the others. */
 static bool countable(reel_shape shape)
 {
     int64_t bytes = 8;
@@ -224,10 +224,33 @@ static bool admit(reel_tape *tape, const char *at, const reel_op *op, int n, ree
     return true;
 }
 
+/* Whether the executor's broadcasting serves an element-wise op as it is declared. */
+static bool mappable(reel_tape *tape, const char *at, const reel_op *op, int n)
+{
+    if (n > REEL_MAX_MAPPED) {
+        reel__fail(tape, REEL_ERR_ARGUMENT, at,
+                   "%s: %d arguments: an element-wise op takes at most %d", op->name, n,
+                   REEL_MAX_MAPPED);
+        return false;
+    }
+    if (op->index_args || op->flags & REEL_OP_INDEX_RESULT) {
+        reel__fail(tape, REEL_ERR_ARGUMENT, at,
+                   "%s: an element-wise op takes and gives real values, not i32", op->name);
+        return false;
+    }
+    return true;
+}
+
 static reel_node *record_op(reel_tape *tape, const char *at, const reel_op *op, int n,
                             reel_node *const *x, const void *attr)
 {
     reel_shape shape;
+    if (op->attr_size && !attr) {
+        return reel__fail(tape, REEL_ERR_ARGUMENT, at, "%s: its attribute is NULL", op->name);
+    }
+    if (op->flags & REEL_OP_ELEMENTWISE && !mappable(tape, at, op, n)) {
+        return reel__error_node(tape);
+    }
     if (!admit(tape, at, op, n, x) || !infer(tape, at, op, n, x, attr, &shape)) {
         return reel__error_node(tape);
     }
@@ -317,6 +340,9 @@ reel_node *reel_apply0(const char *at, reel_tape *tape, const reel_op *op, const
 {
     if (!tape || tape->status) {
         return reel__error_node(tape);
+    }
+    if (!op) {
+        return reel__fail(tape, REEL_ERR_ARGUMENT, at, "reel_apply0: the op is NULL");
     }
     if (!op->shape) {
         return reel__fail(tape, REEL_ERR_ARGUMENT, at,

@@ -35,6 +35,40 @@ static bool fresh(const reel__slot *s)
     return false;
 }
 
+/* The first element that is NaN or infinite; -1 when all are finite. */
+static int64_t first_bad(const reel__slot *s)
+{
+    int64_t n = reel__size(s);
+    for (int64_t i = 0; s->dtype == REEL_F32 && i < n; i++) {
+        if (!isfinite(((const float *)s->data)[i])) {
+            return i;
+        }
+    }
+    for (int64_t i = 0; s->dtype == REEL_F64 && i < n; i++) {
+        if (!isfinite(((const double *)s->data)[i])) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static bool trap(const reel__slot *s)
+{
+    int64_t bad = first_bad(s);
+    if (bad < 0) {
+        return true;
+    }
+    double value = s->dtype == REEL_F32 ? (double)((const float *)s->data)[bad]
+                                        : ((const double *)s->data)[bad];
+    char shape[128];
+    reel__fail_node(s, REEL_ERR_NAN, "element %lld of %s is %s", (long long)bad,
+                    reel__shape_text(shape, sizeof shape, reel__shape(s)),
+                    isnan(value)  ? "NaN"
+                    : value > 0.0 ? "+infinity"
+                                  : "-infinity");
+    return false;
+}
+
 static bool kept(const reel__slot *s)
 {
     return s->flags & REEL__WANT || (s->flags & REEL__READ && !s->origin && !s->tape->inference);
@@ -92,6 +126,9 @@ static bool gather(reel_tape *tape, size_t n, reel__slot *const *roots, uint32_t
     }
     for (size_t i = 0; i < n; i++) {
         roots[i]->flags |= REEL__WANT;
+        if (tape->trap_nan && roots[i]->op->flags & REEL_OP_LEAF && !trap(roots[i])) {
+            return false;
+        }
         if (!need(tape, roots[i], walk)) {
             return false;
         }
@@ -105,7 +142,8 @@ static bool gather(reel_tape *tape, size_t n, reel__slot *const *roots, uint32_t
         if (!s->origin && !tape->inference) {
             mark_read(s);
         }
-        bool sum = s->op->flags & REEL_OP_SUM && s->n > 1;
+        /* Not under trap_nan: a contribution that is not finite is to be named, not the sum. */
+        bool sum = s->op->flags & REEL_OP_SUM && s->n > 1 && !tape->trap_nan;
         for (int i = 0; i < s->n; i++) {
             if (!need(tape, arg[i], walk)) {
                 return false;
@@ -223,40 +261,6 @@ static bool run(reel__slot *s, const reel__slot *into, bool accumulate)
         reel__fail_node(s, status, "%s", state.message);
     }
     return status == REEL_OK;
-}
-
-/* The first element that is NaN or infinite; -1 when all are finite. */
-static int64_t first_bad(const reel__slot *s)
-{
-    int64_t n = reel__size(s);
-    for (int64_t i = 0; s->dtype == REEL_F32 && i < n; i++) {
-        if (!isfinite(((const float *)s->data)[i])) {
-            return i;
-        }
-    }
-    for (int64_t i = 0; s->dtype == REEL_F64 && i < n; i++) {
-        if (!isfinite(((const double *)s->data)[i])) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-static bool trap(const reel__slot *s)
-{
-    int64_t bad = first_bad(s);
-    if (bad < 0) {
-        return true;
-    }
-    double value = s->dtype == REEL_F32 ? (double)((const float *)s->data)[bad]
-                                        : ((const double *)s->data)[bad];
-    char shape[128];
-    reel__fail_node(s, REEL_ERR_NAN, "element %lld of %s is %s", (long long)bad,
-                    reel__shape_text(shape, sizeof shape, reel__shape(s)),
-                    isnan(value)  ? "NaN"
-                    : value > 0.0 ? "+infinity"
-                                  : "-infinity");
-    return false;
 }
 
 /* Leaves come from outside and have values already: they are looked at where they are first read.

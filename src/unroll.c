@@ -16,20 +16,32 @@
 static bool usable(const char *at, const reel_cell *c, reel_tape *tape)
 {
     if (!c) {
-        reel__fail(tape, REEL_ERR_ARGUMENT, at, "reel_unroll: the cell is NULL");
+        reel__fail(tape, REEL_ERR_ARGUMENT, at,
+                   "the cell is NULL (reel_params_message of its set may say why)");
         return false;
     }
     if (reel_params_status(c->params)) {
         reel__fail(tape, reel_params_status(c->params), at, "%s", reel_params_message(c->params));
         return false;
     }
+    if (c->broken) {
+        reel__fail(tape, REEL_ERR_ARGUMENT, at, "cell '%s' was made with bad arguments", c->name);
+        return false;
+    }
     return tape && !tape->status;
 }
 
-/* One step of a plain cell, with what it must have left behind checked. */
-static reel_node *step(const char *at, reel_cell *c, reel_node *x, reel_state *s)
+/* One step of a plain cell, with what it is given and what it leaves behind checked. */
+static reel_node *step(const char *at, reel_tape *tape, reel_cell *c, reel_node *x, reel_state *s)
 {
-    reel_tape *tape = reel_node_tape(x);
+    const reel__slot *in = reel__live(x);
+    if (!in) {
+        return reel__fail_dead(tape, at, c->name, x);
+    }
+    if (in->tape != tape) {
+        return reel__fail(tape, REEL_ERR_ARGUMENT, at, "cell '%s': an input is of another tape",
+                          c->name);
+    }
     reel_node *y = c->step(c, x, s);
     if (tape->status) {
         return reel__error_node(tape);
@@ -48,14 +60,20 @@ static reel_node *step(const char *at, reel_cell *c, reel_node *x, reel_state *s
     return y;
 }
 
-static void along_time(const char *at, reel_cell *c, int64_t T, reel_node *const *x, reel_state *s,
+/* Steps of one unroll: T of them, the first of which is number `first` in scopes. */
+typedef struct span {
+    const char *at;
+    reel_tape *tape;
+    int64_t T, first;
+} span;
+
+static void along_time(const span *u, reel_cell *c, reel_node *const *x, reel_state *s,
                        reel_node **y)
 {
-    reel_tape *tape = reel_node_tape(x[0]);
-    for (int64_t t = 0; t < T; t++) {
-        reel_scope_step(tape, t);
-        y[t] = step(at, c, x[t], s);
-        reel_scope_leave(tape);
+    for (int64_t t = 0; t < u->T; t++) {
+        reel_scope_step(u->tape, u->first + t);
+        y[t] = step(u->at, u->tape, c, x[t], s);
+        reel_scope_leave(u->tape);
     }
 }
 
@@ -74,26 +92,39 @@ static void enter_layer(reel_tape *tape, int l)
     reel_scope_enter(tape, name);
 }
 
-static void through_layers(const char *at, reel_cell *c, int64_t T, reel_node *const *x,
-                           reel_state *s, reel_node **y)
+static void through_layers(const span *u, reel_cell *c, reel_node *const *x, reel_state *s,
+                           reel_node **y)
 {
-    reel_tape *tape = reel_node_tape(x[0]);
     int from = 0;
     for (int l = 0; l < c->layer_count; l++) {
         reel_cell *layer = c->layers[l];
         reel_state part = part_of(s, from, layer->states);
-        enter_layer(tape, l);
-        for (int64_t t = 0; l && c->dropout > 0 && t < T; t++) {
-            y[t] = reel_dropout_at(at, y[t], c->dropout);
+        enter_layer(u->tape, l);
+        for (int64_t t = 0; l && c->dropout > 0 && t < u->T; t++) {
+            y[t] = reel_dropout_at(u->at, y[t], c->dropout);
         }
         if (layer->layer_count) {
-            through_layers(at, layer, T, l ? y : x, &part, y);
+            through_layers(u, layer, l ? y : x, &part, y);
         } else {
-            along_time(at, layer, T, l ? y : x, &part, y);
+            along_time(u, layer, l ? y : x, &part, y);
         }
-        reel_scope_leave(tape);
+        reel_scope_leave(u->tape);
         memcpy(s->v + from, part.v, (size_t)part.n * sizeof part.v[0]);
         from += part.n;
+    }
+}
+
+static void run(const span *u, reel_cell *c, reel_node *const *x, reel_state *s, reel_node **y)
+{
+    reel_scope_enter(u->tape, c->name);
+    if (c->layer_count) {
+        through_layers(u, c, x, s, y);
+    } else {
+        along_time(u, c, x, s, y);
+    }
+    reel_scope_leave(u->tape);
+    for (int i = 0; i < s->n && !u->tape->status; i++) {
+        reel_want(s->v[i]);
     }
 }
 
@@ -136,16 +167,9 @@ reel_status reel_unroll_at(const char *at, reel_cell *c, int64_t T, reel_node *c
     }
     bool ready = usable(at, c, tape) && (s || give_zero_states(at, c, x[0], &own)) &&
                  check_states(at, c, s ? s : &own, tape);
-    s = s ? s : &own;
     if (ready) {
         uint32_t scope = tape->scope;
-        reel_scope_enter(tape, c->name);
-        if (c->layer_count) {
-            through_layers(at, c, T, x, s, y);
-        } else {
-            along_time(at, c, T, x, s, y);
-        }
-        reel_scope_leave(tape);
+        run(&(span){.at = at, .tape = tape, .T = T}, c, x, s ? s : &own, y);
         tape->scope = scope;
     }
     if (!ready || tape->status) {
@@ -154,32 +178,21 @@ reel_status reel_unroll_at(const char *at, reel_cell *c, int64_t T, reel_node *c
         }
         return tape ? tape->status : REEL_ERR_ARGUMENT;
     }
-    for (int i = 0; i < s->n; i++) {
-        reel_want(s->v[i]);
-    }
     return REEL_OK;
 }
 
 reel_node *reel_step_once_at(const char *at, reel_cell *c, int64_t t, reel_node *x, reel_state *s)
 {
     reel_tape *tape = reel_node_tape(x);
-    if (!s || !usable(at, c, tape) || !check_states(at, c, s, tape)) {
+    if (!s) {
         return reel__fail(tape, REEL_ERR_ARGUMENT, at, "reel_step_once: the state is NULL");
     }
+    if (!usable(at, c, tape) || !check_states(at, c, s, tape)) {
+        return reel__error_node(tape);
+    }
     reel_node *y = x;
-    reel_scope_enter(tape, c->name);
-    reel_scope_step(tape, t);
-    if (c->layer_count) {
-        through_layers(at, c, 1, &x, s, &y);
-    } else {
-        y = step(at, c, x, s);
-    }
-    reel_scope_leave(tape);
-    reel_scope_leave(tape);
-    for (int i = 0; i < s->n; i++) {
-        reel_want(s->v[i]);
-    }
-    return y;
+    run(&(span){.at = at, .tape = tape, .T = 1, .first = t}, c, &x, s, &y);
+    return tape->status ? reel__error_node(tape) : y;
 }
 
 /* States -----------------------------------------------------------------------------------------
@@ -248,8 +261,8 @@ reel_state reel_state_zero_at(const char *at, reel_tape *tape, const reel_cell *
 
 reel_state reel_state_detach_at(const char *at, const reel_state *s)
 {
-    reel_state cut = {.n = s->n};
-    for (int i = 0; i < s->n; i++) {
+    reel_state cut = {.n = s && s->n > 0 && s->n <= REEL_MAX_STATES ? s->n : 0};
+    for (int i = 0; i < cut.n; i++) {
         cut.v[i] = reel_detach_at(at, s->v[i]);
     }
     return cut;
@@ -257,6 +270,9 @@ reel_state reel_state_detach_at(const char *at, const reel_state *s)
 
 reel_status reel_state_keep(reel_carry *carry, const reel_state *s)
 {
+    if (!carry || !s || s->n < 0 || s->n > REEL_MAX_STATES) {
+        return REEL_ERR_ARGUMENT;
+    }
     if (!s->n) {
         return REEL_OK;
     }
@@ -288,7 +304,7 @@ reel_status reel_state_keep(reel_carry *carry, const reel_state *s)
 
 void reel_carry_zero(reel_carry *carry, int64_t b)
 {
-    for (int i = 0; i < carry->n; i++) {
+    for (int i = 0; carry && i < carry->n; i++) {
         reel_shape shape = carry->shape[i];
         int64_t row = shape.rank && shape.dim[0] ? reel_shape_size(shape) / shape.dim[0] : 0;
         if (b >= 0 && b < shape.dim[0]) {
@@ -299,6 +315,9 @@ void reel_carry_zero(reel_carry *carry, int64_t b)
 
 void reel_carry_free(reel_carry *carry)
 {
+    if (!carry) {
+        return;
+    }
     for (int i = 0; i < carry->n; i++) {
         reel__free(carry->value[i]);
     }

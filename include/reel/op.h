@@ -1,13 +1,14 @@
 /** @file
- * Operations: what a node does. The ops that Reel ships use nothing that is not here, and a user's op
- * needs no registration.
+ * Operations: what a node does. The ops that Reel ships use nothing that is not here, and a user's
+ * op needs no registration.
  *
- * An op is a `static const reel_op`: name, arity, shape rule, kernels for f32 and f64, and a gradient
- * rule that builds tape nodes. Ops are pure. An attribute is part of the graph's structure; a number
- * that changes between iterations is a leaf node instead.
+ * An op is a `static const reel_op`: name, arity, shape rule, kernels for f32 and f64, and a
+ * gradient rule that builds tape nodes. Ops are pure. An attribute is part of the graph's
+ * structure; a number that changes between iterations is a leaf node instead.
  *
- * The reverse sweep does once what rules then need not repeat: it asks only for the gradients that are
- * wanted, sums contributions, and sums a gradient down to the shape of an argument that was broadcast.
+ * The reverse sweep does once what rules then need not repeat: it asks only for the gradients that
+ * are wanted, sums contributions, and sums a gradient down to the shape of an argument that was
+ * broadcast.
  */
 #ifndef REEL_OP_H
 #define REEL_OP_H
@@ -16,17 +17,22 @@
 
 REEL_BEGIN
 
+enum { REEL_MAX_MAPPED = 8 /**< arguments of an element-wise op */ };
+
 /** Properties of an op. */
 typedef enum reel_op_flags {
-    REEL_OP_ELEMENTWISE = 1 << 0, /**< y[k] = f(x0[k], x1[k], ...) with broadcasting: has map kernels */
-    REEL_OP_VIEW = 1 << 1,        /**< moves elements only: every output element is an input element */
-    REEL_OP_REDUCTION = 1 << 2,   /**< sums or the like along axes */
-    REEL_OP_MATMUL = 1 << 3,      /**< a (batched) matrix product */
-    REEL_OP_LEAF = 1 << 4,        /**< has no arguments and its value comes from outside */
-    REEL_OP_ACCUMULATES = 1 << 5, /**< the kernel can add to y instead of overwriting it (call->accumulate) */
-    REEL_OP_SUM = 1 << 6,         /**< y = x0 + x1 + ... + xn-1, all of one shape */
+    REEL_OP_ELEMENTWISE =
+        1 << 0,            /**< y[k] = f(x0[k], x1[k], ...) with broadcasting: has map kernels;
+                                real arguments and result, at most REEL_MAX_MAPPED of them */
+    REEL_OP_VIEW = 1 << 1, /**< moves elements only: every output element is an input element */
+    REEL_OP_REDUCTION = 1 << 2, /**< sums or the like along axes */
+    REEL_OP_MATMUL = 1 << 3,    /**< a (batched) matrix product */
+    REEL_OP_LEAF = 1 << 4,      /**< has no arguments and its value comes from outside */
+    REEL_OP_ACCUMULATES =
+        1 << 5, /**< the kernel can add to y instead of overwriting it (call->accumulate) */
+    REEL_OP_SUM = 1 << 6,                /**< y = x0 + x1 + ... + xn-1, all of one shape */
     REEL_OP_NONLINEAR_GRADIENT = 1 << 7, /**< the rule is not linear in dy: forward mode refuses */
-    REEL_OP_INDEX_RESULT = 1 << 8 /**< the result is i32 */
+    REEL_OP_INDEX_RESULT = 1 << 8        /**< the result is i32 */
 } reel_op_flags;
 
 /** One tensor as a kernel sees it: dense, row-major. */
@@ -44,16 +50,16 @@ typedef struct reel_call {
     const reel_tensor *x; /**< the inputs */
     reel_tensor y;        /**< the output; holds rubbish on entry unless `accumulate` */
     const void *attr;
-    bool accumulate;      /**< add to y (only for REEL_OP_ACCUMULATES) */
-    int64_t begin, end;   /**< which units to compute */
+    bool accumulate;               /**< add to y (only for REEL_OP_ACCUMULATES) */
+    int64_t begin, end;            /**< which units to compute */
     struct reel_call_state *state; /**< the executor's */
 } reel_call;
 
-/** Reports that a value is out of range ("index 70 of 65 rows"); the executor stops there. May be called
- * from any thread; the first message is kept. */
+/** Reports that a value is out of range ("index 70 of 65 rows"); the executor stops there. May be
+ * called from any thread; the first message is kept. */
 REEL_API void reel_call_fail(const reel_call *call, const char *format, ...) REEL_PRINTF(2, 3);
-/** Working memory for one run of the kernel, 64-byte aligned, freed by the executor. On failure returns
- * NULL after reporting it: the kernel just returns. */
+/** Working memory for one run of the kernel, 64-byte aligned, freed by the executor. On failure
+ * returns NULL after reporting it: the kernel just returns. */
 REEL_API void *reel_call_scratch(const reel_call *call, size_t bytes);
 
 /** What a shape rule sees and fills in. */
@@ -62,19 +68,21 @@ typedef struct reel_shaping {
     int n;
     reel_node *const *x; /**< arguments: ask reel_node_shape and friends */
     const void *attr;
-    reel_shape y;        /**< to be filled in */
-    char *message;       /**< the core's */
+    reel_shape y;  /**< to be filled in */
+    char *message; /**< the core's */
     reel_status status;
 } reel_shaping;
 
-/** Rejects the arguments: the message says what was expected ("inner sizes differ"); the core puts the
- * place, the op, all shapes and the scope around it. Returns false, for `return reel_shaping_fail(...)`. */
+/** Rejects the arguments: the message says what was expected ("inner sizes differ"); the core puts
+ * the place, the op, all shapes and the scope around it. Returns false, for `return
+ * reel_shaping_fail(...)`. */
 REEL_API bool reel_shaping_fail(reel_shaping *s, const char *format, ...) REEL_PRINTF(2, 3);
 /** Resolves a possibly negative axis of argument i; -1 after reporting when it is out of range. */
 REEL_API int reel_shaping_axis(reel_shaping *s, int i, int axis);
 
 /** Draws inputs for the tests of an op: an opaque source of random leaves. */
 typedef struct reel_sampler reel_sampler;
+/** The tape that the samples are recorded on. */
 REEL_API reel_tape *reel_sampler_tape(reel_sampler *s);
 /** A real leaf with elements uniform in (lo, hi); derivatives are checked with respect to it. */
 REEL_API reel_node *reel_sample_real(reel_sampler *s, double lo, double hi, reel_shape shape);
@@ -85,32 +93,34 @@ REEL_API reel_node *reel_sample_index(reel_sampler *s, int32_t n, reel_shape sha
 
 struct reel_op {
     const char *name;
-    int arity;            /**< number of arguments; -1: any number from one up */
-    unsigned flags;       /**< reel_op_flags */
-    unsigned index_args;  /**< bit i: argument i is i32 (all others are real) */
-    size_t attr_size;     /**< bytes of the attribute, which the node copies; 0: none. Unused bytes in it
-                               must be zero, since attributes are compared as bytes. */
+    int arity;           /**< number of arguments; -1: any number from one up */
+    unsigned flags;      /**< reel_op_flags */
+    unsigned index_args; /**< bit i: argument i is i32 (all others are real) */
+    size_t attr_size; /**< bytes of the attribute, which the node copies; 0: none. Unused bytes in
+                         it must be zero, since attributes are compared as bytes. */
 
-    /** The result's shape. NULL for element-wise ops (broadcasting) and for ops whose result has the shape
-     * of argument 0. Returns false after reel_shaping_fail. */
+    /** The result's shape. NULL for element-wise ops (broadcasting) and for ops whose result has
+     * the shape of argument 0. Returns false after reel_shaping_fail. */
     bool (*shape)(reel_shaping *s);
 
-    /** Element-wise kernels: y[0..n-1] from dense runs x[0][0..n-1], x[1][0..n-1], ... Broadcasting is
-     * done by the executor. y may be one of the inputs. */
+    /** Element-wise kernels: y[0..n-1] from dense runs x[0][0..n-1], x[1][0..n-1], ... Broadcasting
+     * is done by the executor. y may be one of the inputs. */
     void (*map_f32)(size_t n, const float *const *x, float *y, const void *attr);
     void (*map_f64)(size_t n, const double *const *x, double *y, const void *attr);
 
     /** Kernels of all other ops, by the tape's real type. */
     void (*run_f32)(const reel_call *call);
     void (*run_f64)(const reel_call *call);
-    /** Into how many independent parts the output may be cut; each is computed alike, whoever computes
-     * it, so results do not depend on threads. NULL: one. Only shapes and attr of the call may be read. */
+    /** Into how many independent parts the output may be cut; each is computed alike, whoever
+     * computes it, so results do not depend on threads. NULL: one. Only shapes and attr of the call
+     * may be read. */
     int64_t (*units)(const reel_call *call);
 
     /** The gradient rule: nodes for ∂/∂x[i] of Σ dy ⊙ y, given the node y (its arguments are
-     * reel_node_arg(y, i)). Called only for arguments that matter. Must depend on structure only, never on
-     * values. May return a node of y's broadcast shape; the sweep sums it down. reel_zero_gradient(): the
-     * derivative is zero almost everywhere. NULL rule: asking for a gradient is an error. */
+     * reel_node_arg(y, i)). Called only for arguments that matter. Must depend on structure only,
+     * never on values. May return a node of y's broadcast shape; the sweep sums it down.
+     * reel_zero_gradient(): the derivative is zero almost everywhere. NULL rule: asking for a
+     * gradient is an error. */
     reel_node *(*gradient)(reel_node *y, reel_node *dy, int i);
 
     /** A short label for drawings and messages, such as "slice 1:3"; NULL: the name. */
@@ -121,8 +131,9 @@ struct reel_op {
     reel_node *(*sample)(reel_sampler *s, int k);
 };
 
-/** Records a node. `at` is REEL_HERE or what the caller handed down; `x` are the op's n arguments, all on
- * one tape; `attr` has op->attr_size bytes and is copied. On error (reported on the tape): the error node. */
+/** Records a node. `at` is REEL_HERE or what the caller handed down; `x` are the op's n arguments,
+ * all on one tape; `attr` has op->attr_size bytes and is copied. On error (reported on the tape):
+ * the error node. */
 REEL_API reel_node *reel_apply(const char *at, const reel_op *op, int n, reel_node *const *x,
                                const void *attr);
 /** The same for one, two and three arguments. */
@@ -132,12 +143,13 @@ REEL_API reel_node *reel_apply2(const char *at, const reel_op *op, reel_node *a,
 REEL_API reel_node *reel_apply3(const char *at, const reel_op *op, reel_node *a, reel_node *b,
                                 reel_node *c, const void *attr);
 /** For ops without arguments. */
-REEL_API reel_node *reel_apply0(const char *at, reel_tape *tape, const reel_op *op, const void *attr);
+REEL_API reel_node *reel_apply0(const char *at, reel_tape *tape, const reel_op *op,
+                                const void *attr);
 /** What a gradient rule returns where the derivative is zero by definition. */
 REEL_API reel_node *reel_zero_gradient(void);
 /** Raises an error at a node's tape, for library code that checks arguments before it records. */
-REEL_API reel_node *reel_node_fail(const char *at, reel_node *x, reel_status status, const char *format,
-                                   ...) REEL_PRINTF(4, 5);
+REEL_API reel_node *reel_node_fail(const char *at, reel_node *x, reel_status status,
+                                   const char *format, ...) REEL_PRINTF(4, 5);
 
 /** All ops that Reel ships, sorted by name, NULL at the end. */
 REEL_API const reel_op *const *reel_ops(void);
