@@ -58,8 +58,7 @@ static void free_scratch(reel_call_state *state)
     atomic_store(&state->scratch, NULL);
 }
 
-/* Element-wise ----------------------------------------------------------------------------------
- */
+/* Element-wise */
 
 enum { BLOCK = 512 /* elements of a broadcast scalar that are spread out at a time */ };
 

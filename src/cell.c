@@ -12,8 +12,7 @@
 #include "memory.h"
 #include "tape.h"
 
-/* Making -----------------------------------------------------------------------------------------
- */
+/* Making */
 
 static void fail_memory(reel_params *ps)
 {
@@ -354,8 +353,7 @@ reel_cell *reel_layers_with(const reel_cell_args *args, int layers, double dropo
                                                    .at = args->at});
 }
 
-/* Asking -----------------------------------------------------------------------------------------
- */
+/* Asking */
 
 int64_t reel_cell_in(const reel_cell *c)
 {

@@ -315,8 +315,7 @@ void reel_cell_gate_bias(reel_cell *c, int n, int k, double value)
     }
 }
 
-/* Small layers -----------------------------------------------------------------------------------
- */
+/* Small layers */
 
 static reel_param *named(reel_params *ps, const char *name, const char *what, reel_shape shape,
                          reel_init init)

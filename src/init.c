@@ -67,8 +67,7 @@ static void fill_identity(block *b, double value)
     }
 }
 
-/* Orthogonal
- * ------------------------------------------------------------------------------------------- */
+/* Orthogonal */
 
 /* Rows are made orthonormal a panel at a time, so that nearly all of the work is matrix products.
  */
@@ -149,8 +148,7 @@ static bool fill_orthogonal(block *b, double gain)
     return done;
 }
 
-/* ------------------------------------------------------------------------------------------------------
- */
+/* - */
 
 static bool fill(block *b, reel_init init)
 {

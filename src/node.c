@@ -143,8 +143,7 @@ bool reel_is_computed(const reel_node *x)
     return s && (s->flags & REEL__COMPUTED);
 }
 
-/* Values -----------------------------------------------------------------------------------------
- */
+/* Values */
 
 reel_status reel_eval(size_t n, reel_node *const *x)
 {

@@ -37,8 +37,7 @@ bool reel_opt_kind_find(const char *name, reel_opt_kind *kind)
     return false;
 }
 
-/* Options
- * ---------------------------------------------------------------------------------------------- */
+/* Options */
 
 static bool is_adam(reel_opt_kind kind)
 {
@@ -187,8 +186,7 @@ void reel_opt_free(reel_opt *opt)
     reel__free(opt);
 }
 
-/* What it says of itself
- * ------------------------------------------------------------------------------- */
+/* What it says of itself */
 
 reel_params *reel_opt_params(const reel_opt *opt)
 {
@@ -228,9 +226,7 @@ void reel_opt_set_rate(reel_opt *opt, double rate)
     opt->o.rate = rate;
 }
 
-/* Groups
- * -----------------------------------------------------------------------------------------------
- */
+/* Groups */
 
 reel_status reel_opt_group(reel_opt *opt, const char *pattern, double rate_factor, double decay)
 {
@@ -270,9 +266,7 @@ const reel__group *reel__opt_group(const reel_opt *opt, const reel_param *p)
     return NULL;
 }
 
-/* States
- * -----------------------------------------------------------------------------------------------
- */
+/* States */
 
 reel__state *reel__opt_state(reel_opt *opt, const reel_param *p)
 {

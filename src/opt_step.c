@@ -80,9 +80,7 @@ static bool reserve(reel__work *w, size_t n)
     return true;
 }
 
-/* Gradients
- * -----------------------------------------------------------------------------------------------
- */
+/* Gradients */
 
 /* The trainable weights used on the tape, into the optimizer's working memory. */
 static reel_status collect(reel_opt *opt, reel_tape *tape, const report *to, size_t *count)
@@ -131,9 +129,7 @@ size_t reel_opt_grads_at(const char *at, reel_opt *opt, reel_node *loss, size_t 
     return count;
 }
 
-/* Clipping
- * ------------------------------------------------------------------------------------------------
- */
+/* Clipping */
 
 static double squares(const reel__gradient *g, double limit)
 {
@@ -203,8 +199,7 @@ static reel_status clip(reel_opt *opt, size_t n, reel__gradient *g, const report
     return REEL_OK;
 }
 
-/* The update
- * ---------------------------------------------------------------------------------------------- */
+/* The update */
 
 /* Everything that the update needs memory for. */
 static bool prepare(reel_opt *opt, size_t n, const reel__gradient *g)
@@ -286,9 +281,7 @@ static reel_status update(reel_opt *opt, size_t n, reel__gradient *g, const repo
     return REEL_OK;
 }
 
-/* Steps
- * ---------------------------------------------------------------------------------------------------
- */
+/* Steps */
 
 static reel_status step(const char *at, reel_opt *opt, reel_node *loss, double *value,
                         const report *to)

@@ -50,8 +50,7 @@ static const char *shape_text(char text[SHAPE_TEXT], reel_shape s)
     return text;
 }
 
-/* Errors
- * --------------------------------------------------------------------------------------------- */
+/* Errors */
 
 reel_status reel_params_status(const reel_params *ps)
 {
@@ -89,8 +88,7 @@ static reel_status out_of_memory(reel_params *ps, const char *what, const char *
     return REEL_ERR_MEMORY;
 }
 
-/* Shapes, lists and names
- * ----------------------------------------------------------------------------- */
+/* Shapes, lists and names */
 
 /* The number of elements; false for a shape that is none or whose bytes overflow. */
 static bool shape_size(reel_shape s, size_t *size)
@@ -186,9 +184,7 @@ static bool buckets_reserve(reel_params *ps, size_t more)
     return true;
 }
 
-/* Rules
- * ------------------------------------------------------------------------------------------------
- */
+/* Rules */
 
 reel_status reel_params_set_init(reel_params *ps, const char *pattern, reel_init init)
 {
@@ -222,9 +218,7 @@ reel_status reel_params_freeze(reel_params *ps, const char *pattern, bool frozen
     return REEL_OK;
 }
 
-/* Life
- * -------------------------------------------------------------------------------------------------
- */
+/* Life */
 
 static void param_free(reel_param *p)
 {
@@ -374,8 +368,7 @@ reel_params *reel_params_copy(const reel_params *ps)
     return copy;
 }
 
-/* Making and loading
- * ----------------------------------------------------------------------------------- */
+/* Making and loading */
 
 /* The loaded tensor becomes a weight. */
 static reel_param *claim(reel_params *ps, reel_param *p, reel_shape shape)
@@ -623,8 +616,7 @@ reel_status reel_params_offer(reel_params *ps, const char *name, reel_dtype dtyp
     return reel__params_offer_all(ps, 1, &offer);
 }
 
-/* Asking the set
- * --------------------------------------------------------------------------------------- */
+/* Asking the set */
 
 reel_dtype reel_params_dtype(const reel_params *ps)
 {

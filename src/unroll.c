@@ -10,8 +10,7 @@
 #include "memory.h"
 #include "tape.h"
 
-/* Steps ------------------------------------------------------------------------------------------
- */
+/* Steps */
 
 static bool usable(const char *at, const reel_cell *c, reel_tape *tape)
 {
@@ -195,8 +194,7 @@ reel_node *reel_step_once_at(const char *at, reel_cell *c, int64_t t, reel_node 
     return tape->status ? reel__error_node(tape) : y;
 }
 
-/* States -----------------------------------------------------------------------------------------
- */
+/* States */
 
 /* The width of each state of a cell, layers of a stack one after another. */
 static int widths(const reel_cell *c, int from, int64_t *width)

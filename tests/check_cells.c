@@ -26,8 +26,7 @@ static const char *golden(const char *name)
     return path;
 }
 
-/* Golden vectors ----------------------------------------------------------------------------------
- */
+/* Golden vectors */
 
 typedef struct golden_case {
     reel_archive *archive;
@@ -244,8 +243,7 @@ START_TEST(golden_vectors)
 }
 END_TEST
 
-/* Derivatives -------------------------------------------------------------------------------------
- */
+/* Derivatives */
 
 static const char *const gru_options[] = {"reset=before,update=new", "reset=before,update=old",
                                           "reset=after,update=new", "reset=after,update=old",
@@ -284,8 +282,7 @@ START_TEST(second_order)
 }
 END_TEST
 
-/* Driver ------------------------------------------------------------------------------------------
- */
+/* Driver */
 
 typedef struct fixture {
     reel_params *ps;
@@ -525,8 +522,7 @@ START_TEST(carry_zero_starts_one_sequence_anew)
 }
 END_TEST
 
-/* Errors ------------------------------------------------------------------------------------------
- */
+/* Errors */
 
 static void expect(const char *have, const char *want)
 {

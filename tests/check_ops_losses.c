@@ -9,8 +9,7 @@
 
 #include <reel/file.h>
 
-/* Golden vectors ---------------------------------------------------------------------------------
- */
+/* Golden vectors */
 
 static reel_archive *golden;
 
@@ -248,8 +247,7 @@ START_TEST(activations)
 }
 END_TEST
 
-/* Cross-entropy by hand --------------------------------------------------------------------------
- */
+/* Cross-entropy by hand */
 
 START_TEST(cross_entropy_by_position)
 {
@@ -300,8 +298,7 @@ START_TEST(losses_refuse)
 }
 END_TEST
 
-/* Random tensors ---------------------------------------------------------------------------------
- */
+/* Random tensors */
 
 enum { MANY = 100000 };
 
@@ -406,8 +403,7 @@ START_TEST(dropout_in_training_and_at_test)
 }
 END_TEST
 
-/* Gradient control -------------------------------------------------------------------------------
- */
+/* Gradient control */
 
 START_TEST(gradients_changed)
 {
@@ -429,8 +425,7 @@ START_TEST(gradients_changed)
 }
 END_TEST
 
-/* Cost --------------------------------------------------------------------------------------------
- */
+/* Cost */
 
 /* Bytes alive at most while the gradient of a sum over all rows of x, taken one by one, is
  * computed. */

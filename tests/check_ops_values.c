@@ -2,8 +2,7 @@
 #include "suite.h"
 #include "values.h"
 
-/* Reductions -------------------------------------------------------------------------------------
- */
+/* Reductions */
 
 START_TEST(sums)
 {
@@ -149,8 +148,7 @@ START_TEST(products_of_zeros_have_slopes)
 }
 END_TEST
 
-/* Movement ---------------------------------------------------------------------------------------
- */
+/* Movement */
 
 START_TEST(slices)
 {
@@ -296,8 +294,7 @@ START_TEST(shapes_that_fail)
 }
 END_TEST
 
-/* Indexing ---------------------------------------------------------------------------------------
- */
+/* Indexing */
 
 START_TEST(gathers)
 {
@@ -360,8 +357,7 @@ START_TEST(indices_out_of_range)
 }
 END_TEST
 
-/* Softmax and normalisation ----------------------------------------------------------------------
- */
+/* Softmax and normalisation */
 
 START_TEST(softmaxes)
 {
@@ -406,8 +402,7 @@ START_TEST(layer_norms)
 }
 END_TEST
 
-/* Errors passed on --------------------------------------------------------------------------------
- */
+/* Errors passed on */
 
 START_TEST(null_is_an_error_everywhere)
 {

@@ -34,8 +34,7 @@ static reel_init constant(double a)
         reel_params_clear_error(ps);                                                \
     } while (0)
 
-/* Golden vectors
- * ----------------------------------------------------------------------------------- */
+/* Golden vectors */
 
 static reel_archive *golden(const char *name)
 {
@@ -183,8 +182,7 @@ START_TEST(trajectories_agree_in_f32)
 }
 END_TEST
 
-/* Small worlds
- * ------------------------------------------------------------------------------------- */
+/* Small worlds */
 
 /* Weights "a" [3] and "b" [2, 2] of known values. */
 static reel_params *two_weights(reel_dtype dtype)
@@ -441,8 +439,7 @@ START_TEST(making_an_optimizer_may_fail)
 }
 END_TEST
 
-/* Gradients as nodes and values
- * ---------------------------------------------------------------------- */
+/* Gradients as nodes and values */
 
 START_TEST(gradients_are_nodes)
 {
@@ -662,8 +659,7 @@ START_TEST(defaults_are_as_documented)
 }
 END_TEST
 
-/* Slots, counts and what crosses a checkpoint
- * --------------------------------------------------------- */
+/* Slots, counts and what crosses a checkpoint */
 
 START_TEST(a_restored_optimizer_goes_on_bit_for_bit)
 {
@@ -737,8 +733,7 @@ START_TEST(slots_have_names)
 }
 END_TEST
 
-/* Weights of many blocks
- * -------------------------------------------------------------------------------- */
+/* Weights of many blocks */
 
 enum { MANY = 2500 };
 
@@ -795,9 +790,7 @@ START_TEST(large_weights_and_clipped_steps)
 }
 END_TEST
 
-/* Clipping
- * ------------------------------------------------------------------------------------------------
- */
+/* Clipping */
 
 static const char *const clip_cases[] = {"mixed.0.5", "mixed.100", "zero.0.5", "zero.100"};
 
@@ -943,9 +936,7 @@ START_TEST(clipping_leaves_what_is_not_finite)
 }
 END_TEST
 
-/* Schedules
- * ------------------------------------------------------------------------------------------------
- */
+/* Schedules */
 
 typedef struct schedule_case {
     const char *name;
@@ -1016,9 +1007,7 @@ START_TEST(schedules_at_their_edges)
 }
 END_TEST
 
-/* Averages
- * ---------------------------------------------------------------------------------------------------
- */
+/* Averages */
 
 START_TEST(averages_follow_their_formula)
 {

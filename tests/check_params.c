@@ -49,8 +49,7 @@ static bool same_values(const reel_param *p, const reel_param *q)
         ck_assert_str_eq(reel_params_message(ps), "");           \
     } while (0)
 
-/* The set ----------------------------------------------------------------------------------------
- */
+/* The set */
 
 START_TEST(a_weight_is_made_once)
 {
@@ -256,8 +255,7 @@ START_TEST(frozen_goes_by_pattern)
 }
 END_TEST
 
-/* Starts
- * ------------------------------------------------------------------------------------------- */
+/* Starts */
 
 typedef struct spread {
     double mean, sd, min, max;
@@ -496,8 +494,7 @@ START_TEST(overrides_go_by_pattern)
 }
 END_TEST
 
-/* Loading
- * ------------------------------------------------------------------------------------------ */
+/* Loading */
 
 static const float floats[6] = {1, 2, 3, 4, 5, 6.1f};
 static const double doubles[6] = {0.1, 0.2, 0.3, 0.4, 0.5, 1e300};

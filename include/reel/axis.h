@@ -91,8 +91,7 @@ static inline int reel_axis_from_first(int rank, int axis)
     return axis < 0 && axis + rank >= 0 ? axis + rank : axis;
 }
 
-/* Reductions
- * --------------------------------------------------------------------------------------- */
+/* Reductions */
 
 /** The attribute of a reduction. */
 typedef struct reel_reduce_attr {
@@ -119,8 +118,7 @@ REEL_API void reel_reduce_label(const reel_node *y, char *text, size_t n);
 REEL_API reel_node *reel_reduce_sample(reel_sampler *s, int k, const reel_op *op, double lo,
                                        double hi);
 
-/* Indices
- * ------------------------------------------------------------------------------------------ */
+/* Indices */
 
 /** What an op with an index to skip has when there is none: no i32 equals it. */
 #define REEL_SKIP_NONE INT64_MIN

@@ -108,8 +108,7 @@ REEL_API void *reel_cell_context(const reel_cell *cell);
 /** The value of the type's i-th option (in the order of its declaration). */
 REEL_API double reel_cell_option_value(const reel_cell *cell, int i);
 
-/* What step functions are made of
- * ------------------------------------------------------------------ */
+/* What step functions are made of */
 
 /** W x + U h + b: one gate of the cell. Weights `<cell>.weight_ih_<gate>` [hidden, in],
  * `.weight_hh_<gate>` [hidden, hidden], `.bias_<gate>` [hidden] (with a layer k > 0: `_l<k>`
@@ -144,8 +143,7 @@ REEL_API reel_node *reel_cell_weight_at(const char *at, reel_cell *cell, reel_no
  * the weight is created: the forget bias. Call before reel_gates in the step. */
 REEL_API void reel_cell_gate_bias(reel_cell *cell, int n, int k, double value);
 
-/* States
- * ------------------------------------------------------------------------------------------- */
+/* States */
 
 /** All states zero, for a batch of that size. */
 REEL_API reel_state reel_state_zero_at(const char *at, reel_tape *tape, const reel_cell *cell,
@@ -175,8 +173,7 @@ REEL_API void reel_carry_free(reel_carry *carry);
 REEL_API reel_state reel_state_detach_at(const char *at, const reel_state *s);
 #define reel_state_detach(...) reel_state_detach_at(REEL_HERE, __VA_ARGS__)
 
-/* The driver
- * --------------------------------------------------------------------------------------- */
+/* The driver */
 
 /** Applies the cell along time: y[t] = step(x[t]), s moves on. A stack runs layer by layer. x and y
  * hold T nodes each (they may be the same array). Final states are marked with reel_want. Scopes:
@@ -192,8 +189,7 @@ REEL_API reel_node *reel_step_once_at(const char *at, reel_cell *cell, int64_t t
                                       reel_state *s);
 #define reel_step_once(...) reel_step_once_at(REEL_HERE, __VA_ARGS__)
 
-/* Small layers that programs share
- * ------------------------------------------------------------------ */
+/* Small layers that programs share */
 
 /** x Wᵀ + b with weights `name.weight` [out, in] and `name.bias` [out] made on first use; in is x's
  * last dimension. Starts: U(-1/√in, 1/√in) both, as PyTorch's Linear. */

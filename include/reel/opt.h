@@ -109,7 +109,7 @@ REEL_API uint64_t reel_opt_param_count(const reel_opt *opt, const reel_param *p)
 REEL_API void reel_opt_restore_counts(reel_opt *opt, uint64_t count);
 REEL_API void reel_opt_restore_param_count(reel_opt *opt, const reel_param *p, uint64_t count);
 
-/* Clipping of gradients as values, each named for what it does -------------------------------------- */
+/* Clipping of gradients as values, each named for what it does */
 
 /** √Σ g² over n tensors of f64. */
 REEL_API double reel_clip_global_norm(double limit, size_t n, double *const *g, const size_t *size);
@@ -118,7 +118,7 @@ REEL_API void reel_clip_elements(double limit, double *g, size_t size);
 /** Scales one tensor down to a norm of at most limit. Returns the norm it had. */
 REEL_API double reel_clip_param_norm(double limit, double *g, size_t size);
 
-/* Schedules ---------------------------------------------------------------------------------------- */
+/* Schedules */
 
 /** How a rate depends on the number t of steps or epochs done. */
 typedef enum reel_schedule_kind {
@@ -154,7 +154,7 @@ REEL_API double reel_schedule_rate(const reel_schedule *s, int64_t t);
 /** Tells a plateau schedule a validation loss. */
 REEL_API void reel_schedule_report(reel_schedule *s, double loss);
 
-/* Weight averaging ---------------------------------------------------------------------------------- */
+/* Weight averaging */
 
 /** Averages of all weights of a set: exponential (a = decay a + (1-decay) w) or, with decay 0, the mean of
  * all updates (Polyak). Kept in f64. A weight's first update starts its average at the weight. */

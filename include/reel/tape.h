@@ -101,8 +101,7 @@ typedef struct reel_tape_stats {
 /** What the tape has used. All 0 for NULL. */
 REEL_API reel_tape_stats reel_tape_statistics(const reel_tape *tape);
 
-/* Leaves
- * ------------------------------------------------------------------------------------------- */
+/* Leaves */
 
 /** A leaf holding a copy of `data` (shape.size elements of `dtype`; real data is converted to the
  * tape's type, f64 data on an f32 tape is rounded). data may be NULL only if the size is 0. */
@@ -131,8 +130,7 @@ REEL_API reel_status reel_bind_at(const char *at, reel_tape *tape, reel_param *p
 REEL_API reel_node *reel_counter_at(const char *at, reel_tape *tape);
 #define reel_counter(...) reel_counter_at(REEL_HERE, __VA_ARGS__)
 
-/* Scopes
- * ------------------------------------------------------------------------------------------- */
+/* Scopes */
 
 /** Enters a module's scope: nodes made until the matching leave belong to path "outer/name". */
 REEL_API void reel_scope_enter(reel_tape *tape, const char *name);
@@ -141,8 +139,7 @@ REEL_API void reel_scope_step(reel_tape *tape, int64_t t);
 /** Leaves the innermost scope. Leaving the outermost is an error on the tape. */
 REEL_API void reel_scope_leave(reel_tape *tape);
 
-/* Nodes
- * -------------------------------------------------------------------------------------------- */
+/* Nodes */
 
 /** What a node is. On a NULL, stale or error node: a scalar shape, 0, NULL or "" (reel_node_tape:
  * the tape that a stale or error node belongs to). */
@@ -181,8 +178,7 @@ REEL_API const char *reel_node_name(const reel_node *x);
 /** Keeps the value once it is computed. Returns x. */
 REEL_API reel_node *reel_want(reel_node *x);
 
-/* Values
- * ------------------------------------------------------------------------------------------- */
+/* Values */
 
 /** Computes the values of the n nodes and whatever they need. They stay readable until the reset.
  */
@@ -198,8 +194,7 @@ REEL_API REEL_CHECKED reel_status reel_scalar(reel_node *x, double *out);
 /** Whether the value is there to be read without computing anything. */
 REEL_API bool reel_is_computed(const reel_node *x);
 
-/* Derivatives
- * -------------------------------------------------------------------------------------- */
+/* Derivatives */
 
 /** dx[i] = ∂y/∂x[i] as nodes, for a one-element y. Where y does not depend on x[i]: a constant
  * zero. The gradient is a graph like any other: it can be evaluated, drawn and differentiated
