@@ -69,9 +69,37 @@ static int64_t units(const reel_call *c)
 
 #include "matmul.c"
 
+static bool inner_sizes_differ(reel_shaping *s)
+{
+    const matmul_attr *attr = s->attr;
+    return reel_shaping_fail(s, "inner sizes differ%s",
+                             attr->ta && attr->tb ? " (both transposed)"
+                             : attr->ta           ? " (the first is transposed)"
+                             : attr->tb           ? " (the second is transposed)"
+                                                  : "");
+}
+
+/* Two plain matrices, which is what steps record by the thousand. */
+static bool shape_plain(reel_shaping *s, const reel_shape *a, const reel_shape *b)
+{
+    const matmul_attr *attr = s->attr;
+    int64_t inner_a = attr->ta ? a->dim[0] : a->dim[1];
+    int64_t inner_b = attr->tb ? b->dim[1] : b->dim[0];
+    if (inner_a != inner_b) {
+        return inner_sizes_differ(s);
+    }
+    s->y.rank = 2;
+    s->y.dim[0] = attr->ta ? a->dim[1] : a->dim[0];
+    s->y.dim[1] = attr->tb ? b->dim[0] : b->dim[1];
+    return true;
+}
+
 static bool shape(reel_shaping *s)
 {
     reel_shape a = reel_node_shape(s->x[0]), b = reel_node_shape(s->x[1]);
+    if (a.rank == 2 && b.rank == 2) {
+        return shape_plain(s, &a, &b);
+    }
     if (a.rank < 2 || b.rank < 2) {
         return reel_shaping_fail(s, "expected two matrices, or batches of them");
     }
@@ -87,11 +115,7 @@ static bool shape(reel_shaping *s)
     int64_t inner_a = attr->ta ? a.dim[a.rank - 2] : a.dim[a.rank - 1];
     int64_t inner_b = attr->tb ? b.dim[b.rank - 1] : b.dim[b.rank - 2];
     if (inner_a != inner_b) {
-        return reel_shaping_fail(s, "inner sizes differ%s",
-                                 attr->ta && attr->tb ? " (both transposed)"
-                                 : attr->ta           ? " (the first is transposed)"
-                                 : attr->tb           ? " (the second is transposed)"
-                                                      : "");
+        return inner_sizes_differ(s);
     }
     s->y = a.rank >= b.rank ? a : b;
     s->y.dim[s->y.rank - 2] = attr->ta ? a.dim[a.rank - 1] : a.dim[a.rank - 2];

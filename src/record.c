@@ -170,7 +170,8 @@ static bool infer(reel_tape *tape, const char *at, const reel_op *op, int n, ree
                   const void *attr, reel_shape *y)
 {
     if (op->shape) {
-        char message[SHAPING_MESSAGE] = "";
+        char message[SHAPING_MESSAGE];
+        message[0] = '\0'; /* clearing all of it would cost as much as the rest */
         reel_shaping s = {.op = op, .n = n, .x = x, .attr = attr, .message = message};
         s.y = reel_shape_of(0, NULL);
         if (op->shape(&s) && s.status == REEL_OK) {
