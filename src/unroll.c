@@ -52,8 +52,16 @@ static reel_node *step(const char *at, reel_tape *tape, reel_cell *c, reel_node 
                           c->name);
     }
     for (int i = 0; i < s->n; i++) {
-        if (!reel__live(s->v[i])) {
+        const reel__slot *v = reel__live(s->v[i]);
+        if (!v) {
             return reel__fail_dead(tape, at, c->name, s->v[i]);
+        }
+        if (v->rank != 2 || v->dim[0] != in->dim[0] || v->dim[1] != c->hidden) {
+            char have[128];
+            return reel__fail(tape, REEL_ERR_SHAPE, at,
+                              "cell '%s': after the step state %d is %s: expected [%lld,%lld]",
+                              c->name, i, reel__shape_text(have, sizeof have, reel__shape(v)),
+                              (long long)in->dim[0], (long long)c->hidden);
         }
     }
     return y;

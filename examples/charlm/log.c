@@ -54,6 +54,18 @@ static bool trim(const char *path, int64_t step, bool *fresh)
     return ok;
 }
 
+/* Whether a new run may replace the file: there is none, it is empty, or it is a log. */
+static bool replaceable(const char *path)
+{
+    FILE *in = fopen(path, "rb");
+    char line[256];
+    bool other = in != NULL && fgets(line, sizeof line, in) != NULL && strcmp(line, header) != 0;
+    if (in != NULL) {
+        fclose(in);
+    }
+    return !other || complain("%s: not a log of reel-charlm; name another file", path);
+}
+
 bool log_open(FILE **out, const char *path, bool resume, int64_t step)
 {
     *out = NULL;
@@ -61,7 +73,7 @@ bool log_open(FILE **out, const char *path, bool resume, int64_t step)
         return true;
     }
     bool fresh = true;
-    if (resume && !trim(path, step, &fresh)) {
+    if (resume ? !trim(path, step, &fresh) : !replaceable(path)) {
         return false;
     }
     *out = fopen(path, fresh ? "w" : "a");

@@ -69,7 +69,7 @@ static int parse_and_run(size_t k, int argc, char **argv)
     return run(commands[k].command, &c, n, argv + first);
 }
 
-int main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
@@ -93,4 +93,17 @@ int main(int argc, char **argv)
         complain("a command is missing: train, sample, eval, draw or demo ('reel-charlm --help')");
     }
     return EXIT_USAGE;
+}
+
+/* What could not be written is a failure, whichever command wrote it; but training, whose samples
+ * are not its work, has said so and gone on. */
+int main(int argc, char **argv)
+{
+    int status = dispatch(argc, argv);
+    bool trains = argc > 1 && (strcmp(argv[1], "train") == 0 || strcmp(argv[1], "demo") == 0);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0 && !trains) {
+        complain("standard output could not be written");
+        return 1;
+    }
+    return status;
 }

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 bool trainer_save(trainer *t)
@@ -120,6 +121,23 @@ static void announce(const trainer *t)
     }
 }
 
+/* Whether no file that training writes is one of the texts it reads. */
+static bool texts_are_safe(const trainer *t, int n, char *const *path)
+{
+    const char *const written[] = {t->c.checkpoint, t->best_path, t->c.log, t->c.plot};
+    for (size_t k = 0; k < sizeof written / sizeof written[0]; k++) {
+        struct stat out, in;
+        bool there = written[k] != NULL && *written[k] != '\0' && stat(written[k], &out) == 0;
+        for (int i = 0; there && i < n; i++) {
+            if (stat(path[i], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino) {
+                return complain("%s is the text to learn; name another file to write to",
+                                written[k]);
+            }
+        }
+    }
+    return true;
+}
+
 static bool start_anew(trainer *t, int n, char *const *path)
 {
     if (!t->c.overwrite && access(t->c.checkpoint, F_OK) == 0) {
@@ -157,7 +175,8 @@ bool trainer_start(trainer *t, const config *c, int n, char *const *path)
 {
     *t = (trainer){.c = *c, .k = {.best = INFINITY}, .best_on_disk = INFINITY};
     t->r = (run){.c = &t->c, .v = &t->v, .m = &t->m, .carry = &t->carry, .k = &t->k};
-    return name_best(t) && (c->resume ? resume(t, n, path) : start_anew(t, n, path));
+    return name_best(t) && texts_are_safe(t, n, path) &&
+           (c->resume ? resume(t, n, path) : start_anew(t, n, path));
 }
 
 void trainer_free(trainer *t)
