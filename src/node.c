@@ -202,14 +202,21 @@ static reel_status wrong_size(reel_node *x, size_t n)
     return reel_node_tape(x)->status;
 }
 
-reel_status reel_read(reel_node *x, double *out, size_t n)
+/* Evaluates x and checks that `out` has room for just its elements. */
+static reel_status prepare_read(reel_node *x, const void *out, size_t n)
 {
     reel_status status = reel_eval(1, &x);
     if (status) {
         return status;
     }
-    if ((size_t)reel_node_size(x) != n || (n && !out)) {
-        return wrong_size(x, out ? n : 0);
+    return (size_t)reel_node_size(x) != n || (n && !out) ? wrong_size(x, out ? n : 0) : REEL_OK;
+}
+
+reel_status reel_read(reel_node *x, double *out, size_t n)
+{
+    reel_status status = prepare_read(x, out, n);
+    if (status) {
+        return status;
     }
     const reel__slot *s = reel__live(x);
     for (size_t i = 0; i < n; i++) {
@@ -222,12 +229,9 @@ reel_status reel_read(reel_node *x, double *out, size_t n)
 
 reel_status reel_read_f32(reel_node *x, float *out, size_t n)
 {
-    reel_status status = reel_eval(1, &x);
+    reel_status status = prepare_read(x, out, n);
     if (status) {
         return status;
-    }
-    if ((size_t)reel_node_size(x) != n || (n && !out)) {
-        return wrong_size(x, out ? n : 0);
     }
     const reel__slot *s = reel__live(x);
     for (size_t i = 0; i < n; i++) {
