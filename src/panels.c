@@ -9,10 +9,8 @@
 #include <pthread.h>
 #include <string.h>
 
-/* k is cut into blocks of at most DEEP, so that the part of a panel that is in use (DEEP cache
- * lines) leaves half the first cache to A's rows; m into blocks of at most TALL, so that A's part
- * stays in the second. */
-enum { DEEP = 256, TALL = 240 };
+/* m is cut into blocks of at most so many rows, whose part of A then stays in the second cache. */
+enum { TALL = 240 };
 
 /* Chosen once; only tests change it later. */
 static struct {
@@ -42,6 +40,12 @@ static int64_t element_size(reel_dtype dtype)
     return dtype == REEL_F32 ? (int64_t)sizeof(float) : (int64_t)sizeof(double);
 }
 
+static const reel__tiles *tiles_of(reel_dtype dtype)
+{
+    pthread_once(&chosen.once, choose);
+    return chosen.tiles[dtype == REEL_F32 ? 0 : 1];
+}
+
 int64_t reel__panels_step(reel_dtype dtype)
 {
     return REEL__PANEL / element_size(dtype);
@@ -64,10 +68,16 @@ size_t reel__panels_bytes(reel_dtype dtype, int64_t k, int64_t n)
     return (size_t)k * (size_t)pieces(n, reel__panels_step(dtype)) * REEL__PANEL;
 }
 
+/* Whether A's rows are copied first: columns far apart are read slowly, and once for each panel. */
+static bool gathers(const reel__tiles *tiles, int64_t m, int64_t a_column)
+{
+    return a_column != 1 && m > tiles->rows;
+}
+
 size_t reel__panels_scratch(reel_dtype dtype, int64_t m, int64_t k)
 {
-    (void)dtype, (void)m, (void)k;
-    return 0;
+    int64_t deep = tiles_of(dtype)->deep;
+    return (size_t)((m < TALL ? m : TALL) * (k < deep ? k : deep) * element_size(dtype));
 }
 
 static const char *at(const void *base, int64_t element, int64_t size)
@@ -109,7 +119,7 @@ void reel__panels_pack(reel_dtype dtype, int64_t k, int64_t n, const void *w, in
                        int64_t column, void *panels)
 {
     int64_t size = element_size(dtype), width = reel__panels_step(dtype);
-    int64_t blocks = pieces(k, DEEP);
+    int64_t blocks = pieces(k, tiles_of(dtype)->deep);
     char *to = panels;
     for (int64_t b = 0; b < blocks; b++) {
         int64_t begin = cut(k, blocks, b), deep = cut(k, blocks, b + 1) - begin;
@@ -132,6 +142,7 @@ typedef struct product {
     int64_t m, n, k;
     const char *a;
     int64_t a_row, a_column;
+    char *gathered; /* the rows that are at work, tile by tile; NULL: where they stand in A */
     char *c;
     int64_t c_row, c_column;
     bool load;
@@ -166,6 +177,53 @@ static void run_aside(const product *p, reel__tile_kernel *kernel, reel__tile *t
     copy_tile(p, true, i, rows, j, wide, buffer);
 }
 
+/* Where a tile finds its rows of A: [i, i + rows), with those from `begin` on in the copy. */
+static void set_rows(const product *p, reel__tile *tile, int64_t begin, int64_t i, int64_t rows)
+{
+    if (p->gathered != NULL) {
+        tile->a = p->gathered + (i - begin) * p->k * p->size;
+        tile->a_row = 1;
+        tile->a_column = rows;
+    } else {
+        tile->a = p->a + i * p->a_row * p->size;
+        tile->a_row = p->a_row;
+        tile->a_column = p->a_column;
+    }
+}
+
+static void gather_tile(const product *p, int64_t i, int64_t rows, char *to)
+{
+    for (int64_t l = 0; l < p->k; l++) {
+        const char *from = p->a + (i * p->a_row + l * p->a_column) * p->size;
+        for (int64_t r = 0; r < rows; r++) {
+            memcpy(to, from + r * p->a_row * p->size, (size_t)p->size);
+            to += p->size;
+        }
+    }
+}
+
+static void gather(const product *p, int64_t begin, int64_t end)
+{
+    int64_t count = pieces(end - begin, p->tiles->rows);
+    for (int64_t b = 0; b < count; b++) {
+        int64_t from = cut(end - begin, count, b), to = cut(end - begin, count, b + 1);
+        gather_tile(p, begin + from, to - from, p->gathered + from * p->k * p->size);
+    }
+}
+
+/* What tile b of `count`, one below the other, calls into the cache: its share of the panels that
+ * come next. A single tile would push out what it reads itself. */
+static void look_ahead(const product *p, reel__tile *tile, int64_t b, int64_t count, int choice)
+{
+    tile->ahead = tile->panel;
+    tile->ahead_step = p->width;
+    if (count > 1) {
+        int64_t row = (p->k << choice) + cut(p->k, count, b);
+        tile->ahead = (const char *)tile->panel + row * REEL__PANEL;
+        tile->ahead_step = p->width / count;
+    }
+}
+
 /* Rows [begin, end), a block of k, 1 << choice panels from column j on. */
 static void multiply_strip(const product *p, int64_t begin, int64_t end, const char *panel,
                            int64_t j, int choice)
@@ -178,15 +236,14 @@ static void multiply_strip(const product *p, int64_t begin, int64_t end, const c
         reel__tile_kernel *kernel = p->tiles->kernel[rows][choice];
         reel__tile tile = {
             .k = p->k,
-            .a = p->a + i * p->a_row * p->size,
-            .a_row = p->a_row,
-            .a_column = p->a_column,
             .panel = panel,
             .panel_step = p->k * p->width,
             .c = p->c + (i * p->c_row + j * p->c_column) * p->size,
             .c_row = p->c_row,
             .load = p->load,
         };
+        set_rows(p, &tile, begin, i, rows);
+        look_ahead(p, &tile, b, count, choice);
         if (whole) {
             kernel(&tile);
         } else {
@@ -211,6 +268,9 @@ static void multiply_block(const product *p, int64_t begin, int64_t end, const c
 {
     int64_t rows = pieces(end - begin, pieces(end - begin, p->tiles->rows));
     int choice = widest(p->tiles, rows);
+    if (p->gathered != NULL) {
+        gather(p, begin, end);
+    }
     for (int64_t j = from; j < to; j += p->width << choice) {
         while (j + (p->width << choice) >= to + p->width) {
             choice--; /* panels from `to` on are not ours */
@@ -233,13 +293,11 @@ void reel__panels_multiply(reel_dtype dtype, int64_t m, int64_t n, int64_t k, co
                            int64_t to, bool accumulate, void *c, int64_t c_row, int64_t c_column,
                            void *scratch)
 {
-    (void)scratch;
     if (m <= 0 || from >= to) {
         return;
     }
-    pthread_once(&chosen.once, choose);
     product p = {
-        .tiles = chosen.tiles[dtype == REEL_F32 ? 0 : 1],
+        .tiles = tiles_of(dtype),
         .size = element_size(dtype),
         .width = reel__panels_step(dtype),
         .m = m,
@@ -250,10 +308,11 @@ void reel__panels_multiply(reel_dtype dtype, int64_t m, int64_t n, int64_t k, co
         .c_row = c_row,
         .c_column = c_column,
     };
+    p.gathered = gathers(p.tiles, m, a_column) ? scratch : NULL;
     if (k <= 0 && !accumulate) {
         clear(&p, from, to);
     }
-    int64_t strips = pieces(m, TALL), blocks = pieces(k, DEEP);
+    int64_t strips = pieces(m, TALL), blocks = pieces(k, p.tiles->deep);
     for (int64_t s = 0; s < strips; s++) {
         const char *panel = panels;
         for (int64_t b = 0; b < blocks; b++) {

@@ -34,7 +34,8 @@ void reel__panels_multiply(reel_dtype dtype, int64_t m, int64_t n, int64_t k, co
                            void *scratch);
 
 /* Tests only: whatever the processor has, use no kernels that need more than these features
- * (reel__cpu_feature; ~0U: no limit). Not for use while other threads multiply. */
+ * (reel__cpu_feature; ~0U: no limit). What was packed before is worthless then. Not for use while
+ * other threads multiply. */
 void reel__panels_limit(unsigned features);
 
 #endif

@@ -1,6 +1,6 @@
 /* Job: the inner kernels of products with packed matrices: tiles of C that stay in registers.
- * Invariant: an element's sum is one chain of multiply-adds in rising order of k, whatever the
- * tile. Must not know: how matrices are packed beyond one panel, or who shares the work. */
+ * Invariant: an element's sum is one chain of multiply-adds, k rising, whatever the tile.
+ * Must not know: how matrices are packed beyond one panel, or who shares the work. */
 #include "panels_kernels.h"
 
 #include "cpu.h"
@@ -22,11 +22,10 @@ typedef float vector_f32 __attribute__((vector_size(16), aligned(4), may_alias))
 typedef double vector_f64 __attribute__((vector_size(16), aligned(8), may_alias));
 
 #define TARGET
-#define KERNELS(K) K(1, 1) K(1, 2) K(2, 1)
-#define TABLE(K)                                                           \
-    {                                                                      \
-        .rows = 2, .kernel = { [1] = {K(1, 1), K(1, 2)}, [2] = {K(2, 1)} } \
-    }
+#define NEEDS      0
+#define ROWS       2
+#define DEEP       256
+#define KERNELS(K) K(1, 0) K(1, 1) K(2, 0)
 
 #define REAL                  float
 #define VECTOR                vector_f32
@@ -47,25 +46,20 @@ typedef double vector_f64 __attribute__((vector_size(16), aligned(8), may_alias)
 #include "panels_tile.h"
 
 #undef TARGET
+#undef NEEDS
+#undef ROWS
+#undef DEEP
 #undef KERNELS
-#undef TABLE
 
 #if defined(__x86_64__)
 
-/* AVX2: 16 registers. Six rows of one panel take 12 for sums, 2 for the panel, 1 for A. With less
+/* AVX2: 16 registers. Six rows of one panel take 12 for sums, 2 for the panel, 1 for A. With fewer
  * rows, more panels keep both multipliers busy (8 sums in flight). */
 #define TARGET     __attribute__((target("avx2,fma")))
-#define KERNELS(K) K(1, 1) K(1, 2) K(1, 4) K(2, 1) K(2, 2) K(3, 1) K(3, 2) K(4, 1) K(5, 1) K(6, 1)
-#define TABLE(K)                                            \
-    {                                                       \
-        .needs = REEL__CPU_AVX2 | REEL__CPU_FMA, .rows = 6, \
-        .kernel = {[1] = {K(1, 1), K(1, 2), K(1, 4)},       \
-                   [2] = {K(2, 1), K(2, 2)},                \
-                   [3] = {K(3, 1), K(3, 2)},                \
-                   [4] = {K(4, 1)},                         \
-                   [5] = {K(5, 1)},                         \
-                   [6] = {K(6, 1)}},                        \
-    }
+#define NEEDS      (REEL__CPU_AVX2 | REEL__CPU_FMA)
+#define ROWS       6
+#define DEEP       256
+#define KERNELS(K) K(1, 0) K(1, 1) K(1, 2) K(2, 0) K(2, 1) K(3, 0) K(3, 1) K(4, 0) K(5, 0) K(6, 0)
 
 #define REAL                  float
 #define VECTOR                __m256
@@ -86,34 +80,20 @@ typedef double vector_f64 __attribute__((vector_size(16), aligned(8), may_alias)
 #include "panels_tile.h"
 
 #undef TARGET
+#undef NEEDS
+#undef ROWS
+#undef DEEP
 #undef KERNELS
-#undef TABLE
 
-/* AVX-512: 32 registers, and a panel's row is one. Twelve rows of two panels take 24 for sums. */
-#define TARGET     __attribute__((target("avx512f")))
-#define FOUR(K, r) K(r, 1) K(r, 2) K(r, 4)
-#define TWO(K, r)  K(r, 1) K(r, 2)
-#define KERNELS(K)                                                                        \
-    K(1, 1)                                                                               \
-    K(1, 2) K(1, 4) K(1, 8) FOUR(K, 2) FOUR(K, 3) TWO(K, 4) TWO(K, 5) TWO(K, 6) TWO(K, 7) \
-        TWO(K, 8) TWO(K, 9) TWO(K, 10) TWO(K, 11) TWO(K, 12)
-#define PAIR(K, r) [r] = {K(r, 1), K(r, 2)}
-#define TABLE(K)                                               \
-    {                                                          \
-        .needs = REEL__CPU_AVX512, .rows = 12,                 \
-        .kernel = {[1] = {K(1, 1), K(1, 2), K(1, 4), K(1, 8)}, \
-                   [2] = {K(2, 1), K(2, 2), K(2, 4)},          \
-                   [3] = {K(3, 1), K(3, 2), K(3, 4)},          \
-                   PAIR(K, 4),                                 \
-                   PAIR(K, 5),                                 \
-                   PAIR(K, 6),                                 \
-                   PAIR(K, 7),                                 \
-                   PAIR(K, 8),                                 \
-                   PAIR(K, 9),                                 \
-                   PAIR(K, 10),                                \
-                   PAIR(K, 11),                                \
-                   PAIR(K, 12)},                               \
-    }
+/* AVX-512: 32 registers, and a panel's row is one. Eight rows of two panels take 16 for sums. */
+#define TARGET __attribute__((target("avx512f")))
+#define NEEDS  REEL__CPU_AVX512
+#define ROWS   8
+#define DEEP   128
+#define KERNELS(K)                                                                          \
+    K(1, 0)                                                                                 \
+    K(1, 1) K(1, 2) K(1, 3) K(2, 0) K(2, 1) K(2, 2) K(3, 0) K(3, 1) K(3, 2) K(4, 0) K(4, 1) \
+        K(5, 0) K(5, 1) K(6, 0) K(6, 1) K(7, 0) K(7, 1) K(8, 0) K(8, 1)
 
 #define REAL                  float
 #define VECTOR                __m512

@@ -17,17 +17,28 @@ typedef struct reel__tile {
     void *c;
     int64_t c_row; /* elements; columns are dense */
     bool load;
+    /* Memory that is called into the cache meanwhile, for each panel as much: ahead + i *
+     * ahead_step, elements, i < k. Kernels of few rows do not: the processor sees by itself what
+     * they stream. */
+    const void *ahead;
+    int64_t ahead_step;
 } reel__tile;
 
 typedef void reel__tile_kernel(const reel__tile *tile);
 
-enum { REEL__TILE_ROWS = 12, REEL__TILE_CHOICES = 4, REEL__TILE_PANELS = 24 };
+enum {
+    REEL__TILE_ROWS = 8,
+    REEL__TILE_STREAMED = 3, /* up to so many rows, nothing is called for */
+    REEL__TILE_CHOICES = 4,
+    REEL__TILE_PANELS = 1 << (REEL__TILE_CHOICES - 1)
+};
 
 typedef struct reel__tiles {
     unsigned needs; /* reel__cpu_feature */
     int rows;       /* the most rows that a kernel takes */
-    /* [r][p]: for r rows and 1 << p panels; NULL from some p > 0 on. rows * panels is at most
-     * REEL__TILE_PANELS. */
+    int deep;       /* how much of k to take at a time: with as many panels as a tile of many rows
+                     * has, half the first cache */
+    /* [r][p]: for r rows and 1 << p panels; NULL from some p > 0 on. */
     reel__tile_kernel *kernel[REEL__TILE_ROWS + 1][REEL__TILE_CHOICES];
 } reel__tiles;
 
