@@ -6,9 +6,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "memory.h"
+#include "plan.h"
 
 static void forget(reel_tape *tape)
 {
@@ -42,6 +44,13 @@ static int cores(void)
     return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
 }
 
+static const reel__executor *executor_named(const char *name)
+{
+    return strcmp(name, "compiled") == 0    ? &reel__compiled_executor
+           : strcmp(name, "reference") == 0 ? &reel__reference
+                                            : NULL;
+}
+
 static void configure(reel_tape *tape, const reel_tape_args *args)
 {
     tape->threads = args->threads ? args->threads : cores();
@@ -56,9 +65,11 @@ static void configure(reel_tape *tape, const reel_tape_args *args)
         reel__fail(tape, REEL_ERR_ARGUMENT, args->at,
                    "reel_tape_new: dtype: expected REEL_F32 or REEL_F64");
     }
-    tape->executor = &reel__reference;
+    tape->executor = &reel__compiled_executor;
     if (args->executor != REEL_EXECUTOR_DEFAULT) {
-        if (args->executor != REEL_REFERENCE) {
+        if (args->executor == REEL_REFERENCE) {
+            tape->executor = &reel__reference;
+        } else if (args->executor != REEL_COMPILED) {
             reel__fail(tape, REEL_ERR_ARGUMENT, args->at,
                        "reel_tape_new: no executor has number %d", (int)args->executor);
         }
@@ -66,10 +77,10 @@ static void configure(reel_tape *tape, const reel_tape_args *args)
     }
     const char *wish = getenv("REEL_EXECUTOR");
     if (wish && *wish) {
-        const reel__executor *found = reel__executor_find(wish);
+        const reel__executor *found = executor_named(wish);
         if (!found) {
             reel__fail(tape, REEL_ERR_ARGUMENT, args->at,
-                       "environment variable REEL_EXECUTOR is '%.40s': expected 'reference'", wish);
+                       "environment variable REEL_EXECUTOR is '%.40s': expected 'compiled' or 'reference'", wish);
             return;
         }
         tape->executor = found;
@@ -128,6 +139,7 @@ void reel_tape_free(reel_tape *tape)
     reel__pending_free(&tape->pending);
     reel__arena_free(&tape->work);
     reel_tape_free(tape->probe);
+    reel__compiled_free(tape->compiled);
     reel__free(tape);
 }
 

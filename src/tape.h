@@ -100,6 +100,7 @@ struct reel_tape {
     reel_tape *probe;               /* where rules are tried out */
 
     const reel__executor *executor;
+    struct reel__compiled *compiled; /* the compiled executor's, when it has run */
     int threads;
     reel_dtype dtype;
     bool inference, training, trap_nan;
@@ -186,6 +187,12 @@ const char *reel__shape_text(char *text, size_t n, reel_shape shape);
 const char *reel__base_name(const char *at);
 size_t reel__scope_text(const reel_tape *tape, uint32_t scope, char *text, size_t n, bool in_words);
 
+/* Shared by executors. Whether a weight's leaf still has the value that was recorded (reports if
+ * not); whether a forward value that a rule reads is to be kept; marks what s's rule reads. */
+bool reel__fresh(const reel__slot *s);
+bool reel__kept(const reel__slot *s);
+void reel__mark_read(reel__slot *s);
+
 /* What gradient rules read of s's op: see reel__reads. */
 uint64_t reel__rule_reads(const reel__slot *s);
 
@@ -194,8 +201,6 @@ uint64_t reel__rule_reads(const reel__slot *s);
 size_t reel__tape_params(reel_tape *tape, size_t n, reel_param **p, reel_node **node);
 
 extern const reel__executor reel__reference;
-/* By name; NULL when there is none. */
-const reel__executor *reel__executor_find(const char *name);
 
 extern const reel_op reel__op_input, reel__op_param;
 

@@ -1,0 +1,609 @@
+/* Job: take what an evaluation needs apart into blocks, one for each stretch of nodes recorded in
+ * one scope, and find the blocks' templates.
+ * Invariant: a block reads earlier blocks only. The key says all that a plan depends on: structure,
+ * shapes, attributes, what is kept; no address and no number that is a leaf.
+ * Must not know: how blocks are compiled or arranged. */
+#include <string.h>
+
+#include "memory.h"
+#include "plan.h"
+
+enum { BLOCK_NODES = 512, MANY_TERMS = 4, PROLOGUE = 0 };
+
+/* By number of a needed node, in recording order. */
+typedef struct note {
+    uint32_t block, at;
+    uint32_t uses;
+    uint32_t sum; /* the needed node it is added to + 1; 0: none */
+    uint32_t port_block, port; /* the last block that it is a port of, and which */
+    bool out, kept;
+} note;
+
+typedef struct collect {
+    reel__compiled *c;
+    reel_tape *tape;
+    reel__graph *g;
+    uint32_t walk, n;
+    reel__slot **need; /* in recording order */
+    note *note;        /* needed ones first, then outside ones */
+    uint32_t outsides, outside_capacity;
+    note *outside_note;
+    size_t words;
+} collect;
+
+static bool no_memory(const collect *k)
+{
+    reel__fail(k->tape, REEL_ERR_MEMORY, NULL, "evaluation: out of memory");
+    return false;
+}
+
+static void *take(const collect *k, size_t count, size_t size)
+{
+    size_t bytes;
+    void *p = __builtin_mul_overflow(count + 1, size, &bytes)
+                  ? NULL
+                  : reel__arena_alloc(&k->c->work, bytes);
+    if (!p) {
+        no_memory(k);
+    }
+    return p;
+}
+
+/* What is needed */
+
+static bool visit(collect *k, reel__slot *s)
+{
+    if (s->stamp == k->walk) {
+        return true;
+    }
+    s->stamp = k->walk;
+    if (!(s->flags & REEL__COMPUTED)) {
+        reel__pending_add(&k->tape->pending, s->id);
+        return true;
+    }
+    if (k->outsides == k->outside_capacity) {
+        uint32_t capacity = k->outside_capacity ? 2 * k->outside_capacity : 64;
+        reel__slot **v = take(k, capacity, sizeof *v);
+        if (!v) {
+            return false;
+        }
+        if (k->outsides) {
+            memcpy(v, k->g->outside, k->outsides * sizeof *v);
+        }
+        k->g->outside = v;
+        k->outside_capacity = capacity;
+    }
+    s->mark = k->outsides;
+    k->g->outside[k->outsides++] = s;
+    return reel__fresh(s);
+}
+
+static bool need(collect *k, size_t n, reel__slot *const *roots)
+{
+    reel_tape *tape = k->tape;
+    tape->needed.n = 0;
+    reel__pending_clear(&tape->pending);
+    if (!reel__pending_reserve(&tape->pending, tape->count)) {
+        return no_memory(k);
+    }
+    for (size_t i = 0; i < n; i++) {
+        roots[i]->flags |= REEL__WANT;
+        if (!visit(k, roots[i])) {
+            return false;
+        }
+    }
+    bool keep_read = !tape->inference && !k->g->step;
+    while (tape->pending.count) {
+        reel__slot *s = reel__slot_at(tape, reel__pending_take(&tape->pending));
+        reel__slot *const *arg = reel__args(s);
+        if (!reel__ids_push(&tape->needed, s->id)) {
+            return no_memory(k);
+        }
+        if (keep_read && !s->origin) {
+            reel__mark_read(s);
+        }
+        for (int i = 0; i < s->n; i++) {
+            if (!visit(k, arg[i])) {
+                return false;
+            }
+        }
+    }
+    k->n = (uint32_t)tape->needed.n;
+    return true;
+}
+
+static bool kept(const collect *k, const reel__slot *s)
+{
+    return s->flags & REEL__WANT || (s->flags & REEL__READ && !k->g->step && reel__kept(s));
+}
+
+/* Into recording order, numbered. */
+static bool number(collect *k)
+{
+    k->need = take(k, k->n, sizeof *k->need);
+    k->note = take(k, k->n, sizeof *k->note);
+    k->outside_note = take(k, k->outsides, sizeof *k->outside_note);
+    if (!k->need || !k->note || !k->outside_note) {
+        return false;
+    }
+    for (uint32_t i = 0; i < k->n; i++) {
+        reel__slot *s = reel__slot_at(k->tape, k->tape->needed.v[k->n - 1 - i]);
+        s->mark = i;
+        k->need[i] = s;
+        k->note[i] = (note){.port_block = REEL__NONE, .kept = kept(k, s)};
+        for (int a = 0; a < s->n; a++) {
+            reel__slot *x = reel__args(s)[a];
+            if (!(x->flags & REEL__COMPUTED)) {
+                k->note[x->mark].uses++;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < k->outsides; i++) {
+        k->outside_note[i] = (note){.block = REEL__NONE, .port_block = REEL__NONE};
+    }
+    return true;
+}
+
+/* Blocks */
+
+/* Made of weights and constants alone, outside every scope: it comes before everything else, so
+ * that where weights are first used makes no difference to the block that does. */
+static bool is_prologue(const collect *k, const reel__slot *s)
+{
+    if (s->scope || s->origin) {
+        return false;
+    }
+    for (int i = 0; i < s->n; i++) {
+        const reel__slot *a = reel__args(s)[i];
+        bool weight = a->flags & REEL__PARAM;
+        if (!weight && (a->flags & REEL__COMPUTED || k->note[a->mark].block != PROLOGUE)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool divide(collect *k)
+{
+    reel__graph *g = k->g;
+    reel__block *b = take(k, (size_t)k->n + 1, sizeof *b);
+    if (!b) {
+        return false;
+    }
+    uint32_t blocks = 1, open = REEL__NONE;
+    b[PROLOGUE] = (reel__block){.nodes = 0};
+    for (uint32_t i = 0; i < k->n; i++) {
+        const reel__slot *s = k->need[i];
+        if (is_prologue(k, s) && b[PROLOGUE].nodes < UINT16_MAX) {
+            k->note[i].block = PROLOGUE;
+            k->note[i].at = b[PROLOGUE].nodes++;
+            continue;
+        }
+        bool backward = s->origin != 0;
+        if (open == REEL__NONE || b[open].scope != s->scope || b[open].backward != backward ||
+            b[open].nodes == BLOCK_NODES) {
+            open = blocks++;
+            b[open] = (reel__block){.scope = s->scope, .backward = backward};
+        }
+        k->note[i].block = open;
+        k->note[i].at = b[open].nodes++;
+    }
+    uint32_t first = 0;
+    for (uint32_t j = 0; j < blocks; j++) {
+        b[j].first = first;
+        first += b[j].nodes;
+    }
+    g->block = b;
+    g->blocks = blocks;
+    g->nodes = k->n;
+    g->node = take(k, k->n, sizeof *g->node);
+    g->kept = take(k, k->n, sizeof *g->kept);
+    if (!g->node || !g->kept) {
+        return false;
+    }
+    for (uint32_t i = 0; i < k->n; i++) {
+        uint32_t at = b[k->note[i].block].first + k->note[i].at;
+        g->node[at] = k->need[i];
+        g->kept[at] = k->note[i].kept;
+    }
+    return true;
+}
+
+/* Sums over blocks: a contribution that nobody else reads is added in place. */
+
+static bool can_be_added(const collect *k, const reel__slot *a, const note *from, const note *sum)
+{
+    (void)k;
+    return from->uses == 1 && !from->kept && from->block != sum->block &&
+           a->op->flags & REEL_OP_ACCUMULATES && !(a->op->flags & REEL_OP_SUM);
+}
+
+static bool find_sums(collect *k)
+{
+    reel__graph *g = k->g;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < k->n; i++) {
+        const reel__slot *s = k->need[i];
+        note *own = &k->note[i];
+        bool sum = s->op->flags & REEL_OP_SUM && s->n >= MANY_TERMS;
+        for (int a = 0; a < s->n; a++) {
+            const reel__slot *x = reel__args(s)[a];
+            if (x->flags & REEL__COMPUTED) {
+                continue;
+            }
+            note *from = &k->note[x->mark];
+            if (sum && can_be_added(k, x, from, own)) {
+                from->sum = i + 1;
+                count++;
+            } else if (from->block != own->block) {
+                from->out = true;
+            }
+        }
+    }
+    g->added = take(k, count, sizeof *g->added);
+    g->added_count = count;
+    return g->added != NULL;
+}
+
+/* Keys */
+
+static bool push(collect *k, uint64_t word)
+{
+    reel__compiled *c = k->c;
+    if (k->words == c->key_capacity) {
+        size_t capacity = c->key_capacity ? 2 * c->key_capacity : 1024;
+        uint64_t *key = reel__reallocarray(c->key, capacity, sizeof *key);
+        if (!key) {
+            return no_memory(k);
+        }
+        c->key = key;
+        c->key_capacity = capacity;
+    }
+    c->key[k->words++] = word;
+    return true;
+}
+
+static bool push_shape(collect *k, const reel__slot *s, uint64_t rest)
+{
+    bool ok = push(k, rest << 16 | (uint64_t)s->dtype << 8 | s->rank);
+    for (int i = 0; ok && i < s->rank; i++) {
+        ok = push(k, (uint64_t)s->dim[i]);
+    }
+    return ok;
+}
+
+/* A weight, or what was made of weights: the same for all instances of a block. */
+static bool is_weight(const collect *k, const reel__slot *x)
+{
+    if (x->flags & REEL__COMPUTED) {
+        return x->flags & REEL__PARAM;
+    }
+    return k->note[x->mark].block == PROLOGUE && x->n > 0;
+}
+
+/* The argument as a node of the block or a port of it. */
+static bool push_arg(collect *k, uint32_t block, const reel__slot *x)
+{
+    reel__graph *g = k->g;
+    reel__block *b = &g->block[block];
+    bool outside = x->flags & REEL__COMPUTED;
+    note *from = outside ? &k->outside_note[x->mark] : &k->note[x->mark];
+    if (!outside && from->block == block) {
+        return push(k, from->at);
+    }
+    if (from->port_block != block) {
+        from->port_block = block;
+        from->port = b->ports++;
+        g->port[g->port_count++] = (reel__source){.block = from->block,
+                                                  .at = outside ? x->mark : from->at};
+        if (!push_shape(k, x, is_weight(k, x) ? 3 : 2)) {
+            return false;
+        }
+    }
+    return push(k, (uint64_t)1 << 32 | from->port);
+}
+
+enum { KEY_OUT = 1, KEY_ADDED = 2, KEY_STARTED = 4 };
+
+static bool push_attr(collect *k, const reel__slot *s)
+{
+    const unsigned char *attr = s->attr;
+    bool ok = true;
+    for (size_t i = 0; ok && i < s->op->attr_size; i += 8) {
+        uint64_t word = 0;
+        size_t n = s->op->attr_size - i;
+        memcpy(&word, attr + i, n < 8 ? n : 8);
+        ok = push(k, word);
+    }
+    return ok;
+}
+
+static bool push_node(collect *k, uint32_t block, uint32_t i)
+{
+    const reel__slot *s = k->need[i];
+    const note *own = &k->note[i];
+    uint64_t flags = (own->out || own->kept ? KEY_OUT : 0) | (own->sum ? KEY_ADDED : 0);
+    bool started = false;
+    uint64_t args = 0;
+    for (int a = 0; a < s->n; a++) {
+        const reel__slot *x = reel__args(s)[a];
+        bool added = !(x->flags & REEL__COMPUTED) && k->note[x->mark].sum == i + 1;
+        started = started || added;
+        args += !added;
+    }
+    flags |= started ? KEY_STARTED : 0;
+    bool ok = push(k, (uint64_t)(uintptr_t)s->op) && push_shape(k, s, args << 8 | flags) &&
+              push_attr(k, s);
+    for (int a = 0; ok && a < s->n; a++) {
+        const reel__slot *x = reel__args(s)[a];
+        if (x->flags & REEL__COMPUTED || k->note[x->mark].sum != i + 1) {
+            ok = push_arg(k, block, x);
+        }
+    }
+    return ok;
+}
+
+static uint64_t hash_words(const uint64_t *w, size_t n)
+{
+    uint64_t h = n;
+    for (size_t i = 0; i < n; i++) {
+        h = (h ^ w[i]) * 0x9e3779b97f4a7c15U;
+        h ^= h >> 29;
+    }
+    return reel__mix(h, n);
+}
+
+/* Templates */
+
+static reel__slot *slot_of(const reel__graph *g, const reel__source *x)
+{
+    return x->block == REEL__NONE ? g->outside[x->at] : g->node[g->block[x->block].first + x->at];
+}
+
+static void describe(reel__value *v, const reel__slot *s)
+{
+    v->dtype = s->dtype;
+    v->shape = reel__shape(s);
+    v->size = reel__size(s);
+}
+
+static bool is_plain_product(const reel__slot *s)
+{
+    if (!(s->op->flags & REEL_OP_MATMUL) || !s->op->transposed || s->n != 2) {
+        return false;
+    }
+    bool a, b;
+    const reel__slot *x = reel__args(s)[0], *y = reel__args(s)[1];
+    s->op->transposed(s->attr, &a, &b);
+    return y->rank == 2 && (x->rank == 2 || (x->rank > 2 && !a)) && reel__size(s) > 0 &&
+           reel__size(x) > 0;
+}
+
+static reel__kind kind_of(const reel__slot *s, bool started)
+{
+    return started                                                        ? REEL__ACCUMULATE
+           : s->op->flags & REEL_OP_ELEMENTWISE && s->n <= REEL_MAX_MAPPED ? REEL__MAP
+           : s->op->flags & REEL_OP_SUM                                   ? REEL__MAP
+           : is_plain_product(s)                                          ? REEL__PRODUCT
+                                                                          : REEL__RUN;
+}
+
+/* The block's node number `at`, which is number i of the needed ones, as a value. */
+static bool build_node(collect *k, reel__template *t, uint32_t block, uint32_t i, uint32_t at)
+{
+    const reel__slot *s = k->need[i];
+    reel__ir *ir = &t->raw;
+    int arg[REEL_MAX_MAPPED], n = 0, *many = arg;
+    if (s->n > REEL_MAX_MAPPED) {
+        many = take(k, (size_t)s->n, sizeof *many);
+    }
+    bool started = false;
+    for (int a = 0; many && a < s->n; a++) {
+        const reel__slot *x = reel__args(s)[a];
+        const note *from =
+            x->flags & REEL__COMPUTED ? &k->outside_note[x->mark] : &k->note[x->mark];
+        if (!(x->flags & REEL__COMPUTED) && from->sum == i + 1) {
+            started = true;
+        } else {
+            many[n++] = from->block == block ? ir->ports + (int)from->at : (int)from->port;
+        }
+    }
+    reel__value *v = many ? reel__ir_add(ir, kind_of(s, started), n) : NULL;
+    void *attr = v && s->op->attr_size ? reel__ir_alloc(ir, 1, s->op->attr_size) : NULL;
+    uint8_t *transposed = v && v->kind == REEL__PRODUCT ? reel__ir_alloc(ir, 1, 1) : NULL;
+    if (!v || ir->failed) {
+        return no_memory(k);
+    }
+    describe(v, s);
+    v->op = s->op;
+    v->node = (int)at;
+    for (int a = 0; a < n; a++) {
+        v->arg[a] = many[a];
+    }
+    if (attr) {
+        memcpy(attr, s->attr, s->op->attr_size);
+        v->attr = attr;
+    }
+    if (transposed) {
+        bool ta, tb;
+        s->op->transposed(s->attr, &ta, &tb);
+        *transposed = (uint8_t)((ta ? 1 : 0) | (tb ? 2 : 0));
+        v->transposed = transposed;
+    }
+    const note *own = &k->note[i];
+    v->flags = (uint8_t)((own->out || own->kept ? REEL__OUT : 0) | (own->sum ? REEL__ADDED : 0));
+    ir->out[at] = ir->n - 1;
+    return true;
+}
+
+static bool build(collect *k, reel__template *t, uint32_t block)
+{
+    reel__graph *g = k->g;
+    const reel__block *b = &g->block[block];
+    t->raw = (reel__ir){.ports = (int)b->ports, .outs = (int)b->nodes, .arena = &t->arena,
+                        .real = k->tape->dtype};
+    t->raw.out = reel__ir_alloc(&t->raw, (size_t)b->nodes + 1, sizeof *t->raw.out);
+    for (uint32_t p = 0; p < b->ports && !t->raw.failed; p++) {
+        reel__value *v = reel__ir_add(&t->raw, REEL__PORT, 0);
+        if (v) {
+            describe(v, slot_of(g, &g->port[b->first_port + p]));
+            v->store = REEL__GIVEN;
+        }
+    }
+    if (t->raw.failed) {
+        return no_memory(k);
+    }
+    for (uint32_t at = 0; at < b->nodes; at++) {
+        /* node numbers of the graph are by block; notes are by recording order */
+        uint32_t i = g->node[b->first + at]->mark;
+        if (!build_node(k, t, block, i, at)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void free_template(reel__template *t)
+{
+    reel__ir_free(&t->raw);
+    reel__arena_free(&t->arena);
+    for (reel__code *code = t->codes; code;) {
+        reel__code *next = code->next;
+        reel__code_free(code);
+        code = next;
+    }
+    reel__free(t->key);
+    reel__free(t);
+}
+
+void reel__templates_free(reel__compiled *c)
+{
+    for (size_t i = 0; i < REEL__TEMPLATE_BUCKETS; i++) {
+        for (reel__template *t = c->bucket[i]; t;) {
+            reel__template *next = t->next;
+            free_template(t);
+            t = next;
+        }
+        c->bucket[i] = NULL;
+    }
+    c->templates = 0;
+}
+
+/* The template of the block whose key has just been built: key[from..words). */
+static reel__template *find_template(collect *k, uint32_t block, size_t from)
+{
+    reel__compiled *c = k->c;
+    const uint64_t *key = c->key + from;
+    size_t words = k->words - from;
+    uint64_t hash = hash_words(key, words);
+    reel__template **bucket = &c->bucket[hash % REEL__TEMPLATE_BUCKETS];
+    for (reel__template *t = *bucket; t; t = t->next) {
+        if (t->hash == hash && t->words == words && memcmp(t->key, key, words * sizeof *key) == 0) {
+            return t;
+        }
+    }
+    reel__template *t = reel__calloc(1, sizeof *t);
+    uint64_t *copy = reel__reallocarray(NULL, words + 1, sizeof *copy);
+    if (!t || !copy) {
+        reel__free(t);
+        reel__free(copy);
+        no_memory(k);
+        return NULL;
+    }
+    memcpy(copy, key, words * sizeof *copy);
+    t->key = copy;
+    t->words = words;
+    t->hash = hash;
+    t->id = c->templates;
+    if (!build(k, t, block)) {
+        free_template(t);
+        return NULL;
+    }
+    c->templates++;
+    t->next = *bucket;
+    *bucket = t;
+    return t;
+}
+
+static bool find_templates(collect *k)
+{
+    reel__graph *g = k->g;
+    size_t edges = 0;
+    for (uint32_t i = 0; i < k->n; i++) {
+        edges += (size_t)k->need[i]->n;
+    }
+    g->port = take(k, edges, sizeof *g->port);
+    if (!g->port) {
+        return false;
+    }
+    for (uint32_t j = 0; j < g->blocks; j++) {
+        reel__block *b = &g->block[j];
+        size_t from = k->words;
+        b->first_port = g->port_count;
+        for (uint32_t at = 0; at < b->nodes; at++) {
+            if (!push_node(k, j, g->node[b->first + at]->mark)) {
+                return false;
+            }
+        }
+        b->template = find_template(k, j, from);
+        k->words = from;
+        if (!b->template) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The whole */
+
+static bool push_whole(collect *k)
+{
+    reel__graph *g = k->g;
+    bool ok = push(k, g->blocks) && push(k, k->outsides) && push(k, g->step);
+    for (uint32_t j = 0; ok && j < g->blocks; j++) {
+        const reel__block *b = &g->block[j];
+        ok = push(k, (uint64_t)(uintptr_t)b->template);
+        for (uint32_t p = 0; ok && p < b->ports; p++) {
+            const reel__source *x = &g->port[b->first_port + p];
+            /* relative, so that what is counted is the shape of the graph */
+            ok = push(k, x->block == REEL__NONE ? (uint64_t)1 << 63 | x->at
+                                                : (uint64_t)(j - x->block) << 20 | x->at);
+        }
+        for (uint32_t at = 0; ok && at < b->nodes; at++) {
+            if (g->kept[b->first + at]) {
+                ok = push(k, (uint64_t)1 << 62 | at);
+            }
+        }
+    }
+    for (uint32_t i = 0, n = 0; ok && i < k->n; i++) {
+        const note *own = &k->note[i];
+        if (own->sum) {
+            const note *sum = &k->note[own->sum - 1];
+            g->added[n] = (reel__added){own->block, own->at, sum->block, sum->at};
+            ok = push(k, (uint64_t)own->block << 32 | own->at) &&
+                 push(k, (uint64_t)sum->block << 32 | sum->at);
+            n++;
+        }
+    }
+    return ok;
+}
+
+bool reel__collect(reel__compiled *c, reel__graph *g, size_t n, reel__slot *const *roots)
+{
+    collect k = {.c = c, .tape = c->tape, .g = g, .walk = reel__walk(c->tape)};
+    if (!need(&k, n, roots)) {
+        return false;
+    }
+    g->outsides = k.outsides;
+    if (!number(&k) || !divide(&k) || !find_sums(&k) || !find_templates(&k) || !push_whole(&k)) {
+        return false;
+    }
+    g->words = k.words;
+    g->key = take(&k, k.words, sizeof *g->key);
+    if (!g->key) {
+        return false;
+    }
+    memcpy(g->key, c->key, k.words * sizeof *g->key);
+    g->hash = hash_words(g->key, g->words);
+    return true;
+}
