@@ -8,7 +8,8 @@
 #include "memory.h"
 #include "plan.h"
 
-enum { BLOCK_NODES = 512, MANY_TERMS = 4, PROLOGUE = 0 };
+/* Sums of MANY_TERMS or more begin a block of their own, so that their terms are added in place. */
+enum { BLOCK_NODES = 512, MANY_TERMS = 16, PROLOGUE = 0 };
 
 /* By number of a needed node, in recording order. */
 typedef struct note {
@@ -93,6 +94,7 @@ static bool need(collect *k, size_t n, reel__slot *const *roots)
         }
     }
     bool keep_read = !tape->inference && !k->g->step;
+    tape->reads_failed = false;
     while (tape->pending.count) {
         reel__slot *s = reel__slot_at(tape, reel__pending_take(&tape->pending));
         reel__slot *const *arg = reel__args(s);
@@ -109,7 +111,8 @@ static bool need(collect *k, size_t n, reel__slot *const *roots)
         }
     }
     k->n = (uint32_t)tape->needed.n;
-    return true;
+    /* What is kept decides how sums are grouped: a guess would change bits. */
+    return !tape->reads_failed || no_memory(k);
 }
 
 static bool kept(const collect *k, const reel__slot *s)
@@ -163,6 +166,11 @@ static bool is_prologue(const collect *k, const reel__slot *s)
     return true;
 }
 
+static bool is_long_sum(const reel__slot *s)
+{
+    return s->op->flags & REEL_OP_SUM && s->n >= MANY_TERMS;
+}
+
 static bool divide(collect *k)
 {
     reel__graph *g = k->g;
@@ -181,7 +189,7 @@ static bool divide(collect *k)
         }
         bool backward = s->origin != 0;
         if (open == REEL__NONE || b[open].scope != s->scope || b[open].backward != backward ||
-            b[open].nodes == BLOCK_NODES) {
+            b[open].nodes == BLOCK_NODES || is_long_sum(s)) {
             open = blocks++;
             b[open] = (reel__block){.scope = s->scope, .backward = backward};
         }
@@ -225,7 +233,7 @@ static bool find_sums(collect *k)
     for (uint32_t i = 0; i < k->n; i++) {
         const reel__slot *s = k->need[i];
         note *own = &k->note[i];
-        bool sum = s->op->flags & REEL_OP_SUM && s->n >= MANY_TERMS;
+        bool sum = is_long_sum(s);
         for (int a = 0; a < s->n; a++) {
             const reel__slot *x = reel__args(s)[a];
             if (x->flags & REEL__COMPUTED) {

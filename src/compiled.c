@@ -1,7 +1,7 @@
 /* Job: the compiled executor: takes an evaluation apart, finds or makes its plan, runs it, and hands
  * the results to the nodes.
- * Invariant: what cannot be planned or fails while it runs is computed by the reference executor
- * instead, which says what is wrong where; so both report alike.
+ * Invariant: when a kernel reports an error, the reference executor computes the same again and says
+ * what is wrong where; so both report alike.
  * Must not know: how plans are made or run. */
 #include <string.h>
 
@@ -142,6 +142,7 @@ static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan)
         s->data = kept + x->place.offset;
         s->flags |= REEL__COMPUTED;
     }
+    tape->evaluated += ok ? g->nodes : 0;
     if (scratch) {
         reel__pool_put(&tape->pool, scratch, bytes);
     }
@@ -149,6 +150,12 @@ static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan)
         reel__pool_put(&tape->pool, kept, plan->kept);
     }
     return ok;
+}
+
+static reel_status no_memory(reel_tape *tape)
+{
+    reel__fail(tape, REEL_ERR_MEMORY, NULL, "evaluation: out of memory");
+    return tape->status;
 }
 
 static reel_status eval(reel_tape *tape, size_t n, reel__slot *const *roots)
@@ -163,8 +170,11 @@ static reel_status eval(reel_tape *tape, size_t n, reel__slot *const *roots)
         return tape->status;
     }
     /* What looks at every value wants them one after another. */
-    if (!c || tape->trap_nan) {
+    if (tape->trap_nan) {
         return reel__reference.eval(tape, n, roots);
+    }
+    if (!c) {
+        return no_memory(tape);
     }
     reel__arena_rewind(&c->work);
     reel__graph g = {.tape = tape};
@@ -172,10 +182,14 @@ static reel_status eval(reel_tape *tape, size_t n, reel__slot *const *roots)
         return tape->status;
     }
     reel__plan *plan = find_plan(c, &g);
+    c->kernel_failed = false;
     if (plan && run(c, &g, plan)) {
         return tape->status;
     }
-    return reel__reference.eval(tape, n, roots);
+    if (c->kernel_failed) {
+        return reel__reference.eval(tape, n, roots);
+    }
+    return no_memory(tape);
 }
 
 const reel__executor reel__compiled_executor = {.name = "compiled", .eval = eval};

@@ -371,7 +371,12 @@ bool reel__run_fused(reel__running *r, const reel__kernel *k)
     }
     int most = 1;
     for (int o = 0; o < f->ops; o++) {
+        const reel_op *op = f->op[o].op;
         most = f->op[o].n > most ? f->op[o].n : most;
+        if (op->flags & REEL_OP_ELEMENTWISE && (s.element == 4 ? !op->map_f32 : !op->map_f64)) {
+            r->c->kernel_failed = true;
+            return false;
+        }
     }
     int threads = size < WORTH_THREADS ? 1 : r->tape->threads;
     size_t bytes = ((size_t)f->registers + n) * BLOCK_BYTES + n * sizeof(line) +

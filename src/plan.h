@@ -254,6 +254,7 @@ struct reel__compiled {
     void *room;   /* working memory of kernels */
     size_t room_bytes;
     struct reel__profile *profile;
+    bool kernel_failed; /* the run that failed did so because of a value or a missing kernel */
     uint64_t hits, misses, codes, evicted;
 };
 

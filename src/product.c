@@ -77,7 +77,7 @@ static reel__pack *room_for_pack(reel__compiled *c)
     return oldest;
 }
 
-/* The right matrix in panels; NULL when there is no memory for them, which only costs time. */
+/* The right matrix in panels; NULL when there is no memory for them. */
 static const reel__pack *find_pack(reel__compiled *c, const call *x, reel_dtype dtype,
                                    uint64_t version)
 {
@@ -171,6 +171,9 @@ static bool multiply(call *x, uint64_t version)
     x->step = x->n;
     if (version && x->m <= MOST_PACKED_ROWS && r->c->passes & REEL__PASS_PACK) {
         x->pack = find_pack(r->c, x, dtype, version);
+        if (!x->pack) {
+            return false;
+        }
     }
     if (x->pack) {
         /* The panels' bits do not depend on the cut. */

@@ -123,6 +123,7 @@ uint64_t reel__rule_reads(const reel__slot *s)
         tape->probe = reel_tape_new_with(&(reel_tape_args){
             .threads = 1, .dtype = tape->dtype, .inference = true, .executor = REEL_REFERENCE});
         if (!tape->probe) {
+            tape->reads_failed = true;
             return EVERYTHING;
         }
     }
@@ -134,6 +135,7 @@ uint64_t reel__rule_reads(const reel__slot *s)
     if (!tried) {
         mask = EVERYTHING;
         if (memory) {
+            tape->reads_failed = true;
             return mask; /* another time it may be found out */
         }
     }

@@ -111,7 +111,9 @@ static bool run_op(reel__running *r, const reel__kernel *k)
         } else {
             call.y.data = reel__ref_at(r, &to, m);
         }
-        if (reel__call_run(&call, r->tape->dtype, r->tape->threads)) {
+        reel_status status = reel__call_run(&call, r->tape->dtype, r->tape->threads);
+        if (status) {
+            r->c->kernel_failed = status != REEL_ERR_MEMORY;
             return false;
         }
     }
@@ -227,6 +229,5 @@ bool reel__replay(reel__compiled *c, const reel__plan *plan, const void *const *
         memcpy(reel__address(&r, plan->keep[k].to), reel__address(&r, plan->keep[k].from),
                plan->keep[k].bytes);
     }
-    c->tape->evaluated += plan->kernels;
     return true;
 }

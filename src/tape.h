@@ -98,6 +98,7 @@ struct reel_tape {
     reel__arena work;               /* of walks: rewound at the start of each sweep */
     reel__reads reads[REEL__READS]; /* a cache: what each op's gradient rule reads */
     reel_tape *probe;               /* where rules are tried out */
+    bool reads_failed;              /* the last answer was a guess, since memory was out */
 
     const reel__executor *executor;
     struct reel__compiled *compiled; /* the compiled executor's, when it has run */
