@@ -221,6 +221,27 @@ static inline reel_tape *bench_tape(int threads)
     return tape;
 }
 
+/* Tapes for one thread, and for as many as were asked for. */
+enum { BENCH_ONE, BENCH_MANY, BENCH_TAPES };
+
+/* Makes them; the second only if it is another. Returns how many there are. */
+static inline int bench_tapes(const bench_settings *settings, reel_tape **tape)
+{
+    tape[BENCH_ONE] = bench_tape(1);
+    if (settings->threads == 1) {
+        return 1;
+    }
+    tape[BENCH_MANY] = bench_tape(settings->threads);
+    return BENCH_TAPES;
+}
+
+static inline void bench_tapes_free(reel_tape *const *tape, int n)
+{
+    for (int i = 0; i < n; i++) {
+        reel_tape_free(tape[i]);
+    }
+}
+
 static inline void bench_help(const bench_settings *settings, const char *what, int n,
                               const bench_option *options)
 {

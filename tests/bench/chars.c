@@ -69,6 +69,10 @@ static double train(work *w, reel_tape *tape)
     return bench_seconds() - start;
 }
 
+typedef struct result {
+    bench_samples seconds[BENCH_TAPES], sgemm, step;
+} result;
+
 static void print_header(const bench_settings *settings)
 {
     printf("%-6s %4s %6s %9s %9s %8s %6s %6s %8s %9s %7s %8s %6s", "model", "seq", "batch",
@@ -77,11 +81,48 @@ static void print_header(const bench_settings *settings)
     printf(settings->threads > 1 ? " %8s\n" : "\n", "speed-up");
 }
 
-static void measure(const model *m, const bench_settings *settings)
+static void print_row(const model *m, result *r, int tapes, reel_tape_stats stats)
 {
-    enum { WARM = 3, ONE = 0, MANY = 1, TAPES = 2 };
+    double median = bench_middle(&r->seconds[tapes - 1]), large = bench_middle(&r->sgemm);
+    double rate = flops_per_char(m) * chars(m) / median * 1e-9;
+    printf("%-6s %4d %6d %9.0f %9.2f %8.1f %6.3f %6.2f %8.1f %9.1f %7lld %8lld %6.0f", m->name,
+           m->seq, m->batch, chars(m) / median, median * 1e3, rate, rate / large, m->goal, large,
+           bench_middle(&r->step), (long long)stats.nodes, (long long)stats.evaluated,
+           (double)stats.peak_value_bytes * 1e-6);
+    if (tapes > 1) {
+        printf(" %8.2f", bench_middle(&r->seconds[BENCH_ONE]) / median);
+    }
+    putchar('\n');
+    fflush(stdout);
+}
+
+/* Rounds of a quarter of a second by one thread, three of them at least. */
+static void measure(work *w, reel_tape *const *tape, int tapes, double budget, result *r)
+{
+    const model *m = w->model;
+    double spent = 0;
+    while (spent < budget || r->sgemm.n < 3) {
+        bench_add(&r->sgemm, bench_sgemm());
+        bench_add(&r->step, bench_gemm(m->batch, 4 * (int64_t)m->hidden, m->hidden));
+        double round = 0;
+        while (round < 0.25) {
+            for (int k = 0; k < tapes; k++) {
+                double seconds = train(w, tape[k]);
+                bench_add(&r->seconds[k], seconds);
+                round += k == BENCH_ONE ? seconds : 0;
+            }
+        }
+        spent += round;
+    }
+}
+
+static void run(const model *m, const bench_settings *settings)
+{
+    enum { WARM = 3 };
     static work w;
+    static result r;
     w = (work){.model = m, .params = reel_params_new(REEL_F32, 1), .random = reel_random_new(1, 1)};
+    r = (result){0};
     w.cell = reel_layers_with(&(reel_cell_args){.params = w.params,
                                                 .name = "rnn",
                                                 .type = &reel_lstm,
@@ -89,46 +130,14 @@ static void measure(const model *m, const bench_settings *settings)
                                                 .hidden = m->hidden},
                               m->layers, 0);
     w.opt = reel_adam(w.params, .rate = 2e-3, .clip_norm = 5);
-    int tapes = settings->threads > 1 ? TAPES : 1;
-    reel_tape *tape[TAPES] = {bench_tape(1), NULL};
-    if (tapes > 1) {
-        tape[MANY] = bench_tape(settings->threads);
-    }
+    reel_tape *tape[BENCH_TAPES];
+    int tapes = bench_tapes(settings, tape);
     for (int i = 0; i < WARM * tapes; i++) {
         train(&w, tape[i % tapes]);
     }
-    static bench_samples seconds[TAPES], sgemm, step;
-    sgemm = step = seconds[ONE] = seconds[MANY] = (bench_samples){0};
-    const double budget = settings->quick ? 2 : 8; /* seconds for the chunks by one thread */
-    double spent = 0;
-    /* Rounds of at least a quarter of a second, and three of them. */
-    while (spent < budget || sgemm.n < 3) {
-        bench_add(&sgemm, bench_sgemm());
-        bench_add(&step, bench_gemm(m->batch, 4 * (int64_t)m->hidden, m->hidden));
-        for (double round = 0; round < 0.25;) {
-            for (int k = 0; k < tapes; k++) {
-                bench_add(&seconds[k], train(&w, tape[k]));
-            }
-            round += seconds[ONE].v[seconds[ONE].n - 1];
-            spent += seconds[ONE].v[seconds[ONE].n - 1];
-        }
-    }
-    int last = tapes - 1;
-    reel_tape_stats stats = reel_tape_statistics(tape[last]);
-    double median = bench_middle(&seconds[last]), large = bench_middle(&sgemm);
-    double rate = flops_per_char(m) * chars(m) / median * 1e-9;
-    printf("%-6s %4d %6d %9.0f %9.2f %8.1f %6.3f %6.2f %8.1f %9.1f %7lld %8lld %6.0f", m->name,
-           m->seq, m->batch, chars(m) / median, median * 1e3, rate, rate / large, m->goal, large,
-           bench_middle(&step), (long long)stats.nodes, (long long)stats.evaluated,
-           (double)stats.peak_value_bytes * 1e-6);
-    if (tapes > 1) {
-        printf(" %8.2f", bench_middle(&seconds[ONE]) / median);
-    }
-    putchar('\n');
-    fflush(stdout);
-    for (int k = 0; k < tapes; k++) {
-        reel_tape_free(tape[k]);
-    }
+    measure(&w, tape, tapes, settings->quick ? 2 : 8, &r);
+    print_row(m, &r, tapes, reel_tape_statistics(tape[tapes - 1]));
+    bench_tapes_free(tape, tapes);
     reel_carry_free(&w.carry);
     reel_opt_free(w.opt);
     reel_cell_free(w.cell);
@@ -154,7 +163,7 @@ int main(int argc, char **argv)
     print_header(&settings);
     for (int i = 0; i < MODELS; i++) {
         if (bench_listed(only, models[i].name)) {
-            measure(&models[i], &settings);
+            run(&models[i], &settings);
         }
     }
     putchar('\n');

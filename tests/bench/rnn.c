@@ -105,7 +105,7 @@ enum { SHORTEST = 5, LONGEST = 50 };
 typedef struct row {
     int hidden, batch, steps;
     double goal, ragged_goal; /* ratios; 0: none */
-    bool ragged;              /* it is one of the ragged table, too */
+    bool ragged;              /* the ragged table has it, too */
 } row;
 
 static const row rows[] = {
@@ -265,22 +265,17 @@ static double measure(work *w, reel_tape *tape, int mode, int passes, bench_samp
     return seconds;
 }
 
-/* By one thread, and by as many as were asked for. */
-enum { ONE, MANY, TAPES };
-
 typedef struct result {
-    bench_samples ms[TAPES][MODES], rate[TAPES][MODES], sgemm;
+    bench_samples ms[BENCH_TAPES][MODES], rate[BENCH_TAPES][MODES], sgemm;
 } result;
 
 static void measure_row(work *w, const bench_settings *settings, result *r)
 {
     enum { WARM = 2 };
     const double least = settings->quick ? 0.01 : 0.03; /* seconds of one measurement */
-    int tapes = settings->threads > 1 ? TAPES : 1, passes[TAPES][MODES];
-    reel_tape *tape[TAPES] = {bench_tape(1), NULL};
-    if (tapes > 1) {
-        tape[MANY] = bench_tape(settings->threads);
-    }
+    int passes[BENCH_TAPES][MODES];
+    reel_tape *tape[BENCH_TAPES];
+    int tapes = bench_tapes(settings, tape);
     for (int k = 0; k < tapes; k++) {
         for (int mode = 0; mode < MODES; mode++) {
             bench_samples unused = {0};
@@ -300,9 +295,7 @@ static void measure_row(work *w, const bench_settings *settings, result *r)
             }
         }
     }
-    for (int k = 0; k < tapes; k++) {
-        reel_tape_free(tape[k]);
-    }
+    bench_tapes_free(tape, tapes);
 }
 
 /* Printing */
@@ -329,14 +322,14 @@ static void print_header(const table *t, const bench_settings *settings)
 
 static void print_row(const table *t, const row *w, const bench_settings *settings, result *r)
 {
-    int k = settings->threads > 1 ? MANY : ONE;
+    int k = settings->threads > 1 ? BENCH_MANY : BENCH_ONE;
     char steps[16];
     if (t->ragged) {
         snprintf(steps, sizeof steps, "%d-%d", SHORTEST, LONGEST);
     } else {
         snprintf(steps, sizeof steps, "%d", w->steps);
     }
-    double sgemm = bench_middle(&r->sgemm), rate[TAPES][MODES];
+    double sgemm = bench_middle(&r->sgemm), rate[BENCH_TAPES][MODES];
     for (int i = 0; i <= k; i++) {
         for (int mode = 0; mode < MODES; mode++) {
             rate[i][mode] = bench_middle(&r->rate[i][mode]);
@@ -347,11 +340,11 @@ static void print_row(const table *t, const row *w, const bench_settings *settin
     print_goal(t->ragged ? w->ragged_goal : w->goal);
     printf(" %9.3f %9.1f %8.3f %8.1f", bench_middle(&r->ms[k][WEIGHTS]), rate[k][WEIGHTS],
            rate[k][WEIGHTS] / sgemm, sgemm);
-    if (k == MANY) {
-        printf(" %8.2f", rate[MANY][ALL] / rate[ONE][ALL]);
+    if (k == BENCH_MANY) {
+        printf(" %8.2f", rate[BENCH_MANY][ALL] / rate[BENCH_ONE][ALL]);
         bool large = w->hidden >= THREADS_HIDDEN && w->batch >= THREADS_BATCH;
         print_goal(large && settings->threads == 2 && !t->ragged ? 1.7 : 0);
-        printf(" %9.2f", rate[MANY][WEIGHTS] / rate[ONE][WEIGHTS]);
+        printf(" %9.2f", rate[BENCH_MANY][WEIGHTS] / rate[BENCH_ONE][WEIGHTS]);
     }
     putchar('\n');
     fflush(stdout);
@@ -372,7 +365,7 @@ static int read_rows(const bench_settings *settings, const char *text, row *out)
                              text);
             }
         }
-        row r = {v[0], v[1], v[2], 0, 0, true};
+        row r = {v[0], v[1], v[2], 0, 0, false};
         for (int i = 0; i < ROWS; i++) {
             if (rows[i].hidden == r.hidden && rows[i].batch == r.batch &&
                 rows[i].steps == r.steps) {
@@ -416,7 +409,7 @@ int main(int argc, char **argv)
         }
         print_header(&tables[t], &settings);
         for (int i = 0; i < n; i++) {
-            if (tables[t].ragged && !chosen[i].ragged) {
+            if (tables[t].ragged && !sizes && !chosen[i].ragged) {
                 continue;
             }
             work w = work_new(&tables[t], &chosen[i]);
