@@ -20,6 +20,14 @@ static inline double bench_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Time that the calling thread had a core. */
+static inline double bench_thread_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static inline int bench_compare(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -106,10 +114,15 @@ static inline double bench_gemm(int64_t m, int64_t n, int64_t k)
     return 2e-9 * (double)(m * n * k * passes) / (bench_seconds() - start);
 }
 
-/* All rates of the large product in this run. */
-static inline bench_samples *bench_sgemm_all(void)
+/* All rates of the large product in this run, and for how much of that time it had a core. */
+typedef struct bench_large {
+    bench_samples rate;
+    double seconds, on_core;
+} bench_large;
+
+static inline bench_large *bench_sgemm_all(void)
 {
-    static bench_samples all;
+    static bench_large all;
     return &all;
 }
 
@@ -117,24 +130,33 @@ static inline bench_samples *bench_sgemm_all(void)
  * a machine's speed changes during a run. */
 static inline double bench_sgemm(void)
 {
-    if (!bench_sgemm_all()->n) {
+    bench_large *all = bench_sgemm_all();
+    if (!all->rate.n) {
         bench_gemm(BENCH_LARGE, BENCH_LARGE, BENCH_LARGE); /* warms up */
     }
+    double start = bench_seconds(), before = bench_thread_seconds();
     double rate = bench_gemm(BENCH_LARGE, BENCH_LARGE, BENCH_LARGE);
-    bench_add(bench_sgemm_all(), rate);
+    all->on_core += bench_thread_seconds() - before;
+    all->seconds += bench_seconds() - start;
+    bench_add(&all->rate, rate);
     return rate;
 }
 
 /* Tells what it was over the whole run. */
 static inline void bench_sgemm_print(void)
 {
-    bench_samples *all = bench_sgemm_all();
-    double median = bench_middle(all); /* sorts */
+    bench_large *all = bench_sgemm_all();
+    bench_samples *rate = &all->rate;
+    double median = bench_middle(rate); /* sorts */
     reel_blas blas;
     reel_blas_info(&blas);
     printf("sgemm %d^3, one core: median %.1f, best %.1f GFLOP/s of %zu; BLIS %s, %s kernels\n",
-           BENCH_LARGE, median, all->n ? all->v[all->n - 1] : 0, all->n, blas.version,
+           BENCH_LARGE, median, rate->n ? rate->v[rate->n - 1] : 0, rate->n, blas.version,
            blas.architecture);
+    if (all->on_core < 0.98 * all->seconds) {
+        printf("the machine was busy: a core was to be had for %.0f %% of the time\n",
+               100 * all->on_core / all->seconds);
+    }
 }
 
 /* Options */

@@ -315,7 +315,7 @@ static void print_header(const table *t, const bench_settings *settings)
     printf("%-7s %4s %3s %5s %9s %8s %6s %6s %9s %9s %8s %8s", "table", "H", "B", "T", "ms",
            "GFLOP/s", "ratio", "goal", "w-ms", "w-GFLOP/s", "w-ratio", "sgemm");
     if (settings->threads > 1) {
-        printf(" %8s %6s %9s", "speed-up", "goal", "w-speed-up");
+        printf(" %8s %6s %10s", "speed-up", "x-goal", "w-speed-up");
     }
     putchar('\n');
 }
@@ -344,7 +344,7 @@ static void print_row(const table *t, const row *w, const bench_settings *settin
         printf(" %8.2f", rate[BENCH_MANY][ALL] / rate[BENCH_ONE][ALL]);
         bool large = w->hidden >= THREADS_HIDDEN && w->batch >= THREADS_BATCH;
         print_goal(large && settings->threads == 2 && !t->ragged ? 1.7 : 0);
-        printf(" %9.2f", rate[BENCH_MANY][WEIGHTS] / rate[BENCH_ONE][WEIGHTS]);
+        printf(" %10.2f", rate[BENCH_MANY][WEIGHTS] / rate[BENCH_ONE][WEIGHTS]);
     }
     putchar('\n');
     fflush(stdout);

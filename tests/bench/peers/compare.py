@@ -1,12 +1,13 @@
 """Reel and PyTorch side by side: the same work, on the same cores, in turns.
 
     python3 compare.py [--build build] [--threads 1] [--tables lstm,gru,...] [--rows H,B,T:...]
-                       [--models 2x128,...] [--rounds 3] [--executor NAME]
+                       [--models 2x128,...] [--rounds 3] [--executor NAME] [--wait SECONDS]
 
 For each row of tests/bench/rnn and each model of tests/bench/chars, Reel's program and PyTorch take
 turns for some rounds; medians are printed, in GFLOP/s of the matrix products (of those that the work
 needs) and in characters per second. "all" is forward and backward of weights and inputs, "weights" a
-training step. The process is pinned to as many cores as there are threads. `make bench` builds Reel's
+training step. With --wait, each turn waits until other programs leave enough cores free, for so long
+at most. The process is pinned to as many cores as there are threads. `make bench` builds Reel's
 programs. Without PyTorch there is nothing to compare with: the program says so and succeeds.
 """
 
@@ -16,6 +17,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 
 ROWS = "64,1,50:128,16,50:128,32,50:256,32,50:256,64,50:512,32,35:512,64,50"
 RAGGED_ROWS = "128,16,50:128,32,50:256,32,50:256,64,50"
@@ -44,6 +46,7 @@ def arguments():
     parser.add_argument("--models", default=",".join(MODELS), help="some of %(default)s")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each (3)")
     parser.add_argument("--executor", help="Reel's engine, as in REEL_EXECUTOR")
+    parser.add_argument("--wait", type=float, default=0, help="for a quiet machine, seconds (0)")
     args = parser.parse_args()
     args.tables = args.tables.split(",")
     args.models = args.models.split(",")
@@ -72,8 +75,26 @@ def pin(threads):
         os.sched_setaffinity(0, cores[:threads])
 
 
+def busy():
+    """The number of cores that were busy while this process slept for a moment."""
+    ticks = []
+    for pause in (0.25, 0):
+        with open("/proc/stat", encoding="ascii") as file:
+            ticks.append([int(n) for n in file.readline().split()[1:9]])
+        time.sleep(pause)
+    spent = [b - a for a, b in zip(*ticks)]
+    return os.cpu_count() * (1 - (spent[3] + spent[4]) / max(1, sum(spent)))
+
+
+def wait(args):
+    end = time.monotonic() + args.wait
+    while time.monotonic() < end and busy() > os.cpu_count() - args.threads + 0.1:
+        pass
+
+
 def reel(args, program, *options):
     """Runs one of Reel's benchmarks; its table's only line, by column."""
+    wait(args)
     command = [os.path.join(args.build, "tests", "bench", program), "--quick"]
     command += ["--threads", str(args.threads), *options]
     if args.executor:
@@ -104,6 +125,7 @@ def compare_row(args, table, row):
         sgemm.append(float(line["sgemm"]))
         for c in contenders:
             for inputs in (True, False):
+                wait(args)
                 rates[c.name, inputs] += c.rates(inputs, SECONDS)
     rate = {key: statistics.median(values) for key, values in rates.items()}
     cells = []
@@ -145,6 +167,7 @@ def compare_models(args):
             ours.append(float(line["chars/s"]))
             sgemm.append(float(line["sgemm"]))
             spent = 0
+            wait(args)
             for taken, _ in itertools.islice(chunks, 1000):
                 peer.append(seq * batch / taken)
                 spent += taken
