@@ -1,13 +1,13 @@
 """Reel and PyTorch side by side: the same work, on the same cores, in turns.
 
     python3 compare.py [--build build] [--threads 1] [--tables lstm,gru,...] [--rows H,B,T:...]
-                       [--models 2x128,...] [--rounds 3] [--executor NAME] [--wait SECONDS]
+                       [--models 2x128,...] [--rounds 3] [--executor NAME] [--cpu-time]
 
 For each row of tests/bench/rnn and each model of tests/bench/chars, Reel's program and PyTorch take
-turns for some rounds; medians are printed, in GFLOP/s of the matrix products (of those that the work
-needs) and in characters per second. "all" is forward and backward of weights and inputs, "weights" a
-training step. With --wait, each turn waits until other programs leave enough cores free, for so long
-at most. The process is pinned to as many cores as there are threads. `make bench` builds Reel's
+turns for some rounds; medians are printed, in GFLOP/s of the matrix products (of those that the
+work needs) and in characters per second. "all" is forward and backward of weights and inputs,
+"weights" a training step. The process is pinned to as many cores as there are threads. On a busy
+machine, --cpu-time counts, of both, the time that the process had a core. `make bench` builds Reel's
 programs. Without PyTorch there is nothing to compare with: the program says so and succeeds.
 """
 
@@ -46,12 +46,14 @@ def arguments():
     parser.add_argument("--models", default=",".join(MODELS), help="some of %(default)s")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each (3)")
     parser.add_argument("--executor", help="Reel's engine, as in REEL_EXECUTOR")
-    parser.add_argument("--wait", type=float, default=0, help="for a quiet machine, seconds (0)")
+    parser.add_argument("--cpu-time", action="store_true", help="count time on a core only")
     args = parser.parse_args()
     args.tables = args.tables.split(",")
     args.models = args.models.split(",")
     args.ragged_rows = rows_of(parser, args.rows or RAGGED_ROWS)
     args.rows = rows_of(parser, args.rows or ROWS)
+    if args.cpu_time and args.threads > 1:
+        parser.error("--cpu-time is for one thread")
     if args.threads < 1 or args.rounds < 1:
         parser.error("--threads and --rounds: expected 1 or more")
     for given, known, option in (
@@ -75,28 +77,11 @@ def pin(threads):
         os.sched_setaffinity(0, cores[:threads])
 
 
-def busy():
-    """The number of cores that were busy while this process slept for a moment."""
-    ticks = []
-    for pause in (0.25, 0):
-        with open("/proc/stat", encoding="ascii") as file:
-            ticks.append([int(n) for n in file.readline().split()[1:9]])
-        time.sleep(pause)
-    spent = [b - a for a, b in zip(*ticks)]
-    return os.cpu_count() * (1 - (spent[3] + spent[4]) / max(1, sum(spent)))
-
-
-def wait(args):
-    end = time.monotonic() + args.wait
-    while time.monotonic() < end and busy() > os.cpu_count() - args.threads + 0.1:
-        pass
-
-
 def reel(args, program, *options):
     """Runs one of Reel's benchmarks; its table's only line, by column."""
-    wait(args)
     command = [os.path.join(args.build, "tests", "bench", program), "--quick"]
     command += ["--threads", str(args.threads), *options]
+    command += ["--cpu-time"] if args.cpu_time else []
     if args.executor:
         command += ["--executor", args.executor]
     try:
@@ -110,11 +95,16 @@ def reel(args, program, *options):
     return dict(zip(lines[at], lines[at + 1]))
 
 
+def clock(args):
+    return time.process_time if args.cpu_time else time.perf_counter
+
+
 def compare_row(args, table, row):
     """Prints a row's two columns of each contender."""
     import rnn_torch
 
-    contenders = [rnn_torch.Contender(entry, *row) for entry in rnn_torch.CONTENDERS[table]]
+    entries = rnn_torch.CONTENDERS[table]
+    contenders = [rnn_torch.Contender(entry, *row, clock(args)) for entry in entries]
     names = ["Reel"] + [c.name for c in contenders]
     rates = {(name, inputs): [] for name in names for inputs in (True, False)}
     sgemm = []
@@ -125,7 +115,6 @@ def compare_row(args, table, row):
         sgemm.append(float(line["sgemm"]))
         for c in contenders:
             for inputs in (True, False):
-                wait(args)
                 rates[c.name, inputs] += c.rates(inputs, SECONDS)
     rate = {key: statistics.median(values) for key, values in rates.items()}
     cells = []
@@ -158,7 +147,7 @@ def compare_models(args):
     for name in args.models:
         layers, hidden, seq, batch = MODELS[name]
         text = torch.randint(VOCABULARY, (20 * seq + 1, batch))
-        chunks = charlm_torch.train(text, VOCABULARY, hidden, layers, seq)
+        chunks = charlm_torch.train(text, VOCABULARY, hidden, layers, seq, clock(args))
         for _ in range(3):  # warms up
             next(chunks)
         ours, peer, sgemm = [], [], []
@@ -167,7 +156,6 @@ def compare_models(args):
             ours.append(float(line["chars/s"]))
             sgemm.append(float(line["sgemm"]))
             spent = 0
-            wait(args)
             for taken, _ in itertools.islice(chunks, 1000):
                 peer.append(seq * batch / taken)
                 spent += taken
@@ -187,7 +175,7 @@ def main():
     except ImportError as missing:
         print(
             f"compare.py: {missing}: there is nothing to compare with.\n"
-            f"Reel's own figures: {args.build}/tests/bench/rnn and {args.build}/tests/bench/chars.\n"
+            f"Reel's own figures: {args.build}/tests/bench/rnn and chars, beside it.\n"
             "To compare: python3 -m venv DIR && DIR/bin/pip install torch numpy, then run this by\n"
             "DIR/bin/python3."
         )

@@ -1,7 +1,7 @@
 """Recurrent cells in PyTorch, the peers of tests/bench/rnn: see compare.py.
 
-A contender is made for (hidden, batch, steps) and trains on the same work as Reel's: the loss is the
-sum of the outputs, each times a fixed random number; `inputs` says whether its derivatives with
+A contender is made for (hidden, batch, steps) and trains on the same work as Reel's: the loss is
+the sum of the outputs, each times a fixed random number; `inputs` says whether its derivatives with
 respect to the inputs are wanted beside those of the weights; if not, an SGD step of rate 0 follows.
 """
 
@@ -97,8 +97,9 @@ CONTENDERS = {
 class Contender:
     """One of them, warm."""
 
-    def __init__(self, entry, hidden, batch, steps):
+    def __init__(self, entry, hidden, batch, steps, clock):
         self.name, kind, net, gates = entry
+        self.clock = clock
         self.work = kind(net, hidden, batch, steps)
         self.optimizer = torch.optim.SGD(self.work.net.parameters(), lr=0.0)
         # Operations for each step of a sequence: without the inputs' derivatives, one product less.
@@ -109,14 +110,14 @@ class Contender:
     def iterate(self, inputs):
         """GFLOP/s of one iteration."""
         self.work.draw(inputs)
-        start = time.perf_counter()
+        start = self.clock()
         self.optimizer.zero_grad()
         loss = self.work.loss()
         loss.backward()
         if not inputs:
             self.optimizer.step()
         loss.item()
-        return self.flops[inputs] * self.work.items / (time.perf_counter() - start) * 1e-9
+        return self.flops[inputs] * self.work.items / (self.clock() - start) * 1e-9
 
     def rates(self, inputs, seconds):
         """Of as many iterations as fit, three at least."""
