@@ -286,7 +286,7 @@ static void measure_row(work *w, const bench_settings *settings, result *r)
             passes[k][mode] = 1 + (int)(least / seconds);
         }
     }
-    int rounds = settings->quick ? 3 : 7;
+    int rounds = settings->quick ? 3 : 5;
     for (int round = 0; round < rounds; round++) {
         bench_add(&r->sgemm, bench_sgemm());
         for (int mode = 0; mode < MODES; mode++) {
