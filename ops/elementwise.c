@@ -26,11 +26,12 @@ static const size_t vector_bytes[REEL_ISAS] = {
 #endif
 };
 
-#include <reel/real32.h>
+/* Some functions of floats are computed by those of doubles, so these come first. */
+#include <reel/real64.h>
 
 #include "elementwise.c"
 
-#include <reel/real64.h>
+#include <reel/real32.h>
 
 #include "elementwise.c"
 
@@ -264,7 +265,7 @@ static void TYPED(map)(TYPED(whole) *const *kernels, int arity, size_t n, const 
 #define MAP(name, arity)                                                                           \
     static void TYPED(name)(size_t n, const REAL *const *in, REAL *out, const void *attr)          \
     {                                                                                              \
-        static TYPED(whole) *const kernels[REEL_ISAS] = EACH_ISA(TYPED(name));                              \
+        static TYPED(whole) *const kernels[REEL_ISAS] = EACH_ISA(TYPED(whole_##name));                              \
         TYPED(map)(kernels, arity, n, in, out, attr);                                              \
     }
 #define UNARY(name, value, dx, lo, hi) MAP(name, 1)
@@ -286,27 +287,65 @@ static void TYPED(map)(TYPED(whole) *const *kernels, int arity, size_t n, const 
 
 #else /* the kernels, once per type and instruction set */
 
-/* 1/(1 + exp(-x)), without overflow and without losing the digits of small values. */
-static inline VEC V(logistic)(VEC x)
+/* exp(-|x|) */
+VECTOR_INLINE VEC V(fading)(VEC x)
 {
-    const VEC e = LIBM(exp)(-LIBM(fabs)(x));
+    return V(vec_times_exp)(C(1), -LIBM(fabs)(x));
+}
+
+/* log(1 + exp(-|x|)) */
+VECTOR_INLINE VEC V(log1p_fading)(VEC x)
+{
+    return LIBM(log1p)(V(fading)(x));
+}
+
+/* 1/(1 + exp(-x)), without overflow and without losing the digits of small values. */
+VECTOR_INLINE VEC V(logistic)(VEC x)
+{
+    const VEC e = V(fading)(x);
     return SELECT(x < 0, e, C(1)) / (C(1) + e);
 }
 
-/* With w = exp(x) it is (w² + 2w)/(w² + 2w + 2); for x > 0, where w could overflow, it is reduced by w². */
-static inline VEC V(tanh_softplus)(VEC x)
+/* x logistic(u), with u of x's sign. */
+VECTOR_INLINE VEC V(gated)(VEC x, VEC u)
 {
-    const VEC e = LIBM(exp)(-LIBM(fabs)(x));
-    const VEC above = SELECT(x < 0, e * (e + C(2)), C(1) + C(2) * e);
-    return above / (above + SELECT(x < 0, C(2), C(2) * e * e));
+    return SELECT(x < 0, V(vec_times_exp)(x, -LIBM(fabs)(u)), x) / (C(1) + V(fading)(u));
 }
+
+/* x tanh(log(1 + w)) with w = exp(x), which is x (w² + 2w)/(w² + 2w + 2); for x > 0, where w may overflow, it is
+ * reduced by w². */
+VECTOR_INLINE VEC V(mish)(VEC x)
+{
+    const VEC e = V(fading)(x);
+    const VEC above = SELECT(x < 0, e + C(2), C(1) + C(2) * e);
+    const VEC below = SELECT(x < 0, e * (e + C(2)) + C(2), C(2) * e * e + C(2) * e + C(1));
+    return SELECT(x < 0, V(vec_times_exp)(x, -LIBM(fabs)(x)), x) * (above / below);
+}
+
+/* x Φ(x) = x erfc(-x/√2)/2, and x logistic(2u) with u = √(2/π) (x + 0.044715 x³), which is x/2 (1 + tanh(u)): for
+ * x < 0 there is nothing to cancel. An error of the argument is amplified by about its square, which digits beyond
+ * those of a float make up for. */
+#if REEL_REAL == 64
+VECTOR_INLINE VEC V(gelu)(VEC x)
+{
+    return C(0.5) * x * LIBM(erfc)(C(-0.70710678118654752440) * x);
+}
+
+VECTOR_INLINE VEC V(gelu_tanh)(VEC x)
+{
+    return V(gated)(x, C(1.59576912160573071176) * (x + C(0.044715) * x * x * x));
+}
+#else
+BY_F64(gelu)
+BY_F64(gelu_tanh)
+#endif
 
 #define PARAMETER(letter, k) const VEC letter = C(((const double *)attr)[k])
 /* Pointers are read before the loop, since the compiler must think that out may point at them. */
 #define FROM(letter, k) const REAL *const from_##letter = in[k]
 #define LOAD(letter) const VEC letter = V(vec_load)(from_##letter + i)
 #define KERNEL(name, before, letters, value)                                                       \
-    static void V(name)(size_t n, const REAL *const *in, REAL *out, const void *attr)              \
+    static void V(whole_##name)(size_t n, const REAL *const *in, REAL *out, const void *attr)      \
     {                                                                                              \
         (void)attr;                                                                                \
         before;                                                                                    \
