@@ -30,6 +30,7 @@ static bool reached(reel_tape *probe, reel__slot *dx, const reel__slot *y, uint3
                     uint64_t *mask)
 {
     if (!reel__pending_reserve(&probe->pending, probe->count)) {
+        reel__fail(probe, REEL_ERR_MEMORY, NULL, "out of memory");
         return false;
     }
     visit(probe, dx, walk);
@@ -68,6 +69,7 @@ static bool try_rule(reel_tape *probe, const reel__slot *s, uint64_t *mask)
     if (s->n > 3) {
         y->arg.more = reel__arena_alloc(&probe->arena, (size_t)s->n * sizeof *y->arg.more);
         if (!y->arg.more) {
+            reel__fail(probe, REEL_ERR_MEMORY, NULL, "out of memory");
             return false;
         }
     }
