@@ -1012,6 +1012,7 @@ static bool finish(arrange *a)
     plan->group = a->group;
     plan->groups = a->groups;
     plan->outsides = a->g->outsides;
+    plan->nodes = a->g->nodes;
     return true;
 }
 

@@ -49,31 +49,22 @@ static void forget(reel__compiled *c, reel__plan *p)
     c->plans--;
 }
 
-static reel__plan *known_plan(reel__compiled *c, const reel__graph *g)
+static reel__plan *known_plan(reel__compiled *c, uint64_t hash, const uint64_t *key, size_t words)
 {
-    for (reel__plan *p = c->plan[g->hash % REEL__PLAN_BUCKETS]; p; p = p->next) {
-        if (p->hash == g->hash && p->words == g->words &&
-            memcmp(p->key, g->key, g->words * sizeof *p->key) == 0) {
+    for (reel__plan *p = c->plan[hash % REEL__PLAN_BUCKETS]; p; p = p->next) {
+        if (p->hash == hash && p->words == words &&
+            memcmp(p->key, key, words * sizeof *p->key) == 0) {
             unlink_plan(c, p);
             put_first(c, p);
+            c->hits++;
             return p;
         }
     }
     return NULL;
 }
 
-static reel__plan *find_plan(reel__compiled *c, reel__graph *g)
+static void remember(reel__compiled *c, reel__plan *p)
 {
-    reel__plan *p = known_plan(c, g);
-    if (p) {
-        c->hits++;
-        return p;
-    }
-    c->misses++;
-    p = reel__arrange(c, g);
-    if (!p) {
-        return NULL;
-    }
     if (c->plans == REEL__MOST_PLANS) {
         forget(c, c->oldest);
         c->evicted++;
@@ -82,6 +73,19 @@ static reel__plan *find_plan(reel__compiled *c, reel__graph *g)
     c->plan[p->hash % REEL__PLAN_BUCKETS] = p;
     put_first(c, p);
     c->plans++;
+}
+
+static reel__plan *find_plan(reel__compiled *c, reel__graph *g)
+{
+    reel__plan *p = known_plan(c, g->hash, g->key, g->words);
+    if (p) {
+        return p;
+    }
+    c->misses++;
+    p = reel__arrange(c, g);
+    if (p) {
+        remember(c, p);
+    }
     return p;
 }
 
@@ -117,16 +121,18 @@ void reel__tape_set_passes(reel_tape *tape, unsigned passes)
 
 /* Running */
 
-static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan)
+/* `g` has the plan's nodes and outside values, or, for a plan of gradients, those of the forward
+ * pass alone. *memory: what is kept. */
+static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan, char **memory)
 {
     reel_tape *tape = c->tape;
-    const void **outside = reel__arena_alloc(&c->work, (g->outsides + 1) * sizeof *outside);
-    uint64_t *version = reel__arena_alloc(&c->work, (g->outsides + 1) * sizeof *version);
+    const void **outside = reel__arena_alloc(&c->work, (plan->outsides + 1) * sizeof *outside);
+    uint64_t *version = reel__arena_alloc(&c->work, (plan->outsides + 1) * sizeof *version);
     if (!outside || !version) {
         return false;
     }
-    for (uint32_t i = 0; i < g->outsides; i++) {
-        const reel__slot *s = g->outside[i];
+    for (uint32_t i = 0; i < plan->outsides; i++) {
+        const reel__slot *s = g->outside[plan->from ? plan->from[i] : i];
         const reel__use *use = s->flags & REEL__PARAM ? s->attr : NULL;
         outside[i] = s->data;
         version[i] = use ? reel__mix(reel__param_key(use->param), use->version) | 1 : 0;
@@ -134,6 +140,7 @@ static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan)
     size_t bytes = plan->scratch + plan->working + 64;
     char *kept = plan->kept ? reel__pool_get(&tape->pool, plan->kept) : NULL;
     char *scratch = reel__pool_get(&tape->pool, bytes);
+    c->kernel_failed = false;
     bool ok = scratch && (kept || !plan->kept) &&
               reel__replay(c, plan, outside, version, scratch, kept);
     for (uint32_t i = 0; ok && i < plan->results; i++) {
@@ -142,13 +149,14 @@ static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan)
         s->data = kept + x->place.offset;
         s->flags |= REEL__COMPUTED;
     }
-    tape->evaluated += ok ? g->nodes : 0;
     if (scratch) {
         reel__pool_put(&tape->pool, scratch, bytes);
     }
     if (kept && !ok) {
         reel__pool_put(&tape->pool, kept, plan->kept);
     }
+    tape->evaluated += ok ? plan->nodes : 0;
+    *memory = kept;
     return ok;
 }
 
@@ -182,14 +190,174 @@ static reel_status eval(reel_tape *tape, size_t n, reel__slot *const *roots)
         return tape->status;
     }
     reel__plan *plan = find_plan(c, &g);
-    c->kernel_failed = false;
-    if (plan && run(c, &g, plan)) {
+    char *kept;
+    if (plan && run(c, &g, plan, &kept)) {
         return tape->status;
     }
-    if (c->kernel_failed) {
+    if (plan && c->kernel_failed) {
         return reel__reference.eval(tape, n, roots);
     }
     return no_memory(tape);
+}
+
+/* Gradients without their nodes */
+
+/* What a plan of gradients goes by: the forward pass, and by which outside values. */
+static bool gradient_key(reel__compiled *c, reel__graph *g, size_t n, reel_node *const *x)
+{
+    uint64_t *key = reel__arena_alloc(&c->work, (g->words + n + 2) * sizeof *key);
+    if (!key) {
+        return false;
+    }
+    memcpy(key, g->key, g->words * sizeof *key);
+    key[g->words] = UINT64_MAX;
+    key[g->words + 1] = n;
+    for (size_t i = 0; i < n; i++) {
+        const reel__slot *s = reel__live(x[i]);
+        bool used = s->stamp == c->tape->stamp && s->flags & REEL__COMPUTED;
+        key[g->words + 2 + i] = used ? s->mark : UINT64_MAX;
+        g->hash = reel__mix(g->hash, key[g->words + 2 + i]);
+    }
+    g->key = key;
+    g->words += n + 2;
+    return true;
+}
+
+/* Makes the plan speak of the forward pass alone. False: it needs more than that. */
+static bool refer_to(reel__compiled *c, reel__plan *plan, const reel__graph *all,
+                     const reel__graph *forward, size_t n, reel_node *const *gradient)
+{
+    reel__map known = {0}; /* id + 1 -> number + 1 in the forward pass */
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < forward->outsides; i++) {
+        ok = reel__map_put(&known, (uint64_t)forward->outside[i]->id + 1,
+                           (void *)((uintptr_t)i + 1));
+    }
+    for (uint32_t i = 0; ok && i < forward->nodes; i++) {
+        ok = reel__map_put(&known, (uint64_t)forward->node[i]->id + 1, (void *)((uintptr_t)i + 1));
+    }
+    plan->from = reel__arena_alloc(&plan->arena, (all->outsides + 1) * sizeof *plan->from);
+    plan->gradient = reel__arena_alloc(&plan->arena, (n + 1) * sizeof *plan->gradient);
+    ok = ok && plan->from && plan->gradient;
+    for (uint32_t i = 0; ok && i < all->outsides; i++) {
+        uintptr_t at = (uintptr_t)reel__map_get(&known, (uint64_t)all->outside[i]->id + 1);
+        ok = at != 0;
+        c->kernel_failed = !ok; /* a leaf of the backward pass: it has to be recorded each time */
+        plan->from[i] = (uint32_t)(at - 1);
+    }
+    for (size_t k = 0; ok && k < n; k++) {
+        const reel__slot *s = reel__live(gradient[k]);
+        ok = false;
+        for (uint32_t i = 0; i < plan->results && !ok; i++) {
+            ok = all->node[plan->result[i].node] == s;
+            plan->gradient[k] = plan->result[i].place;
+        }
+    }
+    uint32_t results = 0;
+    for (uint32_t i = 0; ok && i < plan->results; i++) {
+        const reel__slot *s = all->node[plan->result[i].node];
+        uintptr_t at = (uintptr_t)reel__map_get(&known, (uint64_t)s->id + 1);
+        if (at) {
+            plan->result[results++] =
+                (reel__result){.node = (uint32_t)(at - 1), .place = plan->result[i].place};
+        }
+    }
+    plan->results = results;
+    reel__map_free(&known);
+    return ok;
+}
+
+/* Takes nodes from `count` on off the tape again. */
+static void unrecord(reel_tape *tape, uint32_t count)
+{
+    tape->count = count;
+    if (tape->counter_leaf && tape->counter_leaf->id >= count) {
+        tape->counter_leaf = NULL;
+    }
+}
+
+/* Records the backward pass, plans both passes in one, and takes it off again. NULL: not possible,
+ * or out of memory; the status may say why. */
+static reel__plan *plan_both(reel__compiled *c, const char *at, const reel__graph *forward,
+                             reel__slot *loss, size_t n, reel_node *const *x)
+{
+    reel_tape *tape = c->tape;
+    uint32_t count = tape->count;
+    reel_node **gradient = reel__arena_alloc(&c->work, (n + 1) * sizeof *gradient);
+    reel__slot **root = reel__arena_alloc(&c->work, (n + 1) * sizeof *root);
+    if (!gradient || !root || reel_grad_at(at, reel__node_of(loss), n, x, gradient)) {
+        return NULL;
+    }
+    root[0] = loss;
+    for (size_t i = 0; i < n; i++) {
+        root[i + 1] = reel__live(gradient[i]);
+    }
+    reel__graph all = {.tape = tape, .step = true};
+    reel__plan *plan = NULL;
+    if (reel__collect(c, &all, n + 1, root)) {
+        plan = reel__arrange(c, &all);
+    }
+    if (plan && !refer_to(c, plan, &all, forward, n, gradient)) {
+        reel__plan_free(plan);
+        plan = NULL;
+    }
+    unrecord(tape, count);
+    return plan;
+}
+
+static reel__plan *find_gradients(reel__compiled *c, const char *at, reel__graph *g,
+                                  reel__slot *loss, size_t n, reel_node *const *x)
+{
+    reel__plan *plan = known_plan(c, g->hash, g->key, g->words);
+    if (plan) {
+        return plan;
+    }
+    c->misses++;
+    plan = plan_both(c, at, g, loss, n, x);
+    uint64_t *key =
+        plan ? reel__arena_alloc(&plan->arena, (g->words + 1) * sizeof *key) : NULL;
+    if (!key) {
+        reel__plan_free(plan);
+        return NULL;
+    }
+    memcpy(key, g->key, g->words * sizeof *key);
+    plan->key = key;
+    plan->words = g->words;
+    plan->hash = g->hash;
+    remember(c, plan);
+    return plan;
+}
+
+bool reel__plan_gradients(reel_tape *tape, const char *at, reel__slot *loss, size_t n,
+                          reel_node *const *x, const void **data)
+{
+    reel__compiled *c = state_of(tape);
+    if (!c) {
+        no_memory(tape);
+        return false;
+    }
+    reel__arena_rewind(&c->work);
+    reel__graph g = {.tape = tape, .step = true};
+    if (!reel__collect(c, &g, 1, &loss)) {
+        return false;
+    }
+    if (!gradient_key(c, &g, n, x)) {
+        no_memory(tape);
+        return false;
+    }
+    c->kernel_failed = false;
+    reel__plan *plan = find_gradients(c, at, &g, loss, n, x);
+    char *kept;
+    if (!plan || !run(c, &g, plan, &kept)) {
+        if (!tape->status && !c->kernel_failed) {
+            no_memory(tape);
+        }
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        data[i] = kept + plan->gradient[i].offset;
+    }
+    return true;
 }
 
 const reel__executor reel__compiled_executor = {.name = "compiled", .eval = eval};

@@ -209,7 +209,7 @@ typedef struct reel__plan {
     uint64_t *key;
     size_t words;
     reel__arena arena;
-    uint32_t groups, steps, keeps, results, outsides;
+    uint32_t nodes, groups, steps, keeps, results, outsides;
     reel__group *group;
     reel__step *step;
     reel__keep *keep;
@@ -270,6 +270,11 @@ bool reel__replay(reel__compiled *c, const reel__plan *plan, const void *const *
 void reel__packs_free(reel__compiled *c);
 
 extern const reel__executor reel__compiled_executor;
+/* See reel__tape_gradients. No node of the backward pass remains on the tape, and none is recorded
+ * when the same structure has been seen before. False when it cannot be done this way: the tape's
+ * status may say why. */
+bool reel__plan_gradients(reel_tape *tape, const char *at, reel__slot *loss, size_t n,
+                          reel_node *const *x, const void **data);
 void reel__compiled_free(reel__compiled *c);
 /* Which passes run from here on: a set of reel__pass. Forgets all plans. For tests. */
 void reel__tape_set_passes(reel_tape *tape, unsigned passes);

@@ -197,6 +197,12 @@ void reel__mark_read(reel__slot *s);
 /* What gradient rules read of s's op: see reel__reads. */
 uint64_t reel__rule_reads(const reel__slot *s);
 
+/* The loss's value and its gradients by the leaves x in one evaluation, so that what one needs of
+ * the other is computed once and can be dropped early. data[i] is of the tape's type and stays
+ * readable until the reset. */
+reel_status reel__tape_gradients(const char *at, reel_node *loss, size_t n, reel_node *const *x,
+                                 const void **data);
+
 /* The weights used on the tape since the reset, in order of first use (bound ones left out): fills
  * up to n entries and returns how many there are. */
 size_t reel__tape_params(reel_tape *tape, size_t n, reel_param **p, reel_node **node);
