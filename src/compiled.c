@@ -39,6 +39,7 @@ static void put_first(reel__compiled *c, reel__plan *p)
 
 static void forget(reel__compiled *c, reel__plan *p)
 {
+    c->turns = 0; /* one of them may be of this plan */
     reel__plan **at = &c->plan[p->hash % REEL__PLAN_BUCKETS];
     while (*at != p) {
         at = &(*at)->next;
@@ -104,6 +105,10 @@ void reel__compiled_free(reel__compiled *c)
         forget_all(c);
         reel__arena_free(&c->work);
         reel__arena_free(&c->lay);
+        for (uint32_t i = 0; i < c->turn_room; i++) {
+            reel__free(c->turn_of[i].memory);
+        }
+        reel__free(c->turn_of);
         reel__free(c->key);
         reel__free(c->room);
         reel__free(c);
@@ -160,6 +165,97 @@ static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan,
     return ok;
 }
 
+/* Turns: what was evaluated in the recording before this one, while this one is the same */
+
+enum { MOST_TURNS = 64 };
+
+/* The turn that this evaluation repeats, or NULL. */
+static const reel__turn *same_turn(reel__compiled *c, size_t n, reel__slot *const *root,
+                                   bool gradients)
+{
+    const reel_tape *tape = c->tape;
+    const reel__turn *t = &c->turn_of[c->turn];
+    if (!tape->echo || c->turn >= c->turns || t->count != tape->count || t->n != n ||
+        t->wants != tape->wants || t->gradients != gradients) {
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (t->root[i] != root[i]->id) {
+            return NULL;
+        }
+    }
+    return t;
+}
+
+/* Remembers the evaluation as the present turn. That memory is out only costs time. */
+static void keep_turn(reel__compiled *c, const reel__graph *g, reel__plan *plan, size_t n,
+                      reel__slot *const *root, bool gradients)
+{
+    c->turns = c->turn < c->turns ? c->turn : c->turns;
+    if (c->turn != c->turns || c->turn == MOST_TURNS) {
+        return;
+    }
+    if (c->turn == c->turn_room) {
+        uint32_t room = c->turn_room ? 2 * c->turn_room : 4;
+        reel__turn *v = reel__reallocarray(c->turn_of, room, sizeof *v);
+        if (!v) {
+            return;
+        }
+        memset(v + c->turn_room, 0, (room - c->turn_room) * sizeof *v);
+        c->turn_of = v;
+        c->turn_room = room;
+    }
+    reel__turn *t = &c->turn_of[c->turn];
+    size_t bytes = ((size_t)g->nodes + g->outsides) * sizeof *t->node + n * sizeof *t->root;
+    if (bytes > t->room) {
+        reel__free(t->memory);
+        t->memory = reel__malloc(bytes + bytes / 4);
+        t->room = t->memory ? bytes + bytes / 4 : 0;
+        if (!t->memory) {
+            return;
+        }
+    }
+    t->node = t->memory;
+    t->outside = t->node + g->nodes;
+    t->root = (uint32_t *)(void *)(t->outside + g->outsides);
+    t->nodes = g->nodes;
+    t->outsides = g->outsides;
+    if (g->nodes) {
+        memcpy(t->node, g->node, g->nodes * sizeof *t->node);
+    }
+    if (g->outsides) {
+        memcpy(t->outside, g->outside, g->outsides * sizeof *t->outside);
+    }
+    for (size_t i = 0; i < n; i++) {
+        t->root[i] = root[i]->id;
+    }
+    t->count = c->tape->count;
+    t->wants = c->tape->wants;
+    t->n = n;
+    t->gradients = gradients;
+    t->plan = plan;
+    c->turns = c->turn + 1;
+}
+
+static bool all_fresh(const reel__turn *t)
+{
+    for (uint32_t i = 0; i < t->outsides; i++) {
+        if (!reel__fresh(t->outside[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Plays the turn again. */
+static bool repeat(reel__compiled *c, const reel__turn *t, char **kept)
+{
+    reel__graph g = {.tape = c->tape, .nodes = t->nodes, .node = t->node,
+                     .outsides = t->outsides, .outside = t->outside};
+    c->hits++;
+    return run(c, &g, t->plan, kept);
+}
+
 static reel_status no_memory(reel_tape *tape)
 {
     reel__fail(tape, REEL_ERR_MEMORY, NULL, "evaluation: out of memory");
@@ -185,13 +281,28 @@ static reel_status eval(reel_tape *tape, size_t n, reel__slot *const *roots)
         return no_memory(tape);
     }
     reel__arena_rewind(&c->work);
-    reel__graph g = {.tape = tape};
-    if (!reel__collect(c, &g, n, roots)) {
-        return tape->status;
-    }
-    reel__plan *plan = find_plan(c, &g);
     char *kept;
-    if (plan && run(c, &g, plan, &kept)) {
+    const reel__turn *turn = same_turn(c, n, roots, false);
+    reel__plan *plan = turn ? turn->plan : NULL;
+    bool done;
+    if (turn) {
+        if (!all_fresh(turn)) {
+            return tape->status;
+        }
+        done = repeat(c, turn, &kept);
+    } else {
+        reel__graph g = {.tape = tape};
+        if (!reel__collect(c, &g, n, roots)) {
+            return tape->status;
+        }
+        plan = find_plan(c, &g);
+        if (plan) {
+            keep_turn(c, &g, plan, n, roots, false);
+        }
+        done = plan && run(c, &g, plan, &kept);
+    }
+    c->turn++;
+    if (done) {
         return tape->status;
     }
     if (plan && c->kernel_failed) {
@@ -328,27 +439,46 @@ static reel__plan *find_gradients(reel__compiled *c, const char *at, reel__graph
     return plan;
 }
 
+/* Finds or makes the plan and runs it; *failed: the reason is in the status or in the run. */
+static reel__plan *run_gradients(reel__compiled *c, const char *at, size_t n, reel__slot **root,
+                                 reel_node *const *x, char **kept)
+{
+    const reel__turn *turn = same_turn(c, n + 1, root, true);
+    if (turn) {
+        return all_fresh(turn) && repeat(c, turn, kept) ? turn->plan : NULL;
+    }
+    reel__graph g = {.tape = c->tape, .step = true};
+    if (!reel__collect(c, &g, 1, root) || !gradient_key(c, &g, n, x)) {
+        return NULL;
+    }
+    reel__plan *plan = find_gradients(c, at, &g, root[0], n, x);
+    if (plan) {
+        keep_turn(c, &g, plan, n + 1, root, true);
+    }
+    return plan && run(c, &g, plan, kept) ? plan : NULL;
+}
+
 bool reel__plan_gradients(reel_tape *tape, const char *at, reel__slot *loss, size_t n,
                           reel_node *const *x, const void **data)
 {
     reel__compiled *c = state_of(tape);
-    if (!c) {
+    if (c) {
+        reel__arena_rewind(&c->work);
+    }
+    reel__slot **root = c ? reel__arena_alloc(&c->work, (n + 1) * sizeof *root) : NULL;
+    if (!root) {
         no_memory(tape);
         return false;
     }
-    reel__arena_rewind(&c->work);
-    reel__graph g = {.tape = tape, .step = true};
-    if (!reel__collect(c, &g, 1, &loss)) {
-        return false;
-    }
-    if (!gradient_key(c, &g, n, x)) {
-        no_memory(tape);
-        return false;
+    root[0] = loss;
+    for (size_t i = 0; i < n; i++) {
+        root[i + 1] = reel__live(x[i]);
     }
     c->kernel_failed = false;
-    reel__plan *plan = find_gradients(c, at, &g, loss, n, x);
     char *kept;
-    if (!plan || !run(c, &g, plan, &kept)) {
+    reel__plan *plan = run_gradients(c, at, n, root, x, &kept);
+    c->turn++;
+    if (!plan) {
         if (!tape->status && !c->kernel_failed) {
             no_memory(tape);
         }

@@ -234,6 +234,20 @@ typedef struct reel__pack {
     uint64_t used;
 } reel__pack;
 
+/* One evaluation of a recording, for the next recording if it is the same. */
+typedef struct reel__turn {
+    uint32_t count; /* nodes at the time */
+    uint64_t wants;
+    size_t n;
+    uint32_t *root;    /* ids */
+    bool gradients;    /* the first is the loss, the others are leaves */
+    reel__plan *plan;
+    uint32_t nodes, outsides;
+    reel__slot **node, **outside; /* of the graph */
+    size_t room;
+    void *memory;
+} reel__turn;
+
 enum { REEL__TEMPLATE_BUCKETS = 256, REEL__PLAN_BUCKETS = 256, REEL__MOST_PLANS = 256 };
 
 /* The compiled executor's side of a tape. */
@@ -250,6 +264,8 @@ struct reel__compiled {
     reel__pack *pack;
     size_t packs, pack_capacity;
     uint64_t run; /* number of the run */
+    reel__turn *turn_of; /* evaluations of the recording before, in order */
+    uint32_t turns, turn, turn_room;
     reel__arena lay; /* matrices laid together, within one kernel */
     void *room;   /* working memory of kernels */
     size_t room_bytes;

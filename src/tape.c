@@ -14,6 +14,9 @@
 
 static void forget(reel_tape *tape)
 {
+    tape->before = tape->count;
+    tape->echo = tape->count > 0;
+    tape->wants = 0;
     tape->count = 0;
     tape->scope = 0;
     tape->scope_count = 1;
@@ -152,6 +155,9 @@ void reel_tape_reset(reel_tape *tape)
     tape->epoch++;
     tape->error_slot->epoch = tape->epoch;
     forget(tape);
+    if (tape->compiled) {
+        tape->compiled->turn = 0;
+    }
 }
 
 uint32_t reel__walk(reel_tape *tape)

@@ -79,6 +79,9 @@ struct reel_tape {
     reel__arena slots; /* where the chunks lie; never rewound */
     size_t chunks, chunk_capacity;
     uint32_t count, epoch;
+    uint32_t before; /* nodes that the recording before this one had */
+    bool echo;       /* so far this recording is the one before, node for node */
+    uint64_t wants;  /* of reel_want calls since the reset, mixed */
     uint32_t scope;     /* in force */
     reel__slot *origin; /* set while a gradient rule records */
     uint32_t stamp;
