@@ -155,8 +155,10 @@ void reel_tape_reset(reel_tape *tape)
     tape->epoch++;
     tape->error_slot->epoch = tape->epoch;
     forget(tape);
-    if (tape->compiled) {
-        tape->compiled->turn = 0;
+    reel__compiled *c = tape->compiled;
+    if (c) { /* evaluations that this recording did not come to are of another one */
+        c->turns = c->turn < c->turns ? c->turn : c->turns;
+        c->turn = 0;
     }
 }
 
