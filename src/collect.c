@@ -171,30 +171,130 @@ static bool is_long_sum(const reel__slot *s)
     return s->op->flags & REEL_OP_SUM && s->n >= MANY_TERMS;
 }
 
+/* Outside every scope, what stands together need not belong together: the end of one sequence and
+ * the beginning of the next, say. There a stretch is divided into parts with nothing between them,
+ * so that a block depends on no more than its nodes do. */
+
+static uint32_t root_of(uint32_t *parent, uint32_t i)
+{
+    while (parent[i] != i) {
+        parent[i] = parent[parent[i]];
+        i = parent[i];
+    }
+    return i;
+}
+
+static void join(uint32_t *parent, uint32_t i, uint32_t j)
+{
+    i = root_of(parent, i);
+    j = root_of(parent, j);
+    parent[i > j ? i : j] = i > j ? j : i;
+}
+
+/* Joins nodes of stretches outside scopes along their edges, and the terms of a long sum, which are
+ * added one after another. `stretch`: by node. */
+static void join_parts(const collect *k, const uint32_t *stretch, uint32_t *parent, bool *ready)
+{
+    for (uint32_t i = 0; i < k->n; i++) {
+        const reel__slot *s = k->need[i];
+        uint32_t term = REEL__NONE;
+        ready[i] = true;
+        for (int a = 0; a < s->n; a++) {
+            const reel__slot *x = reel__args(s)[a];
+            if (x->flags & REEL__COMPUTED) {
+                continue;
+            }
+            ready[i] = ready[i] && stretch[x->mark] == stretch[i] && ready[x->mark];
+            if (stretch[x->mark] == stretch[i] && stretch[i]) {
+                join(parent, i, x->mark);
+            }
+            if (is_long_sum(s) && !x->scope && stretch[x->mark]) {
+                if (term != REEL__NONE && stretch[term] == stretch[x->mark]) {
+                    join(parent, term, x->mark);
+                }
+                term = x->mark;
+            }
+        }
+    }
+    /* A part is ready when all of it is: it reads values that are there. */
+    for (uint32_t i = 0; i < k->n; i++) {
+        uint32_t root = root_of(parent, i);
+        ready[root] = ready[root] && ready[i];
+    }
+}
+
+/* The blocks of each node, in k->note[].block; their number, or 0 when memory is out. */
+static uint32_t number_blocks(collect *k)
+{
+    uint32_t *stretch = take(k, k->n, sizeof *stretch), *parent = take(k, k->n, sizeof *parent);
+    bool *ready = take(k, k->n, sizeof *ready);
+    if (!stretch || !parent || !ready) {
+        return 0;
+    }
+    uint32_t n = 0, nodes = 0, scope = 0, stretches = 0, prologue = 0;
+    bool backward = false;
+    for (uint32_t i = 0; i < k->n; i++) {
+        const reel__slot *s = k->need[i];
+        parent[i] = i;
+        if (is_prologue(k, s) && prologue < UINT16_MAX) {
+            k->note[i].block = PROLOGUE;
+            stretch[i] = 0;
+            prologue++;
+            continue;
+        }
+        if (!stretches || scope != s->scope || backward != (s->origin != 0) ||
+            nodes == BLOCK_NODES || is_long_sum(s)) {
+            stretches++;
+            nodes = 0;
+            scope = s->scope;
+            backward = s->origin != 0;
+        }
+        k->note[i].block = REEL__NONE;
+        stretch[i] = stretches;
+        nodes++;
+    }
+    join_parts(k, stretch, parent, ready);
+    uint32_t last = 0, ready_block = 0;
+    for (uint32_t i = 0; i < k->n; i++) {
+        if (!stretch[i]) {
+            continue;
+        }
+        if (stretch[i] != last) {
+            last = stretch[i];
+            ready_block = 0;
+            n += k->need[i]->scope != 0; /* in a scope a stretch is a block */
+        }
+        uint32_t root = root_of(parent, i);
+        if (k->need[i]->scope) {
+            k->note[i].block = n;
+        } else if (k->note[root].block != REEL__NONE) {
+            k->note[i].block = k->note[root].block;
+        } else {
+            uint32_t block = ready[root] && ready_block ? ready_block : ++n;
+            ready_block = ready[root] ? block : ready_block;
+            k->note[root].block = k->note[i].block = block;
+        }
+    }
+    return n + 1;
+}
+
 static bool divide(collect *k)
 {
     reel__graph *g = k->g;
-    reel__block *b = take(k, (size_t)k->n + 1, sizeof *b);
+    uint32_t blocks = number_blocks(k);
+    reel__block *b = blocks ? take(k, blocks, sizeof *b) : NULL;
     if (!b) {
         return false;
     }
-    uint32_t blocks = 1, open = REEL__NONE;
-    b[PROLOGUE] = (reel__block){.nodes = 0};
+    for (uint32_t j = 0; j < blocks; j++) {
+        b[j] = (reel__block){.nodes = 0};
+    }
     for (uint32_t i = 0; i < k->n; i++) {
         const reel__slot *s = k->need[i];
-        if (is_prologue(k, s) && b[PROLOGUE].nodes < UINT16_MAX) {
-            k->note[i].block = PROLOGUE;
-            k->note[i].at = b[PROLOGUE].nodes++;
-            continue;
-        }
-        bool backward = s->origin != 0;
-        if (open == REEL__NONE || b[open].scope != s->scope || b[open].backward != backward ||
-            b[open].nodes == BLOCK_NODES || is_long_sum(s)) {
-            open = blocks++;
-            b[open] = (reel__block){.scope = s->scope, .backward = backward};
-        }
-        k->note[i].block = open;
-        k->note[i].at = b[open].nodes++;
+        reel__block *own = &b[k->note[i].block];
+        own->scope = s->scope;
+        own->backward = s->origin != 0;
+        k->note[i].at = own->nodes++;
     }
     uint32_t first = 0;
     for (uint32_t j = 0; j < blocks; j++) {
