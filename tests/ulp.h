@@ -21,6 +21,7 @@ typedef struct ulp_bound {
 } ulp_bound;
 static const ulp_bound ulp_bounds[] = {
     {"mish", 4.5},
+    {"silu", 3.5},
 };
 
 static inline double ulp_bound_of(const reel_op *op)
