@@ -24,13 +24,14 @@ VECTOR_INLINE VEC V(vec_exp_inside)(VEC x, VEC y)
     const VEC shifted = MUL_ADD(x, C(1.44269504088896341), magic);
     const VEC n = shifted - magic;
     /* log(2) in two parts, of which the first has so few digits that n times it is exact. */
-    VEC r = MUL_ADD(n, C(-0.693359375), x);
-    r = MUL_ADD(n, C(2.12194440054690583e-4), r);
+    const VEC high = MUL_ADD(n, C(-0.693359375), x), low = C(2.12194440054690583e-4);
+    const VEC r = MUL_ADD(n, low, high);
+    const VEC lost = MUL_ADD(n, low, high - r); /* what rounding took off r */
     VEC p = MUL_ADD(r, C(0.0013814467238262296), C(0.008368780836462975));
     p = MUL_ADD(r, p, C(0.04166839271783829));
     p = MUL_ADD(r, p, C(0.1666651964187622));
     p = MUL_ADD(r, p, C(0.4999999403953552));
-    p = MUL_ADD(r * r, p, r) + C(1);
+    p = MUL_ADD(r * r, p, lost) + r + C(1);
     /* 2^n as a product of two, since n may lie beyond the exponents that there are; shifting by 23 drops what
      * is left of the magic number. */
     const V(vec_bits) both = (V(vec_bits))shifted, half = both >> 1;
