@@ -169,29 +169,38 @@ static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan,
 
 enum { MOST_TURNS = 64 };
 
-/* The turn that this evaluation repeats, or NULL. */
-static const reel__turn *same_turn(reel__compiled *c, size_t n, reel__slot *const *root,
+static bool is_turn(reel__compiled *c, size_t n, reel__slot *const *root,
                                    bool gradients)
 {
     const reel_tape *tape = c->tape;
     const reel__turn *t = &c->turn_of[c->turn];
     if (!tape->echo || c->turn >= c->turns || t->count != tape->count || t->n != n ||
         t->wants != tape->wants || t->gradients != gradients) {
-        return NULL;
+        return false;
     }
     for (size_t i = 0; i < n; i++) {
         if (t->root[i] != root[i]->id) {
-            return NULL;
+            return false;
         }
     }
-    return t;
+    return true;
+}
+
+/* The turn that this evaluation repeats, or NULL: then no later one counts either. */
+static const reel__turn *same_turn(reel__compiled *c, size_t n, reel__slot *const *root,
+                                   bool gradients)
+{
+    if (is_turn(c, n, root, gradients)) {
+        return &c->turn_of[c->turn];
+    }
+    c->turns = c->turn < c->turns ? c->turn : c->turns;
+    return NULL;
 }
 
 /* Remembers the evaluation as the present turn. That memory is out only costs time. */
 static void keep_turn(reel__compiled *c, const reel__graph *g, reel__plan *plan, size_t n,
                       reel__slot *const *root, bool gradients)
 {
-    c->turns = c->turn < c->turns ? c->turn : c->turns;
     if (c->turn != c->turns || c->turn == MOST_TURNS) {
         return;
     }
