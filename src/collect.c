@@ -11,13 +11,16 @@
 /* Sums of MANY_TERMS or more begin a block of their own, so that their terms are added in place. */
 enum { BLOCK_NODES = 512, MANY_TERMS = 16, PROLOGUE = 0 };
 
-/* By number of a needed node, in recording order. */
+/* What the passes below know of a node, so that they need not walk through the recording again and
+ * again: needed nodes by number, in recording order, then outside ones. */
 typedef struct note {
     uint32_t block, at;
     uint32_t uses;
     uint32_t sum; /* the needed node it is added to + 1; 0: none */
     uint32_t port_block, port; /* the last block that it is a port of, and which */
-    bool out, kept;
+    uint32_t scope;
+    uint32_t first, n; /* its arguments: edge[first..] */
+    bool out, kept, backward, long_sum, addable, weight;
 } note;
 
 typedef struct collect {
@@ -27,9 +30,9 @@ typedef struct collect {
     uint32_t walk, n;
     reel__slot **need; /* in recording order */
     note *note;        /* needed ones first, then outside ones */
+    uint32_t *edge;    /* numbers of notes */
     uint32_t outsides, outside_capacity;
-    note *outside_note;
-    size_t words;
+    size_t edges, words;
 } collect;
 
 static bool no_memory(const collect *k)
@@ -104,6 +107,7 @@ static bool need(collect *k, size_t n, reel__slot *const *roots)
         if (keep_read && !s->origin) {
             reel__mark_read(s);
         }
+        k->edges += (size_t)s->n;
         for (int i = 0; i < s->n; i++) {
             if (!visit(k, arg[i])) {
                 return false;
@@ -120,29 +124,45 @@ static bool kept(const collect *k, const reel__slot *s)
     return s->flags & REEL__WANT || (s->flags & REEL__READ && !k->g->step && reel__kept(s));
 }
 
+static note note_of(const collect *k, const reel__slot *s, uint32_t first)
+{
+    bool sum = s->op->flags & REEL_OP_SUM;
+    return (note){.port_block = REEL__NONE,
+                  .scope = s->scope,
+                  .first = first,
+                  .n = (uint32_t)s->n,
+                  .kept = kept(k, s),
+                  .backward = s->origin != 0,
+                  .long_sum = sum && s->n >= MANY_TERMS,
+                  .addable = s->op->flags & REEL_OP_ACCUMULATES && !sum};
+}
+
 /* Into recording order, numbered. */
 static bool number(collect *k)
 {
     k->need = take(k, k->n, sizeof *k->need);
-    k->note = take(k, k->n, sizeof *k->note);
-    k->outside_note = take(k, k->outsides, sizeof *k->outside_note);
-    if (!k->need || !k->note || !k->outside_note) {
+    k->note = take(k, (size_t)k->n + k->outsides, sizeof *k->note);
+    k->edge = take(k, k->edges, sizeof *k->edge);
+    if (!k->need || !k->note || !k->edge) {
         return false;
     }
+    for (uint32_t i = 0; i < k->outsides; i++) {
+        const reel__slot *s = k->g->outside[i];
+        k->note[k->n + i] = (note){.block = REEL__NONE, .port_block = REEL__NONE,
+                                   .weight = s->flags & REEL__PARAM};
+    }
+    uint32_t edge = 0;
     for (uint32_t i = 0; i < k->n; i++) {
         reel__slot *s = reel__slot_at(k->tape, k->tape->needed.v[k->n - 1 - i]);
+        reel__slot *const *arg = reel__args(s);
         s->mark = i;
         k->need[i] = s;
-        k->note[i] = (note){.port_block = REEL__NONE, .kept = kept(k, s)};
+        k->note[i] = note_of(k, s, edge);
         for (int a = 0; a < s->n; a++) {
-            reel__slot *x = reel__args(s)[a];
-            if (!(x->flags & REEL__COMPUTED)) {
-                k->note[x->mark].uses++;
-            }
+            uint32_t x = arg[a]->mark + (arg[a]->flags & REEL__COMPUTED ? k->n : 0);
+            k->note[x].uses++;
+            k->edge[edge++] = x;
         }
-    }
-    for (uint32_t i = 0; i < k->outsides; i++) {
-        k->outside_note[i] = (note){.block = REEL__NONE, .port_block = REEL__NONE};
     }
     return true;
 }
@@ -151,24 +171,18 @@ static bool number(collect *k)
 
 /* Made of weights and constants alone, outside every scope: it comes before everything else, so
  * that where weights are first used makes no difference to the block that does. */
-static bool is_prologue(const collect *k, const reel__slot *s)
+static bool is_prologue(const collect *k, const note *own)
 {
-    if (s->scope || s->origin) {
+    if (own->scope || own->backward) {
         return false;
     }
-    for (int i = 0; i < s->n; i++) {
-        const reel__slot *a = reel__args(s)[i];
-        bool weight = a->flags & REEL__PARAM;
-        if (!weight && (a->flags & REEL__COMPUTED || k->note[a->mark].block != PROLOGUE)) {
+    for (uint32_t a = 0; a < own->n; a++) {
+        const note *x = &k->note[k->edge[own->first + a]];
+        if (!x->weight && x->block != PROLOGUE) {
             return false;
         }
     }
     return true;
-}
-
-static bool is_long_sum(const reel__slot *s)
-{
-    return s->op->flags & REEL_OP_SUM && s->n >= MANY_TERMS;
 }
 
 /* Outside every scope, what stands together need not belong together: the end of one sequence and
@@ -196,23 +210,24 @@ static void join(uint32_t *parent, uint32_t i, uint32_t j)
 static void join_parts(const collect *k, const uint32_t *stretch, uint32_t *parent, bool *ready)
 {
     for (uint32_t i = 0; i < k->n; i++) {
-        const reel__slot *s = k->need[i];
+        const note *own = &k->note[i];
         uint32_t term = REEL__NONE;
         ready[i] = true;
-        for (int a = 0; a < s->n; a++) {
-            const reel__slot *x = reel__args(s)[a];
-            if (x->flags & REEL__COMPUTED) {
+        for (uint32_t a = 0; a < own->n; a++) {
+            uint32_t x = k->edge[own->first + a];
+            if (x >= k->n) {
                 continue;
             }
-            ready[i] = ready[i] && stretch[x->mark] == stretch[i] && ready[x->mark];
-            if (stretch[x->mark] == stretch[i] && stretch[i]) {
-                join(parent, i, x->mark);
+            bool beside = stretch[x] == stretch[i];
+            ready[i] = ready[i] && beside && ready[x];
+            if (beside && stretch[i] && !own->scope) {
+                join(parent, i, x);
             }
-            if (is_long_sum(s) && !x->scope && stretch[x->mark]) {
-                if (term != REEL__NONE && stretch[term] == stretch[x->mark]) {
-                    join(parent, term, x->mark);
+            if (own->long_sum && !k->note[x].scope && stretch[x]) {
+                if (term != REEL__NONE && stretch[term] == stretch[x]) {
+                    join(parent, term, x);
                 }
-                term = x->mark;
+                term = x;
             }
         }
     }
@@ -234,7 +249,7 @@ static uint32_t number_blocks(collect *k)
     uint32_t n = 0, nodes = 0, scope = 0, stretches = 0, prologue = 0;
     bool backward = false;
     for (uint32_t i = 0; i < k->n; i++) {
-        const reel__slot *s = k->need[i];
+        const note *s = &k->note[i];
         parent[i] = i;
         if (is_prologue(k, s) && prologue < UINT16_MAX) {
             k->note[i].block = PROLOGUE;
@@ -242,12 +257,12 @@ static uint32_t number_blocks(collect *k)
             prologue++;
             continue;
         }
-        if (!stretches || scope != s->scope || backward != (s->origin != 0) ||
-            nodes == BLOCK_NODES || is_long_sum(s)) {
+        if (!stretches || scope != s->scope || backward != s->backward || nodes == BLOCK_NODES ||
+            s->long_sum) {
             stretches++;
             nodes = 0;
             scope = s->scope;
-            backward = s->origin != 0;
+            backward = s->backward;
         }
         k->note[i].block = REEL__NONE;
         stretch[i] = stretches;
@@ -262,12 +277,14 @@ static uint32_t number_blocks(collect *k)
         if (stretch[i] != last) {
             last = stretch[i];
             ready_block = 0;
-            n += k->need[i]->scope != 0; /* in a scope a stretch is a block */
+            n += k->note[i].scope != 0; /* in a scope a stretch is a block */
+        }
+        if (k->note[i].scope) {
+            k->note[i].block = n;
+            continue;
         }
         uint32_t root = root_of(parent, i);
-        if (k->need[i]->scope) {
-            k->note[i].block = n;
-        } else if (k->note[root].block != REEL__NONE) {
+        if (k->note[root].block != REEL__NONE) {
             k->note[i].block = k->note[root].block;
         } else {
             uint32_t block = ready[root] && ready_block ? ready_block : ++n;
@@ -290,10 +307,10 @@ static bool divide(collect *k)
         b[j] = (reel__block){.nodes = 0};
     }
     for (uint32_t i = 0; i < k->n; i++) {
-        const reel__slot *s = k->need[i];
-        reel__block *own = &b[k->note[i].block];
+        const note *s = &k->note[i];
+        reel__block *own = &b[s->block];
         own->scope = s->scope;
-        own->backward = s->origin != 0;
+        own->backward = s->backward;
         k->note[i].at = own->nodes++;
     }
     uint32_t first = 0;
@@ -319,11 +336,9 @@ static bool divide(collect *k)
 
 /* Sums over blocks: a contribution that nobody else reads is added in place. */
 
-static bool can_be_added(const collect *k, const reel__slot *a, const note *from, const note *sum)
+static bool can_be_added(const note *from, const note *sum)
 {
-    (void)k;
-    return from->uses == 1 && !from->kept && from->block != sum->block &&
-           a->op->flags & REEL_OP_ACCUMULATES && !(a->op->flags & REEL_OP_SUM);
+    return from->addable && from->uses == 1 && !from->kept && from->block != sum->block;
 }
 
 static bool find_sums(collect *k)
@@ -331,16 +346,14 @@ static bool find_sums(collect *k)
     reel__graph *g = k->g;
     uint32_t count = 0;
     for (uint32_t i = 0; i < k->n; i++) {
-        const reel__slot *s = k->need[i];
-        note *own = &k->note[i];
-        bool sum = is_long_sum(s);
-        for (int a = 0; a < s->n; a++) {
-            const reel__slot *x = reel__args(s)[a];
-            if (x->flags & REEL__COMPUTED) {
+        const note *own = &k->note[i];
+        for (uint32_t a = 0; a < own->n; a++) {
+            uint32_t x = k->edge[own->first + a];
+            note *from = &k->note[x];
+            if (x >= k->n) {
                 continue;
             }
-            note *from = &k->note[x->mark];
-            if (sum && can_be_added(k, x, from, own)) {
+            if (own->long_sum && can_be_added(from, own)) {
                 from->sum = i + 1;
                 count++;
             } else if (from->block != own->block) {
@@ -381,30 +394,30 @@ static bool push_shape(collect *k, const reel__slot *s, uint64_t rest)
 }
 
 /* A weight, or what was made of weights: the same for all instances of a block. */
-static bool is_weight(const collect *k, const reel__slot *x)
+static bool is_weight(const note *x)
 {
-    if (x->flags & REEL__COMPUTED) {
-        return x->flags & REEL__PARAM;
-    }
-    return k->note[x->mark].block == PROLOGUE && x->n > 0;
+    return x->weight || (x->block == PROLOGUE && x->n > 0);
+}
+
+static const reel__slot *slot_at(const collect *k, uint32_t x)
+{
+    return x < k->n ? k->need[x] : k->g->outside[x - k->n];
 }
 
 /* The argument as a node of the block or a port of it. */
-static bool push_arg(collect *k, uint32_t block, const reel__slot *x)
+static bool push_arg(collect *k, uint32_t block, uint32_t x)
 {
     reel__graph *g = k->g;
-    reel__block *b = &g->block[block];
-    bool outside = x->flags & REEL__COMPUTED;
-    note *from = outside ? &k->outside_note[x->mark] : &k->note[x->mark];
-    if (!outside && from->block == block) {
+    note *from = &k->note[x];
+    if (from->block == block) {
         return push(k, from->at);
     }
     if (from->port_block != block) {
         from->port_block = block;
-        from->port = b->ports++;
-        g->port[g->port_count++] = (reel__source){.block = from->block,
-                                                  .at = outside ? x->mark : from->at};
-        if (!push_shape(k, x, is_weight(k, x) ? 3 : 2)) {
+        from->port = g->block[block].ports++;
+        g->port[g->port_count++] =
+            (reel__source){.block = from->block, .at = x < k->n ? from->at : x - k->n};
+        if (!push_shape(k, slot_at(k, x), is_weight(from) ? 3 : 2)) {
             return false;
         }
     }
@@ -431,20 +444,16 @@ static bool push_node(collect *k, uint32_t block, uint32_t i)
     const reel__slot *s = k->need[i];
     const note *own = &k->note[i];
     uint64_t flags = (own->out || own->kept ? KEY_OUT : 0) | (own->sum ? KEY_ADDED : 0);
-    bool started = false;
     uint64_t args = 0;
-    for (int a = 0; a < s->n; a++) {
-        const reel__slot *x = reel__args(s)[a];
-        bool added = !(x->flags & REEL__COMPUTED) && k->note[x->mark].sum == i + 1;
-        started = started || added;
-        args += !added;
+    for (uint32_t a = 0; a < own->n; a++) {
+        args += k->note[k->edge[own->first + a]].sum != i + 1;
     }
-    flags |= started ? KEY_STARTED : 0;
+    flags |= args < own->n ? KEY_STARTED : 0;
     bool ok = push(k, (uint64_t)(uintptr_t)s->op) && push_shape(k, s, args << 8 | flags) &&
               push_attr(k, s);
-    for (int a = 0; ok && a < s->n; a++) {
-        const reel__slot *x = reel__args(s)[a];
-        if (x->flags & REEL__COMPUTED || k->note[x->mark].sum != i + 1) {
+    for (uint32_t a = 0; ok && a < own->n; a++) {
+        uint32_t x = k->edge[own->first + a];
+        if (k->note[x].sum != i + 1) {
             ok = push_arg(k, block, x);
         }
     }
@@ -507,10 +516,8 @@ static bool build_node(collect *k, reel__template *t, uint32_t block, uint32_t i
     }
     bool started = false;
     for (int a = 0; many && a < s->n; a++) {
-        const reel__slot *x = reel__args(s)[a];
-        const note *from =
-            x->flags & REEL__COMPUTED ? &k->outside_note[x->mark] : &k->note[x->mark];
-        if (!(x->flags & REEL__COMPUTED) && from->sum == i + 1) {
+        const note *from = &k->note[k->edge[k->note[i].first + (uint32_t)a]];
+        if (from->sum == i + 1) {
             started = true;
         } else {
             many[n++] = from->block == block ? ir->ports + (int)from->at : (int)from->port;
@@ -636,11 +643,7 @@ static reel__template *find_template(collect *k, uint32_t block, size_t from)
 static bool find_templates(collect *k)
 {
     reel__graph *g = k->g;
-    size_t edges = 0;
-    for (uint32_t i = 0; i < k->n; i++) {
-        edges += (size_t)k->need[i]->n;
-    }
-    g->port = take(k, edges, sizeof *g->port);
+    g->port = take(k, k->edges, sizeof *g->port);
     if (!g->port) {
         return false;
     }
