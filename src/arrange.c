@@ -9,7 +9,7 @@
 #include "memory.h"
 #include "plan.h"
 
-enum { ALIGN = 64, STEP_SCRATCH = 1 << 20 };
+enum { ALIGN = 64, STEP_SCRATCH = 1 << 20, WINDOW_BYTES = 1 << 20 };
 
 typedef struct array {
     size_t bytes; /* of one instance */
@@ -594,7 +594,8 @@ static int by_level(const void *x, const void *y)
     return (a->group > b->group) - (a->group < b->group);
 }
 
-static void add_main_steps(arrange *a, uint32_t k)
+/* The component's instances by level: what runs together. Their number; 0 when memory is out. */
+static uint32_t find_ranges(arrange *a, uint32_t k, range **ranges)
 {
     reel__graph *g = a->g;
     uint32_t n = 0, most = 0;
@@ -617,8 +618,86 @@ static void add_main_steps(arrange *a, uint32_t k)
     if (r) {
         qsort(r, n, sizeof *r, by_level);
     }
-    for (uint32_t i = 0; r && i < n; i++) {
-        add_step(a, r[i].group, REEL__MAIN, r[i].from, r[i].to);
+    *ranges = r;
+    return n;
+}
+
+/* Bytes that an instance of the group hands from segment to segment. */
+static size_t handed_on(const reel__group *q)
+{
+    const reel__ir *ir = &q->code->ir;
+    size_t bytes = 0;
+    for (int i = ir->ports; i < ir->n; i++) {
+        unsigned segments = (unsigned)(ir->v[i].made | ir->v[i].used) & ((1U << REEL__SEGMENTS) - 1);
+        if (ir->v[i].store == REEL__ARRAY && segments & (segments - 1)) {
+            bytes += (size_t)ir->v[i].size * reel_dtype_size((reel_dtype)ir->v[i].dtype);
+        }
+    }
+    return bytes;
+}
+
+/* The instances of one group that a window of ranges covers; false when they are not neighbours. */
+static bool covered(const range *r, uint32_t n, uint32_t group, uint32_t *from, uint32_t *to)
+{
+    uint32_t count = 0;
+    *from = UINT32_MAX;
+    *to = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (r[i].group == group) {
+            *from = r[i].from < *from ? r[i].from : *from;
+            *to = larger(*to, r[i].to);
+            count += r[i].to - r[i].from;
+        }
+    }
+    return count == 0 || count == *to - *from;
+}
+
+static bool all_covered(const arrange *a, uint32_t k, const range *r, uint32_t n)
+{
+    for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
+        uint32_t from, to;
+        if (!covered(r, n, a->by_component[i], &from, &to)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void add_segment_steps(arrange *a, uint32_t k, int segment, const range *r, uint32_t n)
+{
+    for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
+        uint32_t from, to;
+        covered(r, n, a->by_component[i], &from, &to);
+        if (from < to) {
+            add_step(a, a->by_component[i], segment, from, to);
+        }
+    }
+}
+
+/* A recurrence runs in windows of levels: what does not recur runs for a window's instances at once,
+ * and what it hands on is still in the cache when it is used. */
+static void add_recurrent_steps(arrange *a, uint32_t k)
+{
+    range *r;
+    uint32_t n = find_ranges(a, k, &r), from = 0;
+    while (r && from < n) {
+        uint32_t to = from;
+        size_t bytes = 0;
+        while (to < n && bytes < WINDOW_BYTES) {
+            uint32_t level = r[to].level;
+            for (; to < n && r[to].level == level; to++) {
+                bytes += handed_on(&a->group[r[to].group]) * (r[to].to - r[to].from);
+            }
+        }
+        if (!all_covered(a, k, r + from, to - from)) {
+            to = n;
+        }
+        add_segment_steps(a, k, REEL__PRE, r + from, to - from);
+        for (uint32_t i = from; i < to; i++) {
+            add_step(a, r[i].group, REEL__MAIN, r[i].from, r[i].to);
+        }
+        add_segment_steps(a, k, REEL__POST, r + from, to - from);
+        from = to;
     }
 }
 
@@ -632,11 +711,11 @@ static bool find_steps(arrange *a)
     find_levels(a);
     for (uint32_t k = 0; k < a->components; k++) {
         order_component(a, k, partner);
+        if (a->recurrent[k]) {
+            add_recurrent_steps(a, k);
+            continue;
+        }
         for (int segment = 0; segment < REEL__SEGMENTS; segment++) {
-            if (segment == REEL__MAIN && a->recurrent[k]) {
-                add_main_steps(a, k);
-                continue;
-            }
             for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
                 uint32_t group = a->by_component[i];
                 add_step(a, group, segment, 0, a->group[group].count);
