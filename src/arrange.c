@@ -550,7 +550,9 @@ static void order_component(arrange *a, uint32_t k, const uint32_t *partner)
 
 /* Steps */
 
-static void add_step(arrange *a, uint32_t group, int segment, uint32_t from, uint32_t to)
+/* `origin`: where the window begins that the instances are of. */
+static void add_step(arrange *a, uint32_t group, int segment, uint32_t from, uint32_t to,
+                     uint32_t origin)
 {
     const reel__segment *s = &a->group[group].code->segment[segment];
     if (s->kernels == 0 || from == to) {
@@ -575,7 +577,9 @@ static void add_step(arrange *a, uint32_t group, int segment, uint32_t from, uin
         }
         uint32_t end = to - at < chunk ? to : at + chunk;
         a->step[a->steps++] = (reel__step){
-            .group = group, .segment = (uint8_t)segment, .from = at, .to = end};
+            .group = group, .segment = (uint8_t)segment, .from = at, .to = end,
+            .origin = origin};
+        a->group[group].window = larger(a->group[group].window, end - origin);
         size_t working = s->scratch * (end - at);
         a->plan->working = working > a->plan->working ? working : a->plan->working;
     }
@@ -669,7 +673,7 @@ static void add_segment_steps(arrange *a, uint32_t k, int segment, const range *
         uint32_t from, to;
         covered(r, n, a->by_component[i], &from, &to);
         if (from < to) {
-            add_step(a, a->by_component[i], segment, from, to);
+            add_step(a, a->by_component[i], segment, from, to, from);
         }
     }
 }
@@ -694,7 +698,9 @@ static void add_recurrent_steps(arrange *a, uint32_t k)
         }
         add_segment_steps(a, k, REEL__PRE, r + from, to - from);
         for (uint32_t i = from; i < to; i++) {
-            add_step(a, r[i].group, REEL__MAIN, r[i].from, r[i].to);
+            uint32_t first, last;
+            covered(r + from, to - from, r[i].group, &first, &last);
+            add_step(a, r[i].group, REEL__MAIN, r[i].from, r[i].to, first);
         }
         add_segment_steps(a, k, REEL__POST, r + from, to - from);
         from = to;
@@ -718,7 +724,7 @@ static bool find_steps(arrange *a)
         for (int segment = 0; segment < REEL__SEGMENTS; segment++) {
             for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
                 uint32_t group = a->by_component[i];
-                add_step(a, group, segment, 0, a->group[group].count);
+                add_step(a, group, segment, 0, a->group[group].count, 0);
             }
         }
     }
@@ -765,6 +771,14 @@ static spot spot_of(const arrange *a, reel__source x)
     return (spot){REEL__NONE, offset, {REEL__OUTSIDE + x.at, 0}};
 }
 
+/* What only the block itself reads, on its way from segment to segment, is done with when the window
+ * is. */
+static bool is_windowed(const arrange *a, const reel__group *q, const reel__value *v)
+{
+    return a->c->passes & REEL__PASS_MEMORY && q->window < q->count && !(v->flags & REEL__OUT) &&
+           v->kind != REEL__ACCUMULATE && !(v->used & REEL__LASTING);
+}
+
 static bool find_arrays(arrange *a)
 {
     a->array_start = take(a, a->groups, sizeof *a->array_start);
@@ -775,13 +789,16 @@ static bool find_arrays(arrange *a)
     a->array = take(a, a->arrays, sizeof *a->array);
     for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
         const reel__ir *ir = &a->group[q].code->ir;
-        for (int i = 0; i < ir->n; i++) {
+        a->group[q].given = keep(a, (size_t)ir->n, 1);
+        for (int i = 0; a->group[q].given && i < ir->n; i++) {
             array *x = &a->array[a->array_start[q] + (uint32_t)i];
             x->first = INT64_MAX;
             x->last = -1;
             if (ir->v[i].store == REEL__ARRAY) {
+                bool windowed = is_windowed(a, &a->group[q], &ir->v[i]);
                 x->bytes = (size_t)ir->v[i].size * element(&ir->v[i]);
-                x->count = a->group[q].count;
+                x->count = windowed ? a->group[q].window : a->group[q].count;
+                a->group[q].given[i] = windowed ? REEL__WINDOWED : 0;
             }
         }
     }

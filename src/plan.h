@@ -176,6 +176,7 @@ typedef struct reel__step {
     uint32_t group;
     uint8_t segment;
     uint32_t from, to;      /* instances */
+    uint32_t origin;        /* the first instance of its window */
     reel__binding *binding; /* by place in the segment's list of ports */
     reel__place *sum;       /* of `added` kernels in order, by instance: where they go */
     uint8_t *starts;        /* likewise: whether it is the first of the sum */
@@ -186,9 +187,15 @@ typedef struct reel__group {
     reel__template *template;
     reel__code *code;
     uint32_t count, first; /* its blocks are order[first..] */
-    reel__place *array;    /* by value of the code; base REEL__NONE: no array */
-    uint8_t *kept;         /* by value */
+    uint32_t window;       /* the most instances that run in one window */
+    reel__place *array;    /* by value of the code */
+    uint8_t *given;        /* by value: GIVEN_WINDOWED, GIVEN_IN_PLACE */
 } reel__group;
+
+enum {
+    REEL__WINDOWED = 1, /* only a window's instances have a place at a time */
+    REEL__IN_PLACE = 2  /* its parts lie as they should where they are: no copies */
+};
 
 /* A value to be copied out of the scratch, because it is to be kept. */
 typedef struct reel__keep {

@@ -51,8 +51,11 @@ reel__ref reel__find(const reel__running *r, const reel__operand *x)
         ref.at = (char *)v->constant + ref.offset;
         ref.stride = 0;
     } else if (v->store == REEL__ARRAY) {
-        ref.at = reel__address(r, r->group->array[x->value]) + r->step->from * ref.stride +
-                 ref.offset;
+        int64_t from = r->step->from;
+        if (r->group->given[x->value] & REEL__WINDOWED) {
+            from -= r->step->origin;
+        }
+        ref.at = reel__address(r, r->group->array[x->value]) + from * ref.stride + ref.offset;
     } else {
         ref.at = r->temporary + v->offset * (size_t)r->count + ref.offset;
     }
