@@ -16,6 +16,8 @@ typedef struct array {
     uint32_t count;
     int64_t first, last; /* steps between which it is in use */
     uint32_t wanted;     /* how many instances are kept */
+    uint32_t within;     /* the array that it is a stretch of + 1; 0: none */
+    size_t at;           /* and where */
     reel__place place;
 } array;
 
@@ -745,6 +747,16 @@ static size_t element(const reel__value *v)
     return reel_dtype_size((reel_dtype)v->dtype);
 }
 
+/* The array that array `at` is a stretch of, if it is one. */
+static uint32_t whole_of(const arrange *a, uint32_t at, size_t *offset)
+{
+    while (a->array[at].within) {
+        *offset += a->array[at].at;
+        at = a->array[at].within - 1;
+    }
+    return at;
+}
+
 static spot spot_of(const arrange *a, reel__source x)
 {
     const reel__graph *g = a->g;
@@ -764,7 +776,9 @@ static spot spot_of(const arrange *a, reel__source x)
         }
         if (v->kind != REEL__PORT) {
             uint32_t at = a->array_start[b->group] + (uint32_t)base;
-            return (spot){at, offset + b->position * a->array[at].bytes, {0, 0}};
+            offset += b->position * a->array[at].bytes;
+            at = whole_of(a, at, &offset);
+            return (spot){at, offset, {0, 0}};
         }
         x = ports_of(a, b)[base];
     }
@@ -805,6 +819,54 @@ static bool find_arrays(arrange *a)
     return !a->failed;
 }
 
+/* Whether the parts of a value lie in some array just as the value wants them: that stretch of the
+ * array is the value then. */
+static bool lies_ready(const arrange *a, const reel__block *b, const reel__value *v, spot *first)
+{
+    const reel__ir *ir = &a->group[b->group].code->ir;
+    int64_t size = 0;
+    for (int k = 0; k < v->n; k++) {
+        const reel__value *part = &ir->v[v->arg[k]];
+        size_t offset = (size_t)v->window[k].offset * element(v);
+        if (part->kind != REEL__PORT || part->dtype != v->dtype ||
+            !reel__window_dense(part->shape, &v->window[k])) {
+            return false;
+        }
+        spot s = spot_of(a, ports_of(a, b)[v->arg[k]]);
+        if (s.array == REEL__NONE || s.offset < offset) {
+            return false;
+        }
+        s.offset -= offset;
+        if (k == 0) {
+            *first = s;
+        }
+        if (s.array != first->array || s.offset != first->offset) {
+            return false;
+        }
+        size += part->size;
+    }
+    return size == v->size && v->n > 0;
+}
+
+static void find_stretches(arrange *a)
+{
+    for (uint32_t j = 0; j < a->g->blocks; j++) {
+        const reel__block *b = &a->g->block[j];
+        reel__group *q = &a->group[b->group];
+        const reel__ir *ir = &q->code->ir;
+        for (int i = ir->ports; q->count == 1 && i < ir->n; i++) {
+            spot s = {.array = REEL__NONE};
+            if (ir->v[i].kind == REEL__ASSEMBLE && ir->v[i].store == REEL__ARRAY &&
+                lies_ready(a, b, &ir->v[i], &s)) {
+                array *x = &a->array[a->array_start[b->group] + (uint32_t)i];
+                x->within = s.array + 1;
+                x->at = s.offset;
+                q->given[i] |= REEL__IN_PLACE;
+            }
+        }
+    }
+}
+
 static void use_at(array *x, int64_t step)
 {
     x->first = step < x->first ? step : x->first;
@@ -834,7 +896,9 @@ static void find_uses(arrange *a)
         for (int i = ir->ports; i < ir->n; i++) {
             const reel__value *v = &ir->v[i];
             if (v->store == REEL__ARRAY && (v->made | v->used) >> step->segment & 1) {
-                use_at(&a->array[a->array_start[step->group] + (uint32_t)i], s);
+                size_t offset = 0;
+                uint32_t at = whole_of(a, a->array_start[step->group] + (uint32_t)i, &offset);
+                use_at(&a->array[at], s);
             }
         }
         for (uint32_t m = step->from; m < step->to; m++) {
@@ -926,7 +990,7 @@ static bool place_arrays(arrange *a)
     for (uint32_t i = 0; i < a->arrays; i++) {
         array *x = &a->array[i];
         size_t bytes = rounded(x->bytes * x->count);
-        if (x->last < 0) {
+        if (x->last < 0 || x->within) {
             continue;
         }
         a->plan->shared += bytes;
@@ -1050,7 +1114,10 @@ static bool bind(arrange *a)
         reel__group *group = &a->group[q];
         group->array = keep(a, (size_t)group->code->ir.n, sizeof *group->array);
         for (int i = 0; group->array && i < group->code->ir.n; i++) {
-            group->array[i] = a->array[a->array_start[q] + (uint32_t)i].place;
+            size_t offset = 0;
+            uint32_t at = whole_of(a, a->array_start[q] + (uint32_t)i, &offset);
+            group->array[i] = a->array[at].place;
+            group->array[i].offset += offset;
         }
     }
     return !a->failed;
@@ -1118,6 +1185,9 @@ reel__plan *reel__arrange(reel__compiled *c, reel__graph *g)
     arrange a = {.c = c, .g = g, .plan = plan, .arena = &c->work};
     if (plan && find_groups(&a) && sort_added(&a) && find_components(&a) && find_codes(&a) &&
         find_steps(&a) && find_arrays(&a)) {
+        if (c->passes & REEL__PASS_MEMORY) {
+            find_stretches(&a);
+        }
         find_uses(&a);
         find_wanted(&a);
         if (place_arrays(&a) && bind(&a) && find_results(&a) && finish(&a)) {

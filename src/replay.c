@@ -187,7 +187,9 @@ static bool run_kernel(reel__running *r, const reel__kernel *k)
     case REEL__DO_RUN:
         return run_op(r, k);
     case REEL__DO_COPY:
-        run_copy(r, k);
+        if (!(r->group->given[k->value] & REEL__IN_PLACE)) {
+            run_copy(r, k);
+        }
         return true;
     default:
         run_zero(r, k);
