@@ -16,6 +16,7 @@ typedef struct array {
     uint32_t count;
     int64_t first, last; /* steps between which it is in use */
     uint32_t wanted;     /* how many instances are kept */
+    bool read;           /* by another block, or kept: only known when values are computed again */
     uint32_t within;     /* the array that it is a stretch of + 1; 0: none */
     size_t at;           /* and where */
     reel__place place;
@@ -94,7 +95,7 @@ static bool is_weight(const arrange *a, const reel__source *x)
 static uint64_t group_hash(const arrange *a, uint32_t j)
 {
     const reel__block *b = &a->g->block[j];
-    uint64_t h = (uint64_t)(uintptr_t)b->template;
+    uint64_t h = reel__mix((uint64_t)(uintptr_t)b->template, b->window);
     if (!(a->c->passes & REEL__PASS_BATCH)) {
         return reel__mix(h, j);
     }
@@ -110,7 +111,8 @@ static uint64_t group_hash(const arrange *a, uint32_t j)
 static bool same_group(const arrange *a, uint32_t i, uint32_t j)
 {
     const reel__block *b = &a->g->block[i], *other = &a->g->block[j];
-    if (b->template != other->template || !(a->c->passes & REEL__PASS_BATCH)) {
+    if (b->template != other->template || b->window != other->window ||
+        b->copy != other->copy || !(a->c->passes & REEL__PASS_BATCH)) {
         return i == j;
     }
     for (uint32_t p = 0; p < b->ports; p++) {
@@ -254,6 +256,49 @@ static bool find_edges(arrange *a, edges *e)
     return !a->failed;
 }
 
+/* Renumbers components so that, of those that could come next, the one that was recorded first does:
+ * what is computed again then comes right before it is needed. */
+static bool order_by_blocks(arrange *a, const edges *e)
+{
+    uint32_t n = a->components, done = 0;
+    uint32_t *first = take(a, n, sizeof *first), *waits = take(a, n, sizeof *waits);
+    uint32_t *number = take(a, n, sizeof *number);
+    bool *recurrent = take(a, n, sizeof *recurrent);
+    if (a->failed) {
+        return false;
+    }
+    memset(first, 0xff, n * sizeof *first);
+    for (uint32_t q = 0; q < a->groups; q++) {
+        uint32_t k = a->component[q], block = a->plan->order[a->group[q].first];
+        first[k] = block < first[k] ? block : first[k];
+        for (uint32_t i = e->start[q]; i < e->start[q + 1]; i++) {
+            waits[a->component[e->to[i]]] += a->component[e->to[i]] != k;
+        }
+    }
+    while (done < n) {
+        uint32_t next = REEL__NONE;
+        for (uint32_t k = 0; k < n; k++) {
+            if (waits[k] == 0 && first[k] != REEL__NONE &&
+                (next == REEL__NONE || first[k] < first[next])) {
+                next = k;
+            }
+        }
+        first[next] = REEL__NONE;
+        number[next] = done;
+        recurrent[done++] = a->recurrent[next];
+        for (uint32_t q = 0; q < a->groups; q++) {
+            for (uint32_t i = e->start[q]; a->component[q] == next && i < e->start[q + 1]; i++) {
+                waits[a->component[e->to[i]]] -= a->component[e->to[i]] != next;
+            }
+        }
+    }
+    for (uint32_t q = 0; q < a->groups; q++) {
+        a->component[q] = number[a->component[q]];
+    }
+    memcpy(a->recurrent, recurrent, n * sizeof *recurrent);
+    return true;
+}
+
 static bool find_components(arrange *a)
 {
     edges e;
@@ -320,6 +365,9 @@ static bool find_components(arrange *a)
         bool swap = a->recurrent[i];
         a->recurrent[i] = a->recurrent[--j];
         a->recurrent[j] = swap;
+    }
+    if (a->c->tape->keep_every && !order_by_blocks(a, &e)) {
+        return false;
     }
     for (uint32_t q = 0; q < n; q++) {
         a->component_start[a->component[q] + 1]++;
@@ -456,7 +504,7 @@ static uint32_t *find_partners(arrange *a)
     for (uint32_t j = 1; j < g->blocks; j++) {
         const reel__block *b = &g->block[j];
         partner[j] = REEL__NONE;
-        if (b->scope && !b->backward) {
+        if (b->scope && !b->backward) { /* a copy, if there is one, stands behind its original */
             of_scope[b->scope] = j + 1;
         } else if (b->scope && of_scope[b->scope]) {
             partner[j] = of_scope[b->scope] - 1;
@@ -787,10 +835,35 @@ static spot spot_of(const arrange *a, reel__source x)
 
 /* What only the block itself reads, on its way from segment to segment, is done with when the window
  * is. */
-static bool is_windowed(const arrange *a, const reel__group *q, const reel__value *v)
+static bool is_windowed(const arrange *a, const reel__group *q, const reel__value *v, bool read)
 {
-    return a->c->passes & REEL__PASS_MEMORY && q->window < q->count && !(v->flags & REEL__OUT) &&
-           v->kind != REEL__ACCUMULATE && !(v->used & REEL__LASTING);
+    bool out = v->flags & REEL__OUT || v->used & REEL__LASTING;
+    return a->c->passes & REEL__PASS_MEMORY && q->window < q->count &&
+           v->kind != REEL__ACCUMULATE && (a->c->tape->keep_every ? !read : !out);
+}
+
+/* What first passes hand on need not be what their templates have ready for others: backward blocks
+ * read the copies. */
+static void find_readers(arrange *a)
+{
+    const reel__graph *g = a->g;
+    for (uint32_t j = 0; j < g->blocks; j++) {
+        const reel__block *b = &g->block[j];
+        for (uint32_t p = 0; p < b->ports; p++) {
+            spot s = spot_of(a, ports_of(a, b)[p]);
+            if (s.array != REEL__NONE) {
+                a->array[s.array].read = true;
+            }
+        }
+        for (uint32_t at = 0; at < b->nodes; at++) {
+            if (g->kept[b->first + at] && !b->copy) {
+                spot s = spot_of(a, (reel__source){j, at});
+                if (s.array != REEL__NONE) {
+                    a->array[s.array].read = true;
+                }
+            }
+        }
+    }
 }
 
 static bool find_arrays(arrange *a)
@@ -801,6 +874,9 @@ static bool find_arrays(arrange *a)
         a->arrays += (uint32_t)a->group[q].code->ir.n;
     }
     a->array = take(a, a->arrays, sizeof *a->array);
+    if (!a->failed && a->c->tape->keep_every) {
+        find_readers(a);
+    }
     for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
         const reel__ir *ir = &a->group[q].code->ir;
         a->group[q].given = keep(a, (size_t)ir->n, 1);
@@ -809,7 +885,7 @@ static bool find_arrays(arrange *a)
             x->first = INT64_MAX;
             x->last = -1;
             if (ir->v[i].store == REEL__ARRAY) {
-                bool windowed = is_windowed(a, &a->group[q], &ir->v[i]);
+                bool windowed = is_windowed(a, &a->group[q], &ir->v[i], x->read);
                 x->bytes = (size_t)ir->v[i].size * element(&ir->v[i]);
                 x->count = windowed ? a->group[q].window : a->group[q].count;
                 a->group[q].given[i] = windowed ? REEL__WINDOWED : 0;
@@ -929,7 +1005,7 @@ static void find_wanted(arrange *a)
     reel__graph *g = a->g;
     for (uint32_t j = 0; j < g->blocks; j++) {
         for (uint32_t at = 0; at < g->block[j].nodes; at++) {
-            if (g->kept[g->block[j].first + at]) {
+            if (g->kept[g->block[j].first + at] && !g->block[j].copy) {
                 spot x = spot_of(a, (reel__source){j, at});
                 if (x.array != REEL__NONE) {
                     a->array[x.array].wanted++;
@@ -1140,7 +1216,7 @@ static bool find_results(arrange *a)
     for (uint32_t j = 0; j < g->blocks; j++) {
         for (uint32_t at = 0; at < g->block[j].nodes; at++) {
             uint32_t node = g->block[j].first + at;
-            if (!g->kept[node]) {
+            if (!g->kept[node] || g->block[j].copy) {
                 continue;
             }
             reel__place p = place_of(a, (reel__source){j, at});

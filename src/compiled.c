@@ -3,11 +3,45 @@
  * Invariant: when a kernel reports an error, the reference executor computes the same again and says
  * what is wrong where; so both report alike.
  * Must not know: how plans are made or run. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "memory.h"
 #include "params.h"
 #include "plan.h"
+
+static const char *const pass_names[] = {"cse",      "views", "products", "sink", "assemble",
+                                         "segments", "batch", "fuse",     "pack", "memory"};
+enum { PASSES = sizeof pass_names / sizeof *pass_names };
+
+const char *reel__pass_name(int i)
+{
+    return i >= 0 && i < PASSES ? pass_names[i] : NULL;
+}
+
+/* All passes but those that REEL_SKIP_PASSES names, a list with commas. */
+static unsigned passes_wanted(void)
+{
+    unsigned passes = REEL__PASS_ALL;
+    const char *skip = getenv("REEL_SKIP_PASSES");
+    for (const char *p = skip ? skip : ""; *p;) {
+        size_t n = strcspn(p, ",");
+        int i = 0;
+        while (i < PASSES && (strlen(pass_names[i]) != n || memcmp(pass_names[i], p, n) != 0)) {
+            i++;
+        }
+        if (i < PASSES) {
+            passes &= ~(1U << i);
+        } else if (n) {
+            fprintf(stderr, "reel: environment variable REEL_SKIP_PASSES: no pass is called "
+                            "'%.*s': expected cse, views, products, sink, assemble, segments, "
+                            "batch, fuse, pack or memory\n", (int)(n < 40 ? n : 40), p);
+        }
+        p += n + (p[n] == ',');
+    }
+    return passes;
+}
 
 static reel__compiled *state_of(reel_tape *tape)
 {
@@ -15,7 +49,7 @@ static reel__compiled *state_of(reel_tape *tape)
         tape->compiled = reel__calloc(1, sizeof *tape->compiled);
         if (tape->compiled) {
             tape->compiled->tape = tape;
-            tape->compiled->passes = REEL__PASS_ALL;
+            tape->compiled->passes = passes_wanted();
         }
     }
     return tape->compiled;
@@ -412,9 +446,13 @@ static reel__plan *plan_both(reel__compiled *c, const char *at, const reel__grap
     for (size_t i = 0; i < n; i++) {
         root[i + 1] = reel__live(gradient[i]);
     }
-    reel__graph all = {.tape = tape, .step = true};
+    reel__graph all = {.tape = tape, .arena = &c->work, .step = true};
     reel__plan *plan = NULL;
-    if (reel__collect(c, &all, n + 1, root)) {
+    bool ok = reel__collect(c, &all, n + 1, root);
+    if (ok && tape->keep_every) {
+        ok = reel__pass_recompute(&all, tape->keep_every);
+    }
+    if (ok) {
         plan = reel__arrange(c, &all);
     }
     if (plan && !refer_to(c, plan, &all, forward, n, gradient)) {

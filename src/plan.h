@@ -33,6 +33,8 @@ typedef struct reel__block {
     uint32_t first_port, ports; /* in graph.port */
     uint32_t scope;
     bool backward;
+    bool copy;       /* computed again: what it keeps, its original keeps */
+    uint32_t window; /* blocks of different windows do not run together */
     /* how the plan arranges it */
     uint32_t group, position, level, tail;
 } reel__block;
@@ -281,6 +283,10 @@ struct reel__compiled {
     uint64_t hits, misses, codes, evicted;
 };
 
+/* Lets the backward pass compute the forward values of time steps again from every k-th one. False
+ * when memory is out. */
+bool reel__pass_recompute(reel__graph *g, int64_t k);
+
 /* Arranges the graph. NULL when memory is out. */
 reel__plan *reel__arrange(reel__compiled *c, reel__graph *g);
 void reel__plan_free(reel__plan *plan);
@@ -301,5 +307,7 @@ bool reel__plan_gradients(reel_tape *tape, const char *at, reel__slot *loss, siz
 void reel__compiled_free(reel__compiled *c);
 /* Which passes run from here on: a set of reel__pass. Forgets all plans. For tests. */
 void reel__tape_set_passes(reel_tape *tape, unsigned passes);
+/* The name of bit i of reel__pass; NULL past the last. */
+const char *reel__pass_name(int i);
 
 #endif
