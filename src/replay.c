@@ -76,6 +76,26 @@ void *reel__room(reel__compiled *c, size_t bytes)
     return c->room;
 }
 
+/* How many instances from m on can be summed by one call: they lie one after another, go into the
+ * same sum, and the op sums leading axes away, so that one more of them makes no difference. */
+static int64_t summed_at_once(const reel__running *r, const reel__kernel *k, const reel_tensor *x,
+                              const reel__ref *ref, int64_t m)
+{
+    const reel_op *op = r->group->code->ir.v[k->value].op;
+    unsigned sums = REEL_OP_REDUCTION | REEL_OP_ACCUMULATES;
+    int64_t bytes = x->size * (int64_t)reel_dtype_size(x->dtype), n = 1;
+    if (!k->added || (op->flags & sums) != sums || x->shape.rank == REEL_MAX_RANK || ref->each ||
+        ref->stride != bytes) {
+        return 1;
+    }
+    const reel__place *sum = r->step->sum + (int64_t)r->sums * r->count;
+    while (m + n < r->count && sum[m + n].base == sum[m].base &&
+           sum[m + n].offset == sum[m].offset) {
+        n++;
+    }
+    return n;
+}
+
 /* An op's own kernel, instance by instance. */
 static bool run_op(reel__running *r, const reel__kernel *k)
 {
@@ -99,12 +119,20 @@ static bool run_op(reel__running *r, const reel__kernel *k)
     if (!k->added) {
         to = reel__find(r, &k->to);
     }
-    for (int64_t m = 0; m < r->count; m++) {
+    for (int64_t m = 0, n = 1; m < r->count; m += n) {
         for (int i = 0; i < v->n; i++) {
             x[i].data = reel__ref_at(r, &ref[i], m);
         }
+        reel_tensor all = v->n ? x[0] : (reel_tensor){.data = NULL};
+        n = v->n == 1 ? summed_at_once(r, k, &x[0], &ref[0], m) : 1;
+        if (n > 1) {
+            all.shape = reel_shape_of(all.shape.rank + 1,
+                                      (const int64_t[]){n, all.shape.dim[0], all.shape.dim[1],
+                                                        all.shape.dim[2]});
+            all.size *= n;
+        }
         reel_call_state state = {.status = REEL_OK};
-        reel_call call = {.op = v->op, .n = v->n, .x = x, .attr = v->attr, .end = 1,
+        reel_call call = {.op = v->op, .n = v->n, .x = n > 1 ? &all : x, .attr = v->attr, .end = 1,
                           .accumulate = k->accumulate, .state = &state};
         call.y = (reel_tensor){.dtype = (reel_dtype)v->dtype, .shape = v->shape, .size = v->size};
         if (k->added) {
