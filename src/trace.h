@@ -1,0 +1,16 @@
+/* What the run that was measured last did for a node: what drawings want to know. */
+#ifndef REEL_SRC_TRACE_H
+#define REEL_SRC_TRACE_H
+
+#include "tape.h"
+
+typedef struct reel__traced {
+    uint32_t step, kernel; /* kernel: its number in the step */
+    const char *segment;   /* "pre", "main" or "post" */
+    double seconds;        /* its share of the kernels it was computed in */
+} reel__traced;
+
+/* False when the run did not compute it, or nothing was measured since the reset. */
+bool reel__traced_of(const reel__slot *s, reel__traced *out);
+
+#endif
