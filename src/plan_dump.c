@@ -19,6 +19,7 @@ typedef struct dump {
     const reel__step *step; /* the present one */
     const reel__code *code;
     reel__cost cost; /* of all kernels so far */
+    uint32_t *shown; /* by group and segment: the step + 1 that shows its kernels */
 } dump;
 
 static void add_shape(reel__text *out, reel_shape shape)
@@ -254,6 +255,32 @@ static void write_scope(const dump *d)
     reel__text_add(d->out, backward ? ", backward" : "");
 }
 
+static bool same_count(const reel__step *a, const reel__step *b)
+{
+    return a->to - a->from == b->to - b->from;
+}
+
+/* Kernels that an earlier step has shown. */
+static void write_short(dump *d, const reel__segment *s, uint32_t shown)
+{
+    reel__cost all = {0, 0};
+    int sums = 0;
+    for (int k = 0; k < s->kernels; k++) {
+        reel__cost cost = reel__cost_of(d->plan, d->step, &s->kernel[k], sums);
+        sums += s->kernel[k].added;
+        all.flops += cost.flops;
+        all.bytes += cost.bytes;
+    }
+    reel__text_format(d->out, "         kernels as in step %" PRIu32 "; %" PRId64 " bytes", shown,
+                      all.bytes);
+    if (all.flops) {
+        reel__text_format(d->out, ", %" PRId64 " flops", all.flops);
+    }
+    reel__text_add(d->out, "\n");
+    d->cost.flops += all.flops;
+    d->cost.bytes += all.bytes;
+}
+
 static void write_step(dump *d, uint32_t number)
 {
     d->step = &d->plan->step[number];
@@ -274,6 +301,12 @@ static void write_step(dump *d, uint32_t number)
         write_binding(d, s->port[p], &d->step->binding[p]);
     }
     write_sums(d, s);
+    uint32_t *shown = &d->shown[d->step->group * REEL__SEGMENTS + d->step->segment];
+    if (*shown && same_count(&d->plan->step[*shown - 1], d->step)) {
+        write_short(d, s, *shown - 1);
+        return;
+    }
+    *shown = number + 1;
     int sums = 0;
     for (int k = 0; k < s->kernels; k++) {
         write_kernel(d, k, &s->kernel[k], sums);
@@ -330,10 +363,13 @@ static bool write_dump(const reel_tape *tape, reel__text *out)
     }
     const reel__plan *plan = c->ran.plan;
     uint32_t *first = reel__ran_first(&c->ran);
-    if (!first) {
+    uint32_t *shown = reel__calloc((size_t)plan->groups * REEL__SEGMENTS + 1, sizeof *shown);
+    if (!first || !shown) {
+        reel__free(first);
+        reel__free(shown);
         return false;
     }
-    dump d = {.out = out, .ran = &c->ran, .plan = plan, .first = first};
+    dump d = {.out = out, .ran = &c->ran, .plan = plan, .first = first, .shown = shown};
     reel__text_format(out,
                       "plan of %" PRIu32 " nodes in %" PRIu32 " groups: %" PRIu32 " steps, %" PRId64
                       " kernels\n",
@@ -348,6 +384,7 @@ static bool write_dump(const reel_tape *tape, reel__text *out)
                       plan->scratch, plan->working);
     reel__text_format(out, "%zu without reuse\n", reel__plan_without_reuse(plan));
     reel__free(first);
+    reel__free(shown);
     return true;
 }
 

@@ -177,11 +177,19 @@ bool reel__trace(reel__profile *p, const reel__ran *ran)
     return true;
 }
 
+bool reel__is_traced(const reel_tape *tape)
+{
+    const reel__profile *p = tape->compiled ? tape->compiled->measured : NULL;
+    return p && p->runs && p->epoch == tape->epoch;
+}
+
 bool reel__traced_of(const reel__slot *s, reel__traced *out)
 {
-    const reel__compiled *c = s->tape->compiled;
-    const reel__profile *p = c ? c->measured : NULL;
-    if (!p || p->epoch != s->tape->epoch || s->id >= p->parts || !p->runs || !has_part(p, s)) {
+    if (!reel__is_traced(s->tape)) {
+        return false;
+    }
+    const reel__profile *p = s->tape->compiled->measured;
+    if (s->id >= p->parts || !has_part(p, s)) {
         return false;
     }
     const reel__part *part = &p->part[s->id];

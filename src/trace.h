@@ -10,6 +10,8 @@ typedef struct reel__traced {
     double seconds;        /* its share of the kernels it was computed in */
 } reel__traced;
 
+/* Whether a run since the reset was measured. */
+bool reel__is_traced(const reel_tape *tape);
 /* False when the run did not compute it, or nothing was measured since the reset. */
 bool reel__traced_of(const reel__slot *s, reel__traced *out);
 
