@@ -94,6 +94,9 @@ reel__cost reel__cost_of(const reel__plan *plan, const reel__step *step, const r
     if (k->kind == REEL__DO_ZERO) {
         return (reel__cost){0, v->size * element(v) * count};
     }
+    if (k->kind == REEL__DO_COPY && plan->group[step->group].given[k->value] & REEL__IN_PLACE) {
+        return (reel__cost){0, 0};
+    }
     if (k->kind == REEL__DO_COPY) {
         const reel__value *from = &code->ir.v[k->term_value];
         return (reel__cost){0, 2 * from->size * element(from) * count};
@@ -127,22 +130,49 @@ size_t reel__plan_peak(const reel__plan *plan)
     return plan->scratch + plan->kept + plan->working;
 }
 
+static size_t rounded(size_t bytes)
+{
+    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* Each array of a group for all instances. */
+static size_t arrays_apart(const reel__group *q)
+{
+    const reel__ir *ir = &q->code->ir;
+    size_t bytes = 0;
+    for (int i = ir->ports; i < ir->n; i++) {
+        const reel__value *v = &ir->v[i];
+        bool own = v->store == REEL__ARRAY && q->life[i].first <= q->life[i].last &&
+                   !(q->given[i] & REEL__IN_PLACE);
+        bytes += own ? rounded((size_t)(v->size * element(v)) * q->count) : 0;
+    }
+    return bytes;
+}
+
+/* Each temporary of a step. */
+static size_t temporaries_apart(const reel__plan *plan, const reel__step *step)
+{
+    const reel__ir *ir = &plan->group[step->group].code->ir;
+    size_t bytes = 0;
+    for (int i = ir->ports; i < ir->n; i++) {
+        const reel__value *v = &ir->v[i];
+        bool own = v->store == REEL__TEMP && (v->made | v->used) >> step->segment & 1;
+        bytes += own ? rounded((size_t)(v->size * element(v))) * (step->to - step->from) : 0;
+    }
+    return bytes;
+}
+
 size_t reel__plan_without_reuse(const reel__plan *plan)
 {
-    size_t bytes = plan->shared;
+    size_t bytes = 0;
     for (uint32_t k = 0; k < plan->keeps; k++) {
-        bytes += (plan->keep[k].bytes + ALIGN - 1) / ALIGN * ALIGN;
+        bytes += rounded(plan->keep[k].bytes);
+    }
+    for (uint32_t q = 0; q < plan->groups; q++) {
+        bytes += arrays_apart(&plan->group[q]);
     }
     for (uint32_t s = 0; s < plan->steps; s++) {
-        const reel__step *step = &plan->step[s];
-        const reel__ir *ir = &plan->group[step->group].code->ir;
-        for (int i = ir->ports; i < ir->n; i++) {
-            const reel__value *v = &ir->v[i];
-            if (v->store == REEL__TEMP && (v->made | v->used) >> step->segment & 1) {
-                size_t one = ((size_t)(v->size * element(v)) + ALIGN - 1) / ALIGN * ALIGN;
-                bytes += one * (step->to - step->from);
-            }
-        }
+        bytes += temporaries_apart(plan, &plan->step[s]);
     }
     return bytes;
 }

@@ -152,6 +152,9 @@ static void write_what(const dump *d, const reel__kernel *k)
         add_operand(d, &k->args[0], d->code->ir.v[k->term_value].shape);
         reel__text_add(d->out, " ");
         add_shape(d->out, d->code->ir.v[k->term_value].shape);
+        if (d->plan->group[d->step->group].given[k->value] & REEL__IN_PLACE) {
+            reel__text_add(d->out, ", lies there already");
+        }
         return;
     case REEL__DO_ZERO:
         write_to(d, k, v->shape);
@@ -326,8 +329,9 @@ static void write_array(dump *d, uint32_t group, int value)
     }
     reel__text_format(d->out, "  group %" PRIu32 " a%d ", group, value);
     add_shape(d->out, v->shape);
-    reel__text_format(d->out, " x %" PRIu32 ": %zu bytes at ", q->count,
-                      (size_t)v->size * reel_dtype_size((reel_dtype)v->dtype) * q->count);
+    uint32_t count = q->given[value] & REEL__WINDOWED ? q->window : q->count;
+    reel__text_format(d->out, " x %" PRIu32 ": %zu bytes at ", count,
+                      (size_t)v->size * reel_dtype_size((reel_dtype)v->dtype) * count);
     add_place(d, q->array[value]);
     if (life.last == d->plan->steps) {
         reel__text_format(d->out, ", from step %" PRIu32 " on\n", life.first);

@@ -26,7 +26,7 @@ typedef struct reel_plan_stats {
     int64_t kernels;      /**< of the plan that ran last; 0 when there is none */
     int64_t flops;        /**< likewise: 2mnk for a product, one for an element of anything else */
     size_t peak_bytes;    /**< likewise: memory for all values while it ran */
-    size_t without_reuse; /**< what that would be if no two values ever had the same bytes */
+    size_t without_reuse; /**< what it would be if no two values ever had the same bytes */
 } reel_plan_stats;
 /** The counters. All 0 for NULL, and where nothing has been compiled. */
 REEL_API reel_plan_stats reel_plan_statistics(const reel_tape *tape);
