@@ -1189,11 +1189,15 @@ static bool bind(arrange *a)
     for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
         reel__group *group = &a->group[q];
         group->array = keep(a, (size_t)group->code->ir.n, sizeof *group->array);
-        for (int i = 0; group->array && i < group->code->ir.n; i++) {
+        group->life = keep(a, (size_t)group->code->ir.n, sizeof *group->life);
+        for (int i = 0; !a->failed && i < group->code->ir.n; i++) {
             size_t offset = 0;
             uint32_t at = whole_of(a, a->array_start[q] + (uint32_t)i, &offset);
-            group->array[i] = a->array[at].place;
+            const array *x = &a->array[at];
+            group->array[i] = x->place;
             group->array[i].offset += offset;
+            group->life[i] = x->last < 0 ? (reel__life){1, 0}
+                                         : (reel__life){(uint32_t)x->first, (uint32_t)x->last};
         }
     }
     return !a->failed;

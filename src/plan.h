@@ -159,6 +159,9 @@ void reel__code_free(reel__code *code);
 
 /* Plans */
 
+/* In reel__plan.like: the block is of the backward pass; all other bits set: no node is known. */
+#define REEL__BACKWARD (UINT32_C(1) << 31)
+
 /* Where something lies: base 0: the run's scratch, 1: what is kept, 2: constants (offset is an
  * address), 3 + k: the outside value k. */
 typedef struct reel__place {
@@ -184,6 +187,11 @@ typedef struct reel__step {
     uint8_t *starts;        /* likewise: whether it is the first of the sum */
 } reel__step;
 
+/* The steps between which an array is in use; first > last: never. */
+typedef struct reel__life {
+    uint32_t first, last;
+} reel__life;
+
 /* Blocks with one code, which may run together. */
 typedef struct reel__group {
     reel__template *template;
@@ -191,6 +199,7 @@ typedef struct reel__group {
     uint32_t count, first; /* its blocks are order[first..] */
     uint32_t window;       /* the most instances that run in one window */
     reel__place *array;    /* by value of the code */
+    reel__life *life;      /* likewise */
     uint8_t *given;        /* by value: GIVEN_WINDOWED, GIVEN_IN_PLACE */
 } reel__group;
 
@@ -228,9 +237,10 @@ typedef struct reel__plan {
     uint32_t *from;       /* outside value k is number from[k] of the forward graph */
     reel__place *gradient;
     uint32_t gradients;
+    uint32_t *like;       /* of gradients, by block: a forward node in its scope, and a flag */
+    uint32_t *forward;    /* likewise, by node: its number there; NULL: made without profiling */
     size_t shared;        /* bytes of scratch before reuse */
     int64_t kernels;
-    int64_t flops;
 } reel__plan;
 
 /* A weight's panels, packed once per update. */
@@ -257,6 +267,14 @@ typedef struct reel__turn {
     void *memory;
 } reel__turn;
 
+/* What ran last, for those who look at it. */
+typedef struct reel__ran {
+    const reel_tape *tape;
+    const reel__plan *plan; /* NULL: none, or it is forgotten */
+    reel__slot *const *node, *const *outside; /* of the graph; NULL: not known any more */
+    uint32_t epoch;
+} reel__ran;
+
 enum { REEL__TEMPLATE_BUCKETS = 256, REEL__PLAN_BUCKETS = 256, REEL__MOST_PLANS = 256 };
 
 /* The compiled executor's side of a tape. */
@@ -278,9 +296,11 @@ struct reel__compiled {
     reel__arena lay; /* matrices laid together, within one kernel */
     void *room;   /* working memory of kernels */
     size_t room_bytes;
-    struct reel__profile *profile;
+    reel__ran ran;
+    struct reel__profile *profile; /* while it is on */
+    struct reel__profile *measured;
     bool kernel_failed; /* the run that failed did so because of a value or a missing kernel */
-    uint64_t hits, misses, codes, evicted;
+    uint64_t hits, misses, evicted;
 };
 
 /* Lets the backward pass compute the forward values of time steps again from every k-th one. False
@@ -305,6 +325,9 @@ extern const reel__executor reel__compiled_executor;
 bool reel__plan_gradients(reel_tape *tape, const char *at, reel__slot *loss, size_t n,
                           reel_node *const *x, const void **data);
 void reel__compiled_free(reel__compiled *c);
+/* The tape's, made when it has none; NULL when memory is out. */
+reel__compiled *reel__compiled_of(reel_tape *tape);
+void reel__plans_forget(reel__compiled *c);
 /* Which passes run from here on: a set of reel__pass. Forgets all plans. For tests. */
 void reel__tape_set_passes(reel_tape *tape, unsigned passes);
 /* The name of bit i of reel__pass; NULL past the last. */

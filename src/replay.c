@@ -239,7 +239,7 @@ static bool run_step(reel__running *r, const reel__step *step)
             return false;
         }
         if (r->c->profile) {
-            reel__profile_add(r, kernel, reel__profile_now() - start);
+            reel__profile_add(r->c->profile, reel__profile_now() - start);
         }
         r->sums += kernel->added;
     }
@@ -253,6 +253,9 @@ bool reel__replay(reel__compiled *c, const reel__plan *plan, const void *const *
                        .version = version, .base = {scratch, kept, NULL}};
     r.temporary = scratch + plan->scratch;
     c->run++;
+    if (c->profile) {
+        reel__profile_begin(c->profile, plan);
+    }
     for (uint32_t s = 0; s < plan->steps; s++) {
         if (!run_step(&r, &plan->step[s])) {
             return false;
@@ -261,6 +264,9 @@ bool reel__replay(reel__compiled *c, const reel__plan *plan, const void *const *
     for (uint32_t k = 0; k < plan->keeps; k++) {
         memcpy(reel__address(&r, plan->keep[k].to), reel__address(&r, plan->keep[k].from),
                plan->keep[k].bytes);
+    }
+    if (c->profile) {
+        reel__profile_end(c, plan);
     }
     return true;
 }
