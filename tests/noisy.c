@@ -15,12 +15,19 @@ static struct {
     double epsilon, by;
     const char *broken;
     reel_random random;
+    bool moved; /* weights have been updated from noisy gradients */
 } noise;
 
 void noisy_start(double epsilon, uint64_t seed)
 {
     noise.epsilon = epsilon;
     noise.random = reel_random_new(seed, 77);
+    noise.moved = false;
+}
+
+void noisy_weights_moved(void)
+{
+    noise.moved = true;
 }
 
 void noisy_break(const char *op, double by)
@@ -66,14 +73,14 @@ static reel_tensor tensor_of(const reel__slot *s)
                          .size = reel__size(s)};
 }
 
-/* A slot's flag, of the tapes that compute so: noise has gone into the value. Weights may have been
- * updated from noisy gradients. */
+/* A slot's flag, of the tapes that compute so: noise has gone into the value. */
 enum { TOUCHED = 1 << 15 };
 
 static bool touched(const reel__slot *s)
 {
+    int mark = noise.moved ? TOUCHED | REEL__PARAM : TOUCHED;
     for (int i = 0; i < s->n; i++) {
-        if (reel__args(s)[i]->flags & (TOUCHED | REEL__PARAM)) {
+        if (reel__args(s)[i]->flags & mark) {
             return true;
         }
     }
@@ -164,21 +171,21 @@ static bool disturb_sum(const reel__slot *s, const reel_tensor *x, reel_tensor y
     return true;
 }
 
-static bool run_disturbed(reel__slot *s, reel_tensor *x, reel_tensor y, double epsilon)
+static bool run_disturbed(reel__slot *s, reel_tensor *x, reel_tensor y, double epsilon, bool broken)
 {
-    bool linear = is_linear(s->op);
-    if (noisy_op(s->op) && !linear) {
+    bool linear = is_linear(s->op), noisy = noisy_op(s->op);
+    if (noisy && !linear) {
         copy_args(s, x, false, epsilon);
     }
     if (!run(s, x, y)) {
         return false;
     }
-    if (noisy_op(s->op) && linear) {
+    if (noisy && linear) {
         copy_args(s, x, true, epsilon);
         return disturb_sum(s, x, y, epsilon);
     }
-    if (noisy_op(s->op) || s->op->flags & REEL_OP_ELEMENTWISE) {
-        disturb_relative(y, epsilon, noisy_op(s->op));
+    if (noisy || broken || s->op->flags & REEL_OP_ELEMENTWISE) {
+        disturb_relative(y, epsilon, noisy || broken);
     }
     return true;
 }
@@ -196,8 +203,9 @@ static bool compute(reel__slot *s)
     bool loose = noisy_op(s->op) || touched(s);
     bool broken = noise.broken && strcmp(noise.broken, s->op->name) == 0;
     double epsilon = broken ? noise.by : loose ? noise.epsilon : 0;
-    bool done = epsilon != 0 && s->dtype != REEL_I32 ? run_disturbed(s, x, tensor_of(s), epsilon)
-                                                     : run(s, x, tensor_of(s));
+    bool done = epsilon != 0 && s->dtype != REEL_I32
+                    ? run_disturbed(s, x, tensor_of(s), epsilon, broken)
+                    : run(s, x, tensor_of(s));
     s->flags |= loose ? TOUCHED : 0;
     s->flags |= REEL__COMPUTED | REEL__OWNED;
     free(x);

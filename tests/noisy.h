@@ -11,6 +11,8 @@
 /* The disturbance of what follows: element += epsilon r magnitude, with r in ±[0.5, 1] drawn from
  * the seed. */
 void noisy_start(double epsilon, uint64_t seed);
+/* Tells that weights have been updated from values that noise went into. */
+void noisy_weights_moved(void);
 /* Makes the tape compute so from now on; nothing may be on it yet. */
 void noisy_take(reel_tape *tape);
 /* Whether executors may round this op's result differently. False: it must have the same bits. */

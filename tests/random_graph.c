@@ -333,6 +333,7 @@ static void train(machine *m)
     }
     note(m, loss);
     m->moved = true;
+    noisy_weights_moved();
     note_weights(m);
 }
 
