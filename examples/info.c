@@ -13,9 +13,9 @@ enum { SIZE = 1000, RUNS = 7 };
 static void usage(FILE *to)
 {
     fputs("Usage: reel-info [OPTION]\n"
-          "Prints Reel's version, the processor, which kernels BLIS uses and why, and the measured "
-          "rate of\n"
-          "matrix products.\n"
+          "Prints Reel's version, the processor, the vector instructions that are used, which "
+          "kernels BLIS\n"
+          "uses and why, and the measured rate of matrix products.\n"
           "\n"
           "  --no-bench  do not measure\n"
           "  --help      print this and exit\n"
@@ -80,6 +80,7 @@ static void print_info(void)
     printf("compiler   %s\n", info.compiler);
     printf("CPU        %s\n", info.cpu);
     printf("features   %s\n", info.features[0] ? info.features : "none that kernels are chosen by");
+    printf("vectors    %s\n", info.isa);
     printf("threads    %s, %d %s\n", info.threads, info.cores, info.cores == 1 ? "core" : "cores");
     printf("BLIS       %s\n", info.blas.version);
     printf("kernels    %s: %s\n", info.blas.architecture, info.blas.message);

@@ -88,3 +88,14 @@ AS_IF([test "$reel_clang" = yes], [
 ])
 AC_SUBST([OPENMP_CFLAGS])
 ])
+
+# REEL_CHECK_MVEC
+# Defines REEL_MVEC: how much of libmvec, glibc's vector functions, there is. 2: as of 2.35; 1: as of 2.22;
+# 0: none, as on other processors and C libraries.
+AC_DEFUN([REEL_CHECK_MVEC], [
+reel_mvec=0
+reel_saved_libs=$LIBS
+AC_SEARCH_LIBS([_ZGVeN16v_expf], [mvec], [reel_mvec=1
+    AC_CHECK_FUNC([_ZGVeN16v_tanhf], [reel_mvec=2])], [LIBS=$reel_saved_libs])
+AC_DEFINE_UNQUOTED([REEL_MVEC], [$reel_mvec], [how much of libmvec there is: 0, 1 or 2])
+])

@@ -96,6 +96,13 @@ static bool sum_shape(reel_shaping *s)
            reel_shaping_fail(s, "the shape asked for does not repeat to it");
 }
 
+static bool broadcast_window(const reel_call *c, reel_window *w)
+{
+    *w = (reel_window){.offset = 0};
+    small_strides(c->y.shape, c->x[0].shape, w->stride);
+    return true;
+}
+
 static reel_node *broadcast_gradient(reel_node *y, reel_node *dy, int i)
 {
     return reel_sum_to(dy, reel_node_shape(reel_node_arg(y, i)));
@@ -135,6 +142,7 @@ const reel_op reel_op_broadcast_to = {
     .shape = broadcast_shape,
     .run_f32 = broadcast_to_f32,
     .run_f64 = broadcast_to_f64,
+    .window = broadcast_window,
     .gradient = broadcast_gradient,
     .sample = broadcast_sample,
 };

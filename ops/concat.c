@@ -79,6 +79,50 @@ static int64_t join_units(const reel_call *c)
     return c->y.size ? a.outer * a.n : 0;
 }
 
+/* The rows before argument i. */
+static int64_t rows_before(const reel_call *c, int i)
+{
+    const join *j = c->attr;
+    int64_t rows = 0;
+    if (j->rows >= 0) {
+        return i * j->rows;
+    }
+    for (int k = 0; k < i; k++) {
+        rows += c->x[k].shape.dim[j->axis];
+    }
+    return rows;
+}
+
+static bool concat_place(const reel_call *c, int i, reel_window *w)
+{
+    const join *j = c->attr;
+    int64_t stride = 1;
+    *w = (reel_window){.offset = 0};
+    for (int k = c->y.shape.rank - 1; k >= 0; k--) {
+        w->stride[k] = stride;
+        w->offset = k == j->axis ? rows_before(c, i) * stride : w->offset;
+        stride *= c->y.shape.dim[k];
+    }
+    return true;
+}
+
+static bool stack_place(const reel_call *c, int i, reel_window *w)
+{
+    const join *j = c->attr;
+    int64_t stride = 1;
+    int to = c->y.shape.rank - 2;
+    *w = (reel_window){.offset = 0};
+    for (int k = c->y.shape.rank - 1; k >= 0; k--) {
+        if (k == j->axis) {
+            w->offset = i * stride;
+        } else {
+            w->stride[to--] = stride;
+        }
+        stride *= c->y.shape.dim[k];
+    }
+    return true;
+}
+
 static reel_node *concat_gradient(reel_node *y, reel_node *dy, int i)
 {
     const join *j = reel_node_attr(y);
@@ -163,6 +207,7 @@ const reel_op reel_op_concat = {
     .run_f32 = concat_run_f32,
     .run_f64 = concat_run_f64,
     .units = join_units,
+    .place = concat_place,
     .gradient = concat_gradient,
     .label = join_label,
     .sample = concat_sample,
@@ -177,6 +222,7 @@ const reel_op reel_op_stack = {
     .run_f32 = stack_run_f32,
     .run_f64 = stack_run_f64,
     .units = join_units,
+    .place = stack_place,
     .gradient = stack_gradient,
     .label = join_label,
     .sample = stack_sample,

@@ -163,19 +163,14 @@ reel_node *reel_cross_entropy_full_at(const char *at, reel_node *logits, reel_no
 
 #else
 
+#include "rows.h"
+
 /* log Σ exp(x) - x[index] */
 static REAL TYPED(position_loss)(const REAL *x, int64_t n, int32_t index)
 {
-    REAL most = x[0];
-    for (int64_t k = 1; k < n; k++) {
-        most = x[k] > most ? x[k] : most;
-    }
+    REAL most = TYPED(row_largest)(x, n);
     most = isinf(most) ? 0 : most; /* inf - inf would be NaN */
-    double sum = 0;
-    for (int64_t k = 0; k < n; k++) {
-        sum += (double)LIBM(exp)(x[k] - most);
-    }
-    return (REAL)log(sum) - (x[index] - most);
+    return (REAL)log(TYPED(row_exp_total)(x, n, most)) - (x[index] - most);
 }
 
 static void TYPED(cross_entropy_run)(const reel_call *c)

@@ -41,6 +41,23 @@ function pieces(text, piece, i, c, depth, n, start) {
     return n
 }
 
+# The text with each SELECT(c, a, b) written as c ? a : b, as people read it.
+function choices(text, at, rest, n, depth, part, chosen) {
+    while (at = index(text, "SELECT(")) {
+        rest = substr(text, at + 7)
+        for (n = 1; n <= length(rest); n++) {
+            if (substr(rest, n, 1) == "(") depth++
+            if (substr(rest, n, 1) == ")" && depth-- == 0) break
+        }
+        depth = 0
+        pieces(substr(rest, 1, n - 1), part)
+        chosen = part[1] " ? " part[2] " : " part[3]
+        if (at > 1 || n < length(rest)) chosen = "(" chosen ")"
+        text = substr(text, 1, at - 1) chosen substr(rest, n + 1)
+    }
+    return text
+}
+
 function entry(line, kind, body, p, value, params, note) {
     kind = line; sub(/\(.*/, "", kind)
     body = substr(line, length(kind) + 2); sub(/\)[^)]*$/, "", body)
@@ -50,8 +67,11 @@ function entry(line, kind, body, p, value, params, note) {
     else if (kind == "UNARY_2") { value = p[4]; params = "reel_node *x, double p, double q" }
     else if (kind == "BINARY") { value = p[2]; params = "reel_node *a, reel_node *b" }
     else { value = p[2]; params = "reel_node *a, reel_node *b, reel_node *c" }
+    value = choices(value)
     while (match(value, /LIBM\([a-z0-9]+\)/))
         value = substr(value, 1, RSTART - 1) substr(value, RSTART + 5, RLENGTH - 6) substr(value, RSTART + RLENGTH)
+    while (match(value, /V\([a-z0-9_]+\)/))
+        value = substr(value, 1, RSTART - 1) substr(value, RSTART + 2, RLENGTH - 3) substr(value, RSTART + RLENGTH)
     while (match(value, /C\([-0-9.]+\)/))
         value = substr(value, 1, RSTART - 1) substr(value, RSTART + 2, RLENGTH - 3) substr(value, RSTART + RLENGTH)
     note = above; gsub(/^\/\* *| *\*\/$/, "", note)

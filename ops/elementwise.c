@@ -1,19 +1,37 @@
-/* Job: turn each line of elementwise.def into an op: kernels for both types, gradient rule, samples,
- * descriptor, public function. Nothing here names an op. */
+/* Job: turn each line of elementwise.def into an op: kernels for both types and every instruction set, gradient
+ * rule, samples, descriptor, public function. Nothing here names an op.
+ * Invariant: an element's bits depend on nothing but the inputs there and the instruction set: tails are
+ * padded to whole vectors. */
 #ifndef REEL_REAL
 
+#include <reel/isa.h>
 #include <reel/op.h>
 #include <reel/ops.h>
 #include <reel/tape.h>
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
-#include <reel/real32.h>
+#if defined __x86_64__ && defined __GNUC__
+#define VECTOR_X86
+#endif
+
+/* Of a vector, by instruction set; 0: one element at a time. */
+static const size_t vector_bytes[REEL_ISAS] = {
+#ifdef VECTOR_X86
+    16, 32, 64
+#else
+    0
+#endif
+};
+
+/* Some functions of floats are computed by those of doubles, so these come first. */
+#include <reel/real64.h>
 
 #include "elementwise.c"
 
-#include <reel/real64.h>
+#include <reel/real32.h>
 
 #include "elementwise.c"
 
@@ -182,32 +200,175 @@ static void label_2(const reel_node *y, char *text, size_t n)
 
 #include "elementwise.def"
 
-#else /* the kernels, once per type */
+#elif !defined ISA_OPEN /* once per type */
 
-#define C(v) ((REAL)(v))
-#define KERNEL(name, letters, value)                                                               \
+/* Computes whole vectors: n is a multiple of their size. */
+typedef void TYPED(whole)(size_t n, const REAL *const *in, REAL *out, const void *attr);
+
+#include "isa_baseline.h"
+
+#include "elementwise.c"
+
+#ifdef VECTOR_X86
+#include "isa_avx2.h"
+
+#include "elementwise.c"
+
+#include "isa_avx512.h"
+
+#include "elementwise.c"
+
+#define EACH_ISA_(typed) {typed##_baseline, typed##_avx2, typed##_avx512}
+#else
+#define EACH_ISA_(typed) {typed##_baseline}
+#endif
+#define EACH_ISA(typed) EACH_ISA_(typed)
+#include "isa_end.h"
+
+/* The n elements that do not fill a vector, padded with copies of the last. */
+static void TYPED(tail)(TYPED(whole) *compute, int arity, size_t n, size_t lanes,
+                        const REAL *const *in, REAL *out, const void *attr)
+{
+    enum { MOST = 64 / sizeof(REAL) };
+    REAL x[3][MOST], y[MOST];
+    const REAL *at[3];
+    for (int j = 0; j < arity; j++) {
+        for (size_t k = 0; k < lanes; k++) {
+            x[j][k] = in[j][k < n ? k : n - 1];
+        }
+        at[j] = x[j];
+    }
+    compute(lanes, at, y, attr);
+    for (size_t k = 0; k < n; k++) {
+        out[k] = y[k];
+    }
+}
+
+static void TYPED(map)(TYPED(whole) *const *kernels, int arity, size_t n, const REAL *const *in,
+                       REAL *out, const void *attr)
+{
+    const reel_isa isa = reel_isa_used();
+    const size_t lanes = vector_bytes[isa] ? vector_bytes[isa] / sizeof(REAL) : 1;
+    const size_t rest = n % lanes, most = n - rest;
+    if (most) {
+        kernels[isa](most, in, out, attr);
+    }
+    if (rest) {
+        const REAL *at[3];
+        for (int j = 0; j < arity; j++) {
+            at[j] = in[j] + most;
+        }
+        TYPED(tail)(kernels[isa], arity, rest, lanes, at, out + most, attr);
+    }
+}
+
+#define MAP(name, arity)                                                                           \
     static void TYPED(name)(size_t n, const REAL *const *in, REAL *out, const void *attr)          \
     {                                                                                              \
-        (void)attr;                                                                                \
-        for (size_t i = 0; i < n; i++) {                                                           \
-            letters;                                                                               \
-            out[i] = value;                                                                        \
-        }                                                                                          \
+        static TYPED(whole) *const kernels[REEL_ISAS] = EACH_ISA(TYPED(whole_##name));                              \
+        TYPED(map)(kernels, arity, n, in, out, attr);                                              \
     }
-#define UNARY(name, value, dx, lo, hi) KERNEL(name, const REAL x = in[0][i], value)
-#define UNARY_1(name, p, value, dx, ps, lo, hi)                                                    \
-    KERNEL(name, const REAL x = in[0][i]; const REAL p = C(*(const double *)attr), value)
-#define UNARY_2(name, p, q, value, dx, ps, qs, lo, hi)                                             \
-    KERNEL(name, const REAL x = in[0][i]; const REAL p = C(((const double *)attr)[0]);             \
-           const REAL q = C(((const double *)attr)[1]), value)
-#define BINARY(name, value, da, db, la, ha, lb, hb)                                                \
-    KERNEL(name, const REAL a = in[0][i]; const REAL b = in[1][i], value)
-#define TERNARY(name, value, da, db, dc, la, ha, lb, hb, lc, hc)                                   \
-    KERNEL(name, const REAL a = in[0][i]; const REAL b = in[1][i]; const REAL c = in[2][i], value)
+#define UNARY(name, value, dx, lo, hi) MAP(name, 1)
+#define UNARY_1(name, p, value, dx, ps, lo, hi) MAP(name, 1)
+#define UNARY_2(name, p, q, value, dx, ps, qs, lo, hi) MAP(name, 1)
+#define BINARY(name, value, da, db, la, ha, lb, hb) MAP(name, 2)
+#define TERNARY(name, value, da, db, dc, la, ha, lb, hb, lc, hc) MAP(name, 3)
 
 #include "elementwise.def"
 
-#undef C
+#undef EACH_ISA
+#undef EACH_ISA_
+#undef MAP
+#undef UNARY
+#undef UNARY_1
+#undef UNARY_2
+#undef BINARY
+#undef TERNARY
+
+#else /* the kernels, once per type and instruction set */
+
+/* exp(-|x|) */
+VECTOR_INLINE VEC V(fading)(VEC x)
+{
+    return V(vec_times_exp)(C(1), -LIBM(fabs)(x));
+}
+
+/* log(1 + exp(-|x|)) */
+VECTOR_INLINE VEC V(log1p_fading)(VEC x)
+{
+    return LIBM(log1p)(V(fading)(x));
+}
+
+/* 1/(1 + exp(-x)), without overflow and without losing the digits of small values. */
+VECTOR_INLINE VEC V(logistic)(VEC x)
+{
+    const VEC e = V(fading)(x);
+    return SELECT(x < 0, e, C(1)) / (C(1) + e);
+}
+
+/* x logistic(u), with u of x's sign. */
+VECTOR_INLINE VEC V(gated)(VEC x, VEC u)
+{
+    return SELECT(x < 0, V(vec_times_exp)(x, -LIBM(fabs)(u)), x) / (C(1) + V(fading)(u));
+}
+
+/* x tanh(log(1 + w)) with w = exp(x), which is x (w² + 2w)/(w² + 2w + 2); for x > 0, where w may overflow, it is
+ * reduced by w². */
+VECTOR_INLINE VEC V(mish)(VEC x)
+{
+    const VEC e = V(fading)(x);
+    const VEC above = SELECT(x < 0, e + C(2), C(1) + C(2) * e);
+    const VEC below = SELECT(x < 0, e * (e + C(2)) + C(2), C(2) * e * e + C(2) * e + C(1));
+    return SELECT(x < 0, V(vec_times_exp)(x, -LIBM(fabs)(x)), x) * (above / below);
+}
+
+/* x Φ(x) = x erfc(-x/√2)/2, and x logistic(2u) with u = √(2/π) (x + 0.044715 x³), which is x/2 (1 + tanh(u)): for
+ * x < 0 there is nothing to cancel. An error of the argument is amplified by about its square, which digits beyond
+ * those of a float make up for. */
+#if REEL_REAL == 64
+VECTOR_INLINE VEC V(gelu)(VEC x)
+{
+    return C(0.5) * x * LIBM(erfc)(C(-0.70710678118654752440) * x);
+}
+
+VECTOR_INLINE VEC V(gelu_tanh)(VEC x)
+{
+    return V(gated)(x, C(1.59576912160573071176) * (x + C(0.044715) * x * x * x));
+}
+#else
+BY_F64(gelu)
+BY_F64(gelu_tanh)
+#endif
+
+#define PARAMETER(letter, k) const VEC letter = C(((const double *)attr)[k])
+/* Pointers are read before the loop, since the compiler must think that out may point at them. */
+#define FROM(letter, k) const REAL *const from_##letter = in[k]
+#define LOAD(letter) const VEC letter = V(vec_load)(from_##letter + i)
+#define KERNEL(name, before, letters, value)                                                       \
+    static void V(whole_##name)(size_t n, const REAL *const *in, REAL *out, const void *attr)      \
+    {                                                                                              \
+        (void)attr;                                                                                \
+        before;                                                                                    \
+        for (size_t i = 0; i < n; i += LANES) {                                                    \
+            letters;                                                                               \
+            V(vec_store)(out + i, value);                                                          \
+        }                                                                                          \
+    }
+#define UNARY(name, value, dx, lo, hi) KERNEL(name, FROM(x, 0), LOAD(x), value)
+#define UNARY_1(name, p, value, dx, ps, lo, hi)                                                    \
+    KERNEL(name, FROM(x, 0); PARAMETER(p, 0), LOAD(x), value)
+#define UNARY_2(name, p, q, value, dx, ps, qs, lo, hi)                                             \
+    KERNEL(name, FROM(x, 0); PARAMETER(p, 0); PARAMETER(q, 1), LOAD(x), value)
+#define BINARY(name, value, da, db, la, ha, lb, hb)                                                \
+    KERNEL(name, FROM(a, 0); FROM(b, 1), LOAD(a); LOAD(b), value)
+#define TERNARY(name, value, da, db, dc, la, ha, lb, hb, lc, hc)                                   \
+    KERNEL(name, FROM(a, 0); FROM(b, 1); FROM(c, 2), LOAD(a); LOAD(b); LOAD(c), value)
+
+#include "elementwise.def"
+
+#undef PARAMETER
+#undef FROM
+#undef LOAD
 #undef KERNEL
 #undef UNARY
 #undef UNARY_1

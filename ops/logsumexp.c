@@ -69,6 +69,16 @@ reel_node *reel_logsumexp_axis_at(const char *at, reel_node *x, int axis, bool k
 
 #else
 
+#include "rows.h"
+
+static REAL TYPED(logsumexp_row)(const REAL *x, int64_t n)
+{
+    REAL most = TYPED(row_largest)(x, n);
+    /* inf - inf would be NaN; 0 lets exp and log carry the infinity through. */
+    most = isinf(most) ? 0 : most;
+    return most + LIBM(log)((REAL)TYPED(row_exp_total)(x, n, most));
+}
+
 static void TYPED(largest)(const REAL *x, const reel_along *a, int64_t width, REAL *most)
 {
     for (int64_t i = 0; i < width; i++) {
@@ -84,16 +94,19 @@ static void TYPED(largest)(const REAL *x, const reel_along *a, int64_t width, RE
 
 static void TYPED(logsumexp_columns)(const REAL *x, REAL *y, const reel_along *a, int64_t width)
 {
-    REAL most[WIDTH];
+    REAL most[WIDTH], e[WIDTH];
     double sum[WIDTH] = {0};
     TYPED(largest)(x, a, width, most);
     for (int64_t i = 0; i < width; i++) {
-        /* inf - inf would be NaN; 0 lets exp and log carry the infinity through. */
         most[i] = isinf(most[i]) ? 0 : most[i];
     }
     for (int64_t k = 0; k < a->n; k++) {
         for (int64_t i = 0; i < width; i++) {
-            sum[i] += (double)LIBM(exp)(x[k * a->inner + i] - most[i]);
+            e[i] = x[k * a->inner + i] - most[i];
+        }
+        TYPED(row_exp)(e, width);
+        for (int64_t i = 0; i < width; i++) {
+            sum[i] += (double)e[i];
         }
     }
     for (int64_t i = 0; i < width; i++) {
@@ -108,7 +121,11 @@ static void TYPED(logsumexp_run)(const reel_call *c)
     REAL *y = c->y.data;
     reel_columns part = {.unit = c->begin};
     while (reel_columns_next(&part, &a, c->end, WIDTH)) {
-        TYPED(logsumexp_columns)(x + part.first, y + part.unit, &a, part.width);
+        if (a.inner == 1) {
+            y[part.unit] = TYPED(logsumexp_row)(x + part.first, a.n);
+        } else {
+            TYPED(logsumexp_columns)(x + part.first, y + part.unit, &a, part.width);
+        }
     }
 }
 

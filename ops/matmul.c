@@ -157,6 +157,13 @@ static reel_node *gradient(reel_node *y, reel_node *dy, int i)
     return tb ? record(NULL, dy, true, a, ta) : record(NULL, a, !ta, dy, false);
 }
 
+static void transposed(const void *attr, bool *a, bool *b)
+{
+    const matmul_attr *m = attr;
+    *a = m->ta;
+    *b = m->tb;
+}
+
 static void label(const reel_node *y, char *text, size_t n)
 {
     const matmul_attr *attr = reel_node_attr(y);
@@ -204,6 +211,7 @@ const reel_op reel_op_matmul = {
     .run_f32 = matmul_f32,
     .run_f64 = matmul_f64,
     .units = units,
+    .transposed = transposed,
     .gradient = gradient,
     .label = label,
     .sample = sample,

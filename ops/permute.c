@@ -71,6 +71,18 @@ static int64_t permute_units(const reel_call *c)
     return rank && c->y.size ? c->y.size / c->y.shape.dim[rank - 1] : c->y.size;
 }
 
+static bool permute_window(const reel_call *c, reel_window *w)
+{
+    int64_t dim[REEL_MAX_RANK], stride[REEL_MAX_RANK];
+    int rank = c->y.shape.rank;
+    full_rank(c, dim, stride);
+    *w = (reel_window){.offset = 0};
+    for (int k = 0; k < rank; k++) {
+        w->stride[k] = stride[REEL_MAX_RANK - rank + k];
+    }
+    return true;
+}
+
 static reel_node *permute_gradient(reel_node *y, reel_node *dy, int i)
 {
     (void)i;
@@ -119,6 +131,7 @@ const reel_op reel_op_permute = {
     .run_f32 = permute_run_f32,
     .run_f64 = permute_run_f64,
     .units = permute_units,
+    .window = permute_window,
     .gradient = permute_gradient,
     .label = permute_label,
     .sample = permute_sample,

@@ -55,6 +55,17 @@ static void reshape_run(const reel_call *c)
     }
 }
 
+static bool reshape_window(const reel_call *c, reel_window *w)
+{
+    int64_t stride = 1;
+    *w = (reel_window){.offset = 0};
+    for (int k = c->y.shape.rank - 1; k >= 0; k--) {
+        w->stride[k] = stride;
+        stride *= c->y.shape.dim[k];
+    }
+    return true;
+}
+
 static reel_node *reshape_gradient(reel_node *y, reel_node *dy, int i)
 {
     (void)i;
@@ -108,6 +119,7 @@ const reel_op reel_op_reshape = {
     .run_f32 = reshape_run,
     .run_f64 = reshape_run,
     .units = reshape_units,
+    .window = reshape_window,
     .gradient = reshape_gradient,
     .label = reshape_label,
     .sample = reshape_sample,

@@ -68,6 +68,36 @@ static bool pad_shape(reel_shaping *s)
     return true;
 }
 
+/* The region of the large tensor, as a window with the small one's axes. */
+static void region_window(const region *r, reel_shape large, reel_window *w)
+{
+    int64_t stride = 1;
+    int to = large.rank - 1 - (r->drop != 0);
+    *w = (reel_window){.offset = 0};
+    for (int k = large.rank - 1; k >= 0; k--) {
+        if (k == r->axis) {
+            w->offset = r->start * stride;
+        }
+        if (k != r->axis || !r->drop) {
+            w->stride[to--] = k == r->axis ? r->step * stride : stride;
+        }
+        stride *= large.dim[k];
+    }
+}
+
+static bool slice_window(const reel_call *c, reel_window *w)
+{
+    region_window(c->attr, c->x[0].shape, w);
+    return true;
+}
+
+static bool pad_place(const reel_call *c, int i, reel_window *w)
+{
+    (void)i;
+    region_window(c->attr, c->y.shape, w);
+    return true;
+}
+
 static int64_t slice_units(const reel_call *c)
 {
     const region *r = c->attr;
@@ -172,6 +202,7 @@ const reel_op reel_op_slice = {
     .run_f32 = slice_run_f32,
     .run_f64 = slice_run_f64,
     .units = slice_units,
+    .window = slice_window,
     .gradient = slice_gradient,
     .label = slice_label,
     .sample = slice_sample,
@@ -186,6 +217,7 @@ const reel_op reel_op_pad = {
     .run_f32 = pad_run_f32,
     .run_f64 = pad_run_f64,
     .units = pad_units,
+    .place = pad_place,
     .gradient = pad_gradient,
     .label = pad_label,
     .sample = pad_sample,

@@ -187,6 +187,8 @@ reel_node *reel_masked_softmax_at(const char *at, reel_node *x, reel_node *mask,
 
 #else
 
+#include "rows.h"
+
 /* -inf - -inf would be NaN: with 0 as the largest element exp gives the zeros that are wanted. */
 static REAL TYPED(finite_max)(REAL most)
 {
@@ -196,27 +198,41 @@ static REAL TYPED(finite_max)(REAL most)
 /* One dense row: the largest element that the mask (NULL: none) lets through. */
 static REAL TYPED(row_max)(const REAL *x, const REAL *mask, int64_t n)
 {
+    if (!mask) {
+        return TYPED(finite_max)(TYPED(row_largest)(x, n));
+    }
     REAL most = (REAL)-INFINITY;
     for (int64_t k = 0; k < n; k++) {
-        most = x[k] > most && (!mask || mask[k] != 0) ? x[k] : most;
+        most = x[k] > most && mask[k] != 0 ? x[k] : most;
     }
     return TYPED(finite_max)(most);
 }
 
-/* y = exp(x - most); returns the sum of it. */
-static double TYPED(row_exp)(const REAL *x, const REAL *mask, REAL *y, int64_t n, REAL most)
+/* y = x - most, -inf where it is masked: in two loops, each of which is made vectors of. */
+static void TYPED(less)(const REAL *x, const REAL *mask, REAL *y, int64_t n, REAL most)
 {
-    double sum = 0;
-    for (int64_t k = 0; k < n; k++) {
-        y[k] = !mask || mask[k] != 0 ? LIBM(exp)(x[k] - most) : 0;
-        sum += (double)y[k];
+    if (!mask) {
+        for (int64_t k = 0; k < n; k++) {
+            y[k] = x[k] - most;
+        }
+        return;
     }
-    return sum;
+    for (int64_t k = 0; k < n; k++) {
+        y[k] = mask[k] != 0 ? x[k] - most : (REAL)-INFINITY;
+    }
+}
+
+/* y = exp(x - most); returns the sum of it. */
+static double TYPED(masked_exp)(const REAL *x, const REAL *mask, REAL *y, int64_t n, REAL most)
+{
+    TYPED(less)(x, mask, y, n, most);
+    TYPED(row_exp)(y, n);
+    return TYPED(row_total)(y, n);
 }
 
 static void TYPED(softmax_row)(const REAL *x, const REAL *mask, REAL *y, int64_t n)
 {
-    double sum = TYPED(row_exp)(x, mask, y, n, TYPED(row_max)(x, mask, n));
+    double sum = TYPED(masked_exp)(x, mask, y, n, TYPED(row_max)(x, mask, n));
     REAL scale = sum == 0 ? 0 : (REAL)(1 / sum);
     for (int64_t k = 0; k < n; k++) {
         y[k] *= scale;
@@ -226,7 +242,7 @@ static void TYPED(softmax_row)(const REAL *x, const REAL *mask, REAL *y, int64_t
 static void TYPED(log_softmax_row)(const REAL *x, REAL *y, int64_t n)
 {
     REAL most = TYPED(row_max)(x, NULL, n);
-    double sum = TYPED(row_exp)(x, NULL, y, n, most);
+    double sum = TYPED(row_exp_total)(x, n, most);
     REAL less = sum == 0 ? 0 : (REAL)log(sum);
     for (int64_t k = 0; k < n; k++) {
         y[k] = x[k] - most - less;
@@ -261,7 +277,10 @@ static void TYPED(column_exp)(const REAL *x, const REAL *mask, REAL *y, const re
     for (int64_t k = 0; k < a->n; k++) {
         int64_t row = k * a->inner;
         for (int64_t i = row; i < row + width; i++) {
-            y[i] = !mask || mask[i] != 0 ? LIBM(exp)(x[i] - most[i - row]) : 0;
+            y[i] = !mask || mask[i] != 0 ? x[i] - most[i - row] : (REAL)-INFINITY;
+        }
+        TYPED(row_exp)(y + row, width);
+        for (int64_t i = row; i < row + width; i++) {
             sum[i - row] += (double)y[i];
         }
     }

@@ -25,6 +25,21 @@ static int64_t units(const reel_call *c)
     return matrices;
 }
 
+static bool window(const reel_call *c, reel_window *w)
+{
+    int64_t stride = 1;
+    int rank = c->x[0].shape.rank;
+    *w = (reel_window){.offset = 0};
+    for (int k = rank - 1; k >= 0; k--) {
+        w->stride[k] = stride;
+        stride *= c->x[0].shape.dim[k];
+    }
+    int64_t last = w->stride[rank - 1];
+    w->stride[rank - 1] = w->stride[rank - 2];
+    w->stride[rank - 2] = last;
+    return true;
+}
+
 static bool shape(reel_shaping *s)
 {
     s->y = reel_node_shape(s->x[0]);
@@ -59,6 +74,7 @@ const reel_op reel_op_transpose = {
     .run_f32 = transpose_f32,
     .run_f64 = transpose_f64,
     .units = units,
+    .window = window,
     .gradient = gradient,
     .sample = sample,
 };

@@ -4,6 +4,7 @@
 #include <reel/info.h>
 
 #include "cpu.h"
+#include "isa.h"
 #include "threads.h"
 
 #include <stdio.h>
@@ -56,6 +57,7 @@ void reel_info_get(reel_info *out)
         .version = reel_version(),
         .compiler = COMPILER,
         .threads = reel__threads_kind(),
+        .isa = reel_isa_name(reel_isa_used()),
         .cores = cores > 0 ? (int)cores : 1,
         .dot = reel_program_exists("dot"),
         .gnuplot = reel_program_exists("gnuplot"),

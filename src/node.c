@@ -133,6 +133,7 @@ reel_node *reel_want(reel_node *x)
     reel__slot *s = reel__live(x);
     if (s) {
         s->flags |= REEL__WANT;
+        s->tape->wants = reel__mix(s->tape->wants, s->id);
     }
     return x;
 }

@@ -181,6 +181,7 @@ void reel_opt_free(reel_opt *opt)
     reel__free(opt->work.param);
     reel__free(opt->work.node);
     reel__free(opt->work.root);
+    reel__free((void *)(uintptr_t)opt->work.data);
     reel__free(opt->work.gradient);
     reel__free(opt->work.step);
     reel__free(opt);

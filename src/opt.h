@@ -34,6 +34,7 @@ typedef struct reel__work {
     size_t capacity;
     reel_param **param;
     reel_node **node, **root;
+    const void **data;
     reel__gradient *gradient;
     void *step; /* for clip_step: the largest weight's step */
     size_t step_bytes;

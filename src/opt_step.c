@@ -71,9 +71,11 @@ static bool reserve(reel__work *w, size_t n)
     w->node = node ? node : w->node;
     void *root = reel__reallocarray(w->root, capacity, sizeof *w->root);
     w->root = root ? root : w->root;
+    void *data = reel__reallocarray((void *)(uintptr_t)w->data, capacity, sizeof *w->data);
+    w->data = data ? data : w->data;
     void *gradient = reel__reallocarray(w->gradient, capacity, sizeof *w->gradient);
     w->gradient = gradient ? gradient : w->gradient;
-    if (!param || !node || !root || !gradient) {
+    if (!param || !node || !root || !data || !gradient) {
         return false;
     }
     w->capacity = capacity;
@@ -297,21 +299,13 @@ static reel_status step(const char *at, reel_opt *opt, reel_node *loss, double *
             "no weight of the optimizer's set that is not frozen has been used on this tape");
     }
     reel__work *w = &opt->work;
-    status = reel_grad_at(at, loss, n, w->node, w->root + 1);
-    if (status) {
-        return status;
-    }
-    /* Loss and gradients in one evaluation, so that what one needs of the other is computed once
-     * and can be dropped early. */
-    w->root[0] = loss;
-    status = reel_eval(n + 1, w->root);
+    status = reel__tape_gradients(at, loss, n, w->node, w->data);
     if (status) {
         return status;
     }
     for (size_t i = 0; i < n; i++) {
-        w->gradient[i] = (reel__gradient){.param = w->param[i],
-                                          .data = reel_data(w->root[i + 1]),
-                                          .dtype = reel_node_dtype(w->root[i + 1])};
+        w->gradient[i] = (reel__gradient){
+            .param = w->param[i], .data = w->data[i], .dtype = reel_tape_dtype(to->tape)};
     }
     double found;
     status = reel_scalar(loss, &found);

@@ -30,6 +30,7 @@ static bool reached(reel_tape *probe, reel__slot *dx, const reel__slot *y, uint3
                     uint64_t *mask)
 {
     if (!reel__pending_reserve(&probe->pending, probe->count)) {
+        reel__fail(probe, REEL_ERR_MEMORY, NULL, "out of memory");
         return false;
     }
     visit(probe, dx, walk);
@@ -68,6 +69,7 @@ static bool try_rule(reel_tape *probe, const reel__slot *s, uint64_t *mask)
     if (s->n > 3) {
         y->arg.more = reel__arena_alloc(&probe->arena, (size_t)s->n * sizeof *y->arg.more);
         if (!y->arg.more) {
+            reel__fail(probe, REEL_ERR_MEMORY, NULL, "out of memory");
             return false;
         }
     }
@@ -123,6 +125,7 @@ uint64_t reel__rule_reads(const reel__slot *s)
         tape->probe = reel_tape_new_with(&(reel_tape_args){
             .threads = 1, .dtype = tape->dtype, .inference = true, .executor = REEL_REFERENCE});
         if (!tape->probe) {
+            tape->reads_failed = true;
             return EVERYTHING;
         }
     }
@@ -134,6 +137,7 @@ uint64_t reel__rule_reads(const reel__slot *s)
     if (!tried) {
         mask = EVERYTHING;
         if (memory) {
+            tape->reads_failed = true;
             return mask; /* another time it may be found out */
         }
     }

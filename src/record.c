@@ -46,6 +46,15 @@ static bool countable(reel_shape shape)
     return true;
 }
 
+static bool same_shape(const reel__slot *s, const reel_shape *shape)
+{
+    bool same = s->rank == shape->rank;
+    for (int i = 0; same && i < shape->rank; i++) {
+        same = s->dim[i] == shape->dim[i];
+    }
+    return same;
+}
+
 reel__slot *reel__record(reel_tape *tape, const char *at, const reel_op *op, reel_dtype dtype,
                          reel_shape shape)
 {
@@ -71,6 +80,8 @@ reel__slot *reel__record(reel_tape *tape, const char *at, const reel_op *op, ree
     uint32_t id = tape->count++;
     reel__slot *s = reel__slot_at(tape, id);
     const reel__slot *origin = tape->origin;
+    tape->echo = tape->echo && id < tape->before && s->op == op && s->dtype == dtype && !origin &&
+                 s->scope == tape->scope && !s->origin && same_shape(s, &shape);
     s->tape = tape;
     s->op = op;
     s->at = origin ? origin->at : at;
@@ -242,10 +253,58 @@ static bool mappable(reel_tape *tape, const char *at, const reel_op *op, int n)
     return true;
 }
 
+/* A training loop records the same nodes again and again, into the same slots. As long as it does,
+ * the slot still holds what was found out about the node the last time: only that op, arguments and
+ * attribute are the same has to be seen. NULL: from here on this recording is another one. */
+static reel__slot *echo(reel_tape *tape, const char *at, const reel_op *op, int n,
+                        reel_node *const *x, const void *attr)
+{
+    if (tape->count >= tape->before || tape->origin) {
+        return NULL;
+    }
+    reel__slot *s = reel__slot_at(tape, tape->count);
+    if (s->op != op || s->n != n || s->scope != tape->scope || s->origin) {
+        return NULL;
+    }
+    reel__slot *const *arg = s->arg.in;
+    if (n > 3) {
+        arg = reel__arena_alloc(&tape->arena, (size_t)n * sizeof *arg);
+        if (!arg || arg != s->arg.more) {
+            return NULL;
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        const reel__slot *a = reel__live(x[i]);
+        if (!a || a != arg[i]) {
+            return NULL;
+        }
+    }
+    if (op->attr_size) {
+        const void *copy = reel__arena_alloc(&tape->arena, op->attr_size);
+        if (!copy || copy != s->attr || !attr || memcmp(copy, attr, op->attr_size) != 0) {
+            return NULL;
+        }
+    }
+    tape->count++;
+    s->at = at;
+    s->epoch = tape->epoch;
+    s->data = NULL;
+    s->stamp = 0;
+    s->flags = 0;
+    return s;
+}
+
 static reel_node *record_op(reel_tape *tape, const char *at, const reel_op *op, int n,
                             reel_node *const *x, const void *attr)
 {
     reel_shape shape;
+    if (tape->echo) {
+        reel__slot *same = echo(tape, at, op, n, x, attr);
+        if (same) {
+            return reel__node_of(same);
+        }
+        tape->echo = false;
+    }
     if (op->attr_size && !attr) {
         return reel__fail(tape, REEL_ERR_ARGUMENT, at, "%s: its attribute is NULL", op->name);
     }

@@ -18,7 +18,7 @@ static bool out_of_memory(reel_tape *tape)
 
 /* A weight's leaf borrows the weight's present value: it must still be the one that was recorded.
  */
-static bool fresh(const reel__slot *s)
+bool reel__fresh(const reel__slot *s)
 {
     if (!(s->flags & REEL__PARAM)) {
         return true;
@@ -69,7 +69,7 @@ static bool trap(const reel__slot *s)
     return false;
 }
 
-static bool kept(const reel__slot *s)
+bool reel__kept(const reel__slot *s)
 {
     return s->flags & REEL__WANT || (s->flags & REEL__READ && !s->origin && !s->tape->inference);
 }
@@ -78,7 +78,7 @@ static bool kept(const reel__slot *s)
 static bool need(reel_tape *tape, reel__slot *s, uint32_t walk)
 {
     if (s->flags & REEL__COMPUTED) {
-        return fresh(s);
+        return reel__fresh(s);
     }
     if (s->stamp != walk) {
         s->stamp = walk;
@@ -89,7 +89,7 @@ static bool need(reel_tape *tape, reel__slot *s, uint32_t walk)
     return true;
 }
 
-static void mark_read(reel__slot *s)
+void reel__mark_read(reel__slot *s)
 {
     uint64_t reads = reel__rule_reads(s);
     reel__slot *const *arg = reel__args(s);
@@ -140,7 +140,7 @@ static bool gather(reel_tape *tape, size_t n, reel__slot *const *roots, uint32_t
             return out_of_memory(tape);
         }
         if (!s->origin && !tape->inference) {
-            mark_read(s);
+            reel__mark_read(s);
         }
         /* Not under trap_nan: a contribution that is not finite is to be named, not the sum. */
         bool sum = s->op->flags & REEL_OP_SUM && s->n > 1 && !tape->trap_nan;
@@ -165,7 +165,7 @@ static reel__slot *sum_for(reel__slot *s)
     reel__slot *sum = s->data;
     s->flags &= (uint16_t)~REEL__INTO;
     s->data = NULL;
-    return s->mark == 1 && !kept(s) ? sum : NULL;
+    return s->mark == 1 && !reel__kept(s) ? sum : NULL;
 }
 
 static reel_tensor tensor_of(const reel__slot *s)
@@ -204,7 +204,7 @@ static bool take_over(reel__slot *s, uint32_t walk)
     }
     for (int i = 0; i < s->n; i++) {
         reel__slot *a = reel__args(s)[i];
-        if (a->stamp == walk && a->mark == 1 && !kept(a) && a->data && a->flags & REEL__OWNED &&
+        if (a->stamp == walk && a->mark == 1 && !reel__kept(a) && a->data && a->flags & REEL__OWNED &&
             reel__bytes(a) == reel__bytes(s)) {
             s->data = a->data;
             s->flags |= REEL__OWNED;
@@ -306,7 +306,7 @@ static void release(reel__slot *s, uint32_t walk)
     reel__slot *const *arg = reel__args(s);
     for (int i = 0; i < s->n; i++) {
         reel__slot *a = arg[i];
-        if (a->stamp == walk && --a->mark == 0 && !kept(a)) {
+        if (a->stamp == walk && --a->mark == 0 && !reel__kept(a)) {
             drop_buffer(a);
         }
     }
@@ -355,7 +355,3 @@ static reel_status eval(reel_tape *tape, size_t n, reel__slot *const *roots)
 
 const reel__executor reel__reference = {.name = "reference", .eval = eval};
 
-const reel__executor *reel__executor_find(const char *name)
-{
-    return strcmp(name, reel__reference.name) == 0 ? &reel__reference : NULL;
-}

@@ -6,12 +6,17 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "memory.h"
+#include "plan.h"
 
 static void forget(reel_tape *tape)
 {
+    tape->before = tape->count;
+    tape->echo = tape->count > 0;
+    tape->wants = 0;
     tape->count = 0;
     tape->scope = 0;
     tape->scope_count = 1;
@@ -42,6 +47,13 @@ static int cores(void)
     return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
 }
 
+static const reel__executor *executor_named(const char *name)
+{
+    return strcmp(name, "compiled") == 0    ? &reel__compiled_executor
+           : strcmp(name, "reference") == 0 ? &reel__reference
+                                            : NULL;
+}
+
 static void configure(reel_tape *tape, const reel_tape_args *args)
 {
     tape->threads = args->threads ? args->threads : cores();
@@ -56,9 +68,11 @@ static void configure(reel_tape *tape, const reel_tape_args *args)
         reel__fail(tape, REEL_ERR_ARGUMENT, args->at,
                    "reel_tape_new: dtype: expected REEL_F32 or REEL_F64");
     }
-    tape->executor = &reel__reference;
+    tape->executor = &reel__compiled_executor;
     if (args->executor != REEL_EXECUTOR_DEFAULT) {
-        if (args->executor != REEL_REFERENCE) {
+        if (args->executor == REEL_REFERENCE) {
+            tape->executor = &reel__reference;
+        } else if (args->executor != REEL_COMPILED) {
             reel__fail(tape, REEL_ERR_ARGUMENT, args->at,
                        "reel_tape_new: no executor has number %d", (int)args->executor);
         }
@@ -66,10 +80,10 @@ static void configure(reel_tape *tape, const reel_tape_args *args)
     }
     const char *wish = getenv("REEL_EXECUTOR");
     if (wish && *wish) {
-        const reel__executor *found = reel__executor_find(wish);
+        const reel__executor *found = executor_named(wish);
         if (!found) {
             reel__fail(tape, REEL_ERR_ARGUMENT, args->at,
-                       "environment variable REEL_EXECUTOR is '%.40s': expected 'reference'", wish);
+                       "environment variable REEL_EXECUTOR is '%.40s': expected 'compiled' or 'reference'", wish);
             return;
         }
         tape->executor = found;
@@ -128,6 +142,7 @@ void reel_tape_free(reel_tape *tape)
     reel__pending_free(&tape->pending);
     reel__arena_free(&tape->work);
     reel_tape_free(tape->probe);
+    reel__compiled_free(tape->compiled);
     reel__free(tape);
 }
 
@@ -140,6 +155,11 @@ void reel_tape_reset(reel_tape *tape)
     tape->epoch++;
     tape->error_slot->epoch = tape->epoch;
     forget(tape);
+    reel__compiled *c = tape->compiled;
+    if (c) { /* evaluations that this recording did not come to are of another one */
+        c->turns = c->turn < c->turns ? c->turn : c->turns;
+        c->turn = 0;
+    }
 }
 
 uint32_t reel__walk(reel_tape *tape)

@@ -79,6 +79,9 @@ struct reel_tape {
     reel__arena slots; /* where the chunks lie; never rewound */
     size_t chunks, chunk_capacity;
     uint32_t count, epoch;
+    uint32_t before; /* nodes that the recording before this one had */
+    bool echo;       /* so far this recording is the one before, node for node */
+    uint64_t wants;  /* of reel_want calls since the reset, mixed */
     uint32_t scope;     /* in force */
     reel__slot *origin; /* set while a gradient rule records */
     uint32_t stamp;
@@ -98,8 +101,10 @@ struct reel_tape {
     reel__arena work;               /* of walks: rewound at the start of each sweep */
     reel__reads reads[REEL__READS]; /* a cache: what each op's gradient rule reads */
     reel_tape *probe;               /* where rules are tried out */
+    bool reads_failed;              /* the last answer was a guess, since memory was out */
 
     const reel__executor *executor;
+    struct reel__compiled *compiled; /* the compiled executor's, when it has run */
     int threads;
     reel_dtype dtype;
     bool inference, training, trap_nan;
@@ -186,16 +191,26 @@ const char *reel__shape_text(char *text, size_t n, reel_shape shape);
 const char *reel__base_name(const char *at);
 size_t reel__scope_text(const reel_tape *tape, uint32_t scope, char *text, size_t n, bool in_words);
 
+/* Shared by executors. Whether a weight's leaf still has the value that was recorded (reports if
+ * not); whether a forward value that a rule reads is to be kept; marks what s's rule reads. */
+bool reel__fresh(const reel__slot *s);
+bool reel__kept(const reel__slot *s);
+void reel__mark_read(reel__slot *s);
+
 /* What gradient rules read of s's op: see reel__reads. */
 uint64_t reel__rule_reads(const reel__slot *s);
+
+/* The loss's value and its gradients by the leaves x in one evaluation, so that what one needs of
+ * the other is computed once and can be dropped early. data[i] is of the tape's type and stays
+ * readable until the reset. */
+reel_status reel__tape_gradients(const char *at, reel_node *loss, size_t n, reel_node *const *x,
+                                 const void **data);
 
 /* The weights used on the tape since the reset, in order of first use (bound ones left out): fills
  * up to n entries and returns how many there are. */
 size_t reel__tape_params(reel_tape *tape, size_t n, reel_param **p, reel_node **node);
 
 extern const reel__executor reel__reference;
-/* By name; NULL when there is none. */
-const reel__executor *reel__executor_find(const char *name);
 
 extern const reel_op reel__op_input, reel__op_param;
 

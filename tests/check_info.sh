@@ -5,7 +5,7 @@ info=$builddir/reel-info
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
-unset BLIS_ARCH_TYPE
+unset BLIS_ARCH_TYPE REEL_ISA
 
 # expect NAME STATUS ARGUMENTS: runs reel-info; its output goes to $work/out and $work/err.
 expect()
@@ -32,7 +32,7 @@ check()
 }
 
 expect 'no options but --no-bench' 0 --no-bench
-for line in Reel compiler CPU features threads BLIS kernels dot gnuplot; do
+for line in Reel compiler CPU features vectors threads BLIS kernels dot gnuplot; do
     check "a line about $line" grep -q "^$line  *[^ ]" "$work/out"
 done
 check 'nothing on stderr' test ! -s "$work/err"
@@ -60,6 +60,19 @@ if [ "$(uname -m)" = x86_64 ] && grep -q '^BLIS *0\.9\.0' "$work/out"; then
     check 'in silence' test ! -s "$work/err"
     unset BLIS_ARCH_TYPE
 fi
+
+REEL_ISA=baseline
+export REEL_ISA
+expect 'REEL_ISA=baseline' 0 --no-bench
+check 'it is obeyed' grep -q '^vectors *baseline$' "$work/out"
+check 'in silence' test ! -s "$work/err"
+for bad in sse4 AVX2 '' avx512f; do
+    REEL_ISA=$bad
+    expect "REEL_ISA=$bad" 0 --no-bench
+    check "one line about REEL_ISA=$bad" test "$(grep -c "REEL_ISA=$bad: expected baseline, avx2 or avx512" "$work/err")" -eq 1
+    check 'and no other' test "$(wc -l <"$work/err")" -eq 1
+done
+unset REEL_ISA
 
 PATH=/nowhere expect 'an empty PATH' 0 --no-bench
 check 'dot is missed' grep -q '^dot *not found' "$work/out"

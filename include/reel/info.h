@@ -17,6 +17,7 @@ typedef struct reel_info {
     int cores;            /**< processors that the system lets this process use */
     char cpu[64];         /**< the processor's name, "unknown" where it cannot be found out */
     char features[96];    /**< its vector instruction sets: "sse3 ssse3 avx fma avx2 avx512" */
+    const char *isa;      /**< which of them kernels use: reel_isa_name(reel_isa_used()) */
     reel_blas blas;
     bool dot;     /**< whether reel_draw() will find Graphviz's `dot` in PATH */
     bool gnuplot; /**< whether `gnuplot` is in PATH */

@@ -62,6 +62,13 @@ REEL_API void reel_call_fail(const reel_call *call, const char *format, ...) REE
  * returns NULL after reporting it: the kernel just returns. */
 REEL_API void *reel_call_scratch(const reel_call *call, size_t bytes);
 
+/** Where the elements of one tensor stand in another, dense one: element (i0, i1, ...) at
+ * offset + i0 stride[0] + i1 stride[1] + ..., counted in elements. No stride is negative. */
+typedef struct reel_window {
+    int64_t offset;
+    int64_t stride[REEL_MAX_RANK];
+} reel_window;
+
 /** What a shape rule sees and fills in. */
 typedef struct reel_shaping {
     const reel_op *op;
@@ -115,6 +122,17 @@ struct reel_op {
      * computes it, so results do not depend on threads. NULL: one. Only shapes and attr of the call
      * may be read. */
     int64_t (*units)(const reel_call *call);
+
+    /* What lets a plan save work; all optional, and none changes a value. Of the call only shapes
+     * and attr may be read. */
+
+    /** The result is a window of argument 0: an executor may read it there and copy nothing. */
+    bool (*window)(const reel_call *call, reel_window *w);
+    /** Argument i stands in this window of the result; no two arguments overlap, and what none of
+     * them covers is 0. An executor may have arguments computed in their place. */
+    bool (*place)(const reel_call *call, int i, reel_window *w);
+    /** For REEL_OP_MATMUL: whether a and b are read transposed in y = a b. */
+    void (*transposed)(const void *attr, bool *a, bool *b);
 
     /** The gradient rule: nodes for ∂/∂x[i] of Σ dy ⊙ y, given the node y (its arguments are
      * reel_node_arg(y, i)). Called only for arguments that matter. Must depend on structure only,

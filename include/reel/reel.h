@@ -12,6 +12,7 @@
 #include <reel/draw.h>
 #include <reel/file.h>
 #include <reel/info.h>
+#include <reel/isa.h>
 #include <reel/models.h>
 #include <reel/op.h>
 #include <reel/ops.h>

@@ -17,11 +17,12 @@
 
 REEL_BEGIN
 
-/** Which engine computes values. The environment variable REEL_EXECUTOR ("reference") sets the
- * default. */
+/** Which engine computes values. The environment variable REEL_EXECUTOR ("compiled" or "reference")
+ * sets the default, which is otherwise REEL_COMPILED. */
 typedef enum reel_executor {
     REEL_EXECUTOR_DEFAULT = 0,
-    REEL_REFERENCE /**< one node after another: obvious code, the oracle for any other engine */
+    REEL_REFERENCE, /**< one node after another: obvious code, the oracle for any other engine */
+    REEL_COMPILED   /**< plans, which are kept and run again: see docs/execution.md */
 } reel_executor;
 
 /** Called once, when an error first happens on a tape. `message` lives as long as the error. */

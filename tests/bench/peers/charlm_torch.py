@@ -10,6 +10,7 @@ quartiles.
 """
 
 import argparse
+import itertools
 import statistics
 import time
 
@@ -37,6 +38,26 @@ def columns(path, batch):
     return index[: length * batch].view(batch, length).t().contiguous(), len(alphabet)
 
 
+def train(data, vocabulary, hidden, layers, seq, clock=time.perf_counter):
+    """Trains on one chunk after another of data [length, batch]; yields seconds and loss."""
+    per_epoch = (len(data) - 1) // seq
+    model = Model(vocabulary, hidden, layers)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    state = None
+    for k in itertools.count():
+        start = clock()
+        at = k % per_epoch * seq
+        x, target = data[at : at + seq], data[at + 1 : at + seq + 1]
+        logits, state = model(x, state)
+        state = tuple(s.detach() for s in state)
+        loss = torch.nn.functional.cross_entropy(logits.view(-1, vocabulary), target.reshape(-1))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+        yield clock() - start, loss
+
+
 def main():
     parser = argparse.ArgumentParser(description="characters per second of an LSTM in PyTorch")
     parser.add_argument("text")
@@ -50,24 +71,12 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(1)
     data, vocabulary = columns(args.text, args.batch)
-    per_epoch = (len(data) - 1) // args.seq
-    if per_epoch < 1:
+    if len(data) <= args.seq:
         parser.error(f"{args.text}: shorter than one chunk of {args.seq} x {args.batch}")
-    model = Model(vocabulary, args.hidden, args.layers)
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
-    state, seconds = None, []
-    for k in range(args.warm_up + args.chunks):
-        start = time.perf_counter()
-        at = k % per_epoch * args.seq
-        x, target = data[at : at + args.seq], data[at + 1 : at + args.seq + 1]
-        logits, state = model(x, state)
-        state = tuple(s.detach() for s in state)
-        loss = torch.nn.functional.cross_entropy(logits.view(-1, vocabulary), target.reshape(-1))
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-        seconds.append(time.perf_counter() - start)
+    chunks = train(data, vocabulary, args.hidden, args.layers, args.seq)
+    seconds = []
+    for taken, loss in itertools.islice(chunks, args.warm_up + args.chunks):
+        seconds.append(taken)
     rates = [args.seq * args.batch / s for s in seconds[args.warm_up :]]
     low, median, high = statistics.quantiles(rates, n=4)
     print(

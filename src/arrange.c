@@ -1,0 +1,1120 @@
+/* Job: arrange a graph's blocks into a plan: which run together, in what order, and where their
+ * values live.
+ * Invariant: a step runs after every step whose results it reads. A plan is a function of structure
+ * alone: the same graph gives the same plan.
+ * Must not know: what kernels do, nor any address. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+#include "plan.h"
+
+enum { ALIGN = 64, STEP_SCRATCH = 1 << 20, WINDOW_BYTES = 1 << 20 };
+
+typedef struct array {
+    size_t bytes; /* of one instance */
+    uint32_t count;
+    int64_t first, last; /* steps between which it is in use */
+    uint32_t wanted;     /* how many instances are kept */
+    reel__place place;
+} array;
+
+typedef struct member {
+    uint64_t key;
+    uint32_t block;
+} member;
+
+typedef struct arrange {
+    reel__compiled *c;
+    reel__graph *g;
+    reel__plan *plan;
+    reel__arena *arena; /* working memory */
+    uint32_t groups;
+    reel__group *group;
+    uint32_t *component; /* by group */
+    bool *recurrent;     /* by component */
+    uint32_t components;
+    uint32_t *by_component, *component_start; /* groups */
+    uint8_t **recurs, **feeds; /* by group */
+    uint32_t *added_start;     /* by block: its entries in added_of */
+    uint32_t *added_of;
+    member *member; /* scratch for sorting */
+    uint32_t *array_start; /* by group */
+    array *array;
+    uint32_t arrays;
+    reel__step *step;
+    uint32_t steps, step_room;
+    bool failed;
+} arrange;
+
+static void *take(arrange *a, size_t count, size_t size)
+{
+    size_t bytes;
+    void *p = __builtin_mul_overflow(count + 1, size, &bytes) ? NULL
+                                                              : reel__arena_alloc(a->arena, bytes);
+    if (!p) {
+        a->failed = true;
+        return NULL;
+    }
+    return memset(p, 0, bytes);
+}
+
+/* Memory that stays with the plan. */
+static void *keep(arrange *a, size_t count, size_t size)
+{
+    size_t bytes;
+    void *p = __builtin_mul_overflow(count + 1, size, &bytes)
+                  ? NULL
+                  : reel__arena_alloc(&a->plan->arena, bytes);
+    if (!p) {
+        a->failed = true;
+        return NULL;
+    }
+    return memset(p, 0, bytes);
+}
+
+static const reel__source *ports_of(const arrange *a, const reel__block *b)
+{
+    return a->g->port + b->first_port;
+}
+
+/* Groups */
+
+/* A weight, or something made of weights alone. */
+static bool is_weight(const arrange *a, const reel__source *x)
+{
+    if (x->block == REEL__NONE) {
+        return a->g->outside[x->at]->flags & REEL__PARAM;
+    }
+    return x->block == 0 && a->g->node[x->at]->n > 0;
+}
+
+static uint64_t group_hash(const arrange *a, uint32_t j)
+{
+    const reel__block *b = &a->g->block[j];
+    uint64_t h = (uint64_t)(uintptr_t)b->template;
+    if (!(a->c->passes & REEL__PASS_BATCH)) {
+        return reel__mix(h, j);
+    }
+    for (uint32_t p = 0; p < b->ports; p++) {
+        const reel__source *x = &ports_of(a, b)[p];
+        if (is_weight(a, x)) {
+            h = reel__mix(h, (uint64_t)x->block << 32 | x->at);
+        }
+    }
+    return reel__mix(h, 1);
+}
+
+static bool same_group(const arrange *a, uint32_t i, uint32_t j)
+{
+    const reel__block *b = &a->g->block[i], *other = &a->g->block[j];
+    if (b->template != other->template || !(a->c->passes & REEL__PASS_BATCH)) {
+        return i == j;
+    }
+    for (uint32_t p = 0; p < b->ports; p++) {
+        const reel__source *x = &ports_of(a, b)[p], *y = &ports_of(a, other)[p];
+        if (is_weight(a, x) && (x->block != y->block || x->at != y->at)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool find_groups(arrange *a)
+{
+    reel__graph *g = a->g;
+    size_t capacity = 16;
+    while (capacity < 2 * (size_t)g->blocks) {
+        capacity *= 2;
+    }
+    uint32_t *table = take(a, capacity, sizeof *table); /* group + 1 */
+    uint32_t *example = take(a, g->blocks, sizeof *example);
+    a->group = keep(a, g->blocks, sizeof *a->group);
+    if (a->failed) {
+        return false;
+    }
+    for (uint32_t j = 0; j < g->blocks; j++) {
+        size_t at = (size_t)group_hash(a, j) & (capacity - 1);
+        while (table[at] && !same_group(a, example[table[at] - 1], j)) {
+            at = (at + 1) & (capacity - 1);
+        }
+        if (!table[at]) {
+            example[a->groups] = j;
+            a->group[a->groups].template = g->block[j].template;
+            table[at] = ++a->groups;
+        }
+        g->block[j].group = table[at] - 1;
+        a->group[table[at] - 1].count++;
+    }
+    a->plan->order = keep(a, g->blocks, sizeof *a->plan->order);
+    if (a->failed) {
+        return false;
+    }
+    uint32_t first = 0;
+    for (uint32_t q = 0; q < a->groups; q++) {
+        a->group[q].first = first;
+        first += a->group[q].count;
+        a->group[q].count = 0;
+    }
+    for (uint32_t j = 0; j < g->blocks; j++) {
+        reel__group *q = &a->group[g->block[j].group];
+        a->plan->order[q->first + q->count++] = j;
+    }
+    return true;
+}
+
+/* Sums: entries by contributing block. */
+static bool sort_added(arrange *a)
+{
+    reel__graph *g = a->g;
+    a->added_start = take(a, (size_t)g->blocks + 1, sizeof *a->added_start);
+    a->added_of = take(a, g->added_count, sizeof *a->added_of);
+    if (a->failed) {
+        return false;
+    }
+    for (uint32_t i = 0; i < g->added_count; i++) {
+        a->added_start[g->added[i].block + 1]++;
+    }
+    for (uint32_t j = 0; j < g->blocks; j++) {
+        a->added_start[j + 1] += a->added_start[j];
+    }
+    uint32_t *at = take(a, g->blocks, sizeof *at);
+    if (a->failed) {
+        return false;
+    }
+    for (uint32_t i = 0; i < g->added_count; i++) {
+        uint32_t j = g->added[i].block;
+        a->added_of[a->added_start[j] + at[j]++] = i;
+    }
+    return true;
+}
+
+/* Recurrences: strongly connected groups (Tarjan 1972), without recursion. */
+
+typedef struct edges {
+    uint32_t *start, *to; /* from a group to the groups that read it */
+    bool *self;
+} edges;
+
+static bool find_edges(arrange *a, edges *e)
+{
+    reel__graph *g = a->g;
+    size_t most = g->port_count + (size_t)g->added_count;
+    uint32_t *from = take(a, most, sizeof *from), *to = take(a, most, sizeof *to);
+    uint32_t *seen = take(a, a->groups, sizeof *seen); /* target + 1 */
+    e->self = take(a, a->groups, sizeof *e->self);
+    e->start = take(a, (size_t)a->groups + 1, sizeof *e->start);
+    e->to = take(a, most, sizeof *e->to);
+    if (a->failed) {
+        return false;
+    }
+    uint32_t n = 0;
+    for (uint32_t q = 0; q < a->groups; q++) {
+        for (uint32_t i = 0; i < a->group[q].count; i++) {
+            const reel__block *b = &g->block[a->plan->order[a->group[q].first + i]];
+            for (uint32_t p = 0; p < b->ports; p++) {
+                const reel__source *x = &ports_of(a, b)[p];
+                if (x->block == REEL__NONE) {
+                    continue;
+                }
+                uint32_t r = g->block[x->block].group;
+                if (r == q) {
+                    e->self[q] = true;
+                } else if (seen[r] != q + 1) {
+                    seen[r] = q + 1;
+                    from[n] = r;
+                    to[n++] = q;
+                }
+            }
+        }
+    }
+    memset(seen, 0, a->groups * sizeof *seen);
+    for (uint32_t i = 0; i < g->added_count; i++) {
+        uint32_t r = g->block[g->added[i].block].group, q = g->block[g->added[i].to_block].group;
+        if (r == q) {
+            e->self[q] = true;
+        } else if (seen[r] != q + 1) {
+            seen[r] = q + 1;
+            from[n] = r;
+            to[n++] = q;
+        }
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        e->start[from[i] + 1]++;
+    }
+    for (uint32_t q = 0; q < a->groups; q++) {
+        e->start[q + 1] += e->start[q];
+    }
+    uint32_t *at = take(a, a->groups, sizeof *at);
+    for (uint32_t i = 0; !a->failed && i < n; i++) {
+        e->to[e->start[from[i]] + at[from[i]]++] = to[i];
+    }
+    return !a->failed;
+}
+
+static bool find_components(arrange *a)
+{
+    edges e;
+    if (!find_edges(a, &e)) {
+        return false;
+    }
+    uint32_t n = a->groups, index = 0, depth = 0, waiting = 0;
+    uint32_t *number = take(a, n, sizeof *number), *low = take(a, n, sizeof *low);
+    uint32_t *next = take(a, n, sizeof *next), *path = take(a, n, sizeof *path);
+    uint32_t *stack = take(a, n, sizeof *stack);
+    bool *on = take(a, n, sizeof *on);
+    a->component = take(a, n, sizeof *a->component);
+    a->recurrent = take(a, n, sizeof *a->recurrent);
+    a->by_component = take(a, n, sizeof *a->by_component);
+    a->component_start = take(a, (size_t)n + 1, sizeof *a->component_start);
+    if (a->failed) {
+        return false;
+    }
+    for (uint32_t root = 0; root < n; root++) {
+        if (number[root]) {
+            continue;
+        }
+        path[depth++] = root;
+        while (depth) {
+            uint32_t v = path[depth - 1];
+            if (!number[v]) {
+                number[v] = low[v] = ++index;
+                next[v] = e.start[v];
+                stack[waiting++] = v;
+                on[v] = true;
+            }
+            bool deeper = false;
+            while (next[v] < e.start[v + 1] && !deeper) {
+                uint32_t w = e.to[next[v]];
+                if (!number[w]) {
+                    path[depth++] = w;
+                    deeper = true;
+                } else {
+                    low[v] = on[w] && low[w] < low[v] ? low[w] : low[v];
+                    next[v]++;
+                }
+            }
+            if (deeper) {
+                continue;
+            }
+            depth--;
+            if (low[v] == number[v]) {
+                uint32_t size = 0, w;
+                do {
+                    w = stack[--waiting];
+                    on[w] = false;
+                    a->component[w] = a->components;
+                    size++;
+                } while (w != v);
+                a->recurrent[a->components++] = size > 1 || e.self[v];
+            }
+        }
+    }
+    /* Components come out readers first. */
+    for (uint32_t q = 0; q < n; q++) {
+        a->component[q] = a->components - 1 - a->component[q];
+    }
+    for (uint32_t i = 0, j = a->components; i + 1 < j; i++) {
+        bool swap = a->recurrent[i];
+        a->recurrent[i] = a->recurrent[--j];
+        a->recurrent[j] = swap;
+    }
+    for (uint32_t q = 0; q < n; q++) {
+        a->component_start[a->component[q] + 1]++;
+    }
+    for (uint32_t k = 0; k < a->components; k++) {
+        a->component_start[k + 1] += a->component_start[k];
+    }
+    memset(next, 0, n * sizeof *next);
+    for (uint32_t q = 0; q < n; q++) {
+        uint32_t k = a->component[q];
+        a->by_component[a->component_start[k] + next[k]++] = q;
+    }
+    return true;
+}
+
+static uint32_t component_of(const arrange *a, uint32_t block)
+{
+    return a->component[a->g->block[block].group];
+}
+
+/* Whether block x feeds block j within one recurrence. */
+static bool inside(const arrange *a, uint32_t x, uint32_t j)
+{
+    uint32_t k = component_of(a, j);
+    return a->recurrent[k] && component_of(a, x) == k;
+}
+
+static bool find_codes(arrange *a)
+{
+    reel__graph *g = a->g;
+    a->recurs = take(a, a->groups, sizeof *a->recurs);
+    a->feeds = take(a, a->groups, sizeof *a->feeds);
+    for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
+        const reel__ir *raw = &a->group[q].template->raw;
+        a->recurs[q] = take(a, (size_t)(raw->ports + raw->outs), 1);
+        a->feeds[q] = take(a, (size_t)raw->outs, 1);
+    }
+    if (a->failed) {
+        return false;
+    }
+    for (uint32_t j = 0; j < g->blocks; j++) {
+        const reel__block *b = &g->block[j];
+        if (!a->recurrent[component_of(a, j)]) {
+            continue;
+        }
+        for (uint32_t p = 0; p < b->ports; p++) {
+            const reel__source *x = &ports_of(a, b)[p];
+            if (x->block != REEL__NONE && inside(a, x->block, j)) {
+                a->recurs[b->group][p] = 1;
+                a->feeds[g->block[x->block].group][x->at] = 1;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < g->added_count; i++) {
+        const reel__added *s = &g->added[i];
+        if (inside(a, s->block, s->to_block)) {
+            const reel__block *to = &g->block[s->to_block];
+            a->recurs[to->group][to->ports + s->to_at] = 1;
+            a->feeds[g->block[s->block].group][s->at] = 1;
+        }
+    }
+    for (uint32_t q = 0; q < a->groups; q++) {
+        a->group[q].code =
+            reel__code_find(a->group[q].template, a->c->passes, a->recurs[q], a->feeds[q]);
+        if (!a->group[q].code) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Levels */
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* A block's level: the longest way to it within its recurrence; its tail: the longest way on. */
+static void find_levels(arrange *a)
+{
+    reel__graph *g = a->g;
+    for (uint32_t j = 0; j < g->blocks; j++) {
+        g->block[j].level = g->block[j].tail = 0;
+    }
+    for (uint32_t j = 0; j < g->blocks; j++) {
+        reel__block *b = &g->block[j];
+        if (!a->recurrent[component_of(a, j)]) {
+            continue;
+        }
+        for (uint32_t p = 0; p < b->ports; p++) {
+            const reel__source *x = &ports_of(a, b)[p];
+            if (x->block != REEL__NONE && inside(a, x->block, j)) {
+                b->level = larger(b->level, g->block[x->block].level + 1);
+            }
+        }
+        for (uint32_t i = a->added_start[j]; i < a->added_start[j + 1]; i++) {
+            const reel__added *s = &g->added[a->added_of[i]];
+            if (inside(a, j, s->to_block)) {
+                g->block[s->to_block].level = larger(g->block[s->to_block].level, b->level + 1);
+            }
+        }
+    }
+    for (uint32_t j = g->blocks; j-- > 0;) {
+        reel__block *b = &g->block[j];
+        if (!a->recurrent[component_of(a, j)]) {
+            continue;
+        }
+        for (uint32_t i = a->added_start[j]; i < a->added_start[j + 1]; i++) {
+            const reel__added *s = &g->added[a->added_of[i]];
+            if (inside(a, j, s->to_block)) {
+                b->tail = larger(b->tail, g->block[s->to_block].tail + 1);
+            }
+        }
+        for (uint32_t p = 0; p < b->ports; p++) {
+            const reel__source *x = &ports_of(a, b)[p];
+            if (x->block != REEL__NONE && inside(a, x->block, j)) {
+                g->block[x->block].tail = larger(g->block[x->block].tail, b->tail + 1);
+            }
+        }
+    }
+}
+
+/* The forward block of each scope, for backward blocks to go by. */
+static uint32_t *find_partners(arrange *a)
+{
+    reel__graph *g = a->g;
+    size_t scopes = g->tape->scope_count;
+    uint32_t *of_scope = take(a, scopes, sizeof *of_scope);
+    uint32_t *partner = take(a, g->blocks, sizeof *partner);
+    if (a->failed) {
+        return NULL;
+    }
+    for (uint32_t j = 1; j < g->blocks; j++) {
+        const reel__block *b = &g->block[j];
+        partner[j] = REEL__NONE;
+        if (b->scope && !b->backward) {
+            of_scope[b->scope] = j + 1;
+        } else if (b->scope && of_scope[b->scope]) {
+            partner[j] = of_scope[b->scope] - 1;
+        }
+    }
+    partner[0] = REEL__NONE;
+    return partner;
+}
+
+/* A backward recurrence goes through the groups of its forward one in the opposite order, when that
+ * is a valid order: values then lie for both as they are used together. */
+static bool mirrors(arrange *a, uint32_t k, const uint32_t *partner, uint32_t *most)
+{
+    reel__graph *g = a->g;
+    *most = 0;
+    for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
+        const reel__group *q = &a->group[a->by_component[i]];
+        for (uint32_t m = 0; m < q->count; m++) {
+            uint32_t j = a->plan->order[q->first + m];
+            if (partner[j] == REEL__NONE) {
+                return false;
+            }
+            *most = larger(*most, g->block[partner[j]].level);
+        }
+    }
+    for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
+        const reel__group *q = &a->group[a->by_component[i]];
+        for (uint32_t m = 0; m < q->count; m++) {
+            uint32_t j = a->plan->order[q->first + m];
+            const reel__block *b = &g->block[j];
+            uint32_t own = g->block[partner[j]].level;
+            for (uint32_t p = 0; p < b->ports; p++) {
+                const reel__source *x = &ports_of(a, b)[p];
+                if (x->block != REEL__NONE && inside(a, x->block, j) &&
+                    g->block[partner[x->block]].level <= own) {
+                    return false;
+                }
+            }
+            for (uint32_t s = a->added_start[j]; s < a->added_start[j + 1]; s++) {
+                const reel__added *to = &g->added[a->added_of[s]];
+                if (inside(a, j, to->to_block) && g->block[partner[to->to_block]].level >= own) {
+                    return false;
+                }
+            }
+        }
+    }
+    return true;
+}
+
+static int by_key(const void *x, const void *y)
+{
+    const member *a = x, *b = y;
+    if (a->key != b->key) {
+        return a->key < b->key ? -1 : 1;
+    }
+    return (a->block > b->block) - (a->block < b->block);
+}
+
+/* Orders the instances of each group of the component. */
+static void order_component(arrange *a, uint32_t k, const uint32_t *partner)
+{
+    reel__graph *g = a->g;
+    uint32_t most = 0;
+    bool backward = a->recurrent[k] && mirrors(a, k, partner, &most);
+    for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
+        reel__group *q = &a->group[a->by_component[i]];
+        bool sorted = true;
+        for (uint32_t m = 0; m < q->count; m++) {
+            uint32_t j = a->plan->order[q->first + m];
+            reel__block *b = &g->block[j];
+            uint64_t tail = UINT16_MAX - (b->tail < UINT16_MAX ? b->tail : UINT16_MAX);
+            bool has = partner[j] != REEL__NONE;
+            uint64_t key = (uint64_t)b->level << 16 | tail;
+            if (backward || (has && !a->recurrent[k])) {
+                const reel__block *p = &g->block[partner[j]];
+                key = (uint64_t)p->group << 32 | p->position;
+            }
+            if (backward) {
+                b->level = most - g->block[partner[j]].level;
+            }
+            a->member[m] = (member){.key = key, .block = j};
+            sorted = sorted && (m == 0 || by_key(&a->member[m - 1], &a->member[m]) < 0);
+        }
+        if (!sorted) {
+            qsort(a->member, q->count, sizeof *a->member, by_key);
+        }
+        for (uint32_t m = 0; m < q->count; m++) {
+            a->plan->order[q->first + m] = a->member[m].block;
+            g->block[a->member[m].block].position = m;
+        }
+    }
+}
+
+/* Steps */
+
+static void add_step(arrange *a, uint32_t group, int segment, uint32_t from, uint32_t to)
+{
+    const reel__segment *s = &a->group[group].code->segment[segment];
+    if (s->kernels == 0 || from == to) {
+        return;
+    }
+    uint32_t chunk = to - from;
+    if (s->scratch && chunk > STEP_SCRATCH / s->scratch) {
+        chunk = s->scratch >= STEP_SCRATCH ? 1 : (uint32_t)(STEP_SCRATCH / s->scratch);
+    }
+    for (uint32_t at = from; at < to; at += chunk) {
+        if (a->steps == a->step_room) {
+            uint32_t room = a->step_room ? 2 * a->step_room : 64;
+            reel__step *step = take(a, room, sizeof *step);
+            if (!step) {
+                return;
+            }
+            if (a->steps) {
+                memcpy(step, a->step, a->steps * sizeof *step);
+            }
+            a->step = step;
+            a->step_room = room;
+        }
+        uint32_t end = to - at < chunk ? to : at + chunk;
+        a->step[a->steps++] = (reel__step){
+            .group = group, .segment = (uint8_t)segment, .from = at, .to = end};
+        size_t working = s->scratch * (end - at);
+        a->plan->working = working > a->plan->working ? working : a->plan->working;
+    }
+}
+
+typedef struct range {
+    uint32_t level, group, from, to;
+} range;
+
+static int by_level(const void *x, const void *y)
+{
+    const range *a = x, *b = y;
+    if (a->level != b->level) {
+        return a->level < b->level ? -1 : 1;
+    }
+    return (a->group > b->group) - (a->group < b->group);
+}
+
+/* The component's instances by level: what runs together. Their number; 0 when memory is out. */
+static uint32_t find_ranges(arrange *a, uint32_t k, range **ranges)
+{
+    reel__graph *g = a->g;
+    uint32_t n = 0, most = 0;
+    for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
+        most += a->group[a->by_component[i]].count;
+    }
+    range *r = take(a, most, sizeof *r);
+    for (uint32_t i = a->component_start[k]; r && i < a->component_start[k + 1]; i++) {
+        uint32_t group = a->by_component[i];
+        const reel__group *q = &a->group[group];
+        const uint32_t *order = a->plan->order + q->first;
+        for (uint32_t m = 0; m < q->count;) {
+            uint32_t from = m, level = g->block[order[m]].level;
+            while (m < q->count && g->block[order[m]].level == level) {
+                m++;
+            }
+            r[n++] = (range){level, group, from, m};
+        }
+    }
+    if (r) {
+        qsort(r, n, sizeof *r, by_level);
+    }
+    *ranges = r;
+    return n;
+}
+
+/* Bytes that an instance of the group hands from segment to segment. */
+static size_t handed_on(const reel__group *q)
+{
+    const reel__ir *ir = &q->code->ir;
+    size_t bytes = 0;
+    for (int i = ir->ports; i < ir->n; i++) {
+        unsigned segments = (unsigned)(ir->v[i].made | ir->v[i].used) & ((1U << REEL__SEGMENTS) - 1);
+        if (ir->v[i].store == REEL__ARRAY && segments & (segments - 1)) {
+            bytes += (size_t)ir->v[i].size * reel_dtype_size((reel_dtype)ir->v[i].dtype);
+        }
+    }
+    return bytes;
+}
+
+/* The instances of one group that a window of ranges covers; false when they are not neighbours. */
+static bool covered(const range *r, uint32_t n, uint32_t group, uint32_t *from, uint32_t *to)
+{
+    uint32_t count = 0;
+    *from = UINT32_MAX;
+    *to = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (r[i].group == group) {
+            *from = r[i].from < *from ? r[i].from : *from;
+            *to = larger(*to, r[i].to);
+            count += r[i].to - r[i].from;
+        }
+    }
+    return count == 0 || count == *to - *from;
+}
+
+static bool all_covered(const arrange *a, uint32_t k, const range *r, uint32_t n)
+{
+    for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
+        uint32_t from, to;
+        if (!covered(r, n, a->by_component[i], &from, &to)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void add_segment_steps(arrange *a, uint32_t k, int segment, const range *r, uint32_t n)
+{
+    for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
+        uint32_t from, to;
+        covered(r, n, a->by_component[i], &from, &to);
+        if (from < to) {
+            add_step(a, a->by_component[i], segment, from, to);
+        }
+    }
+}
+
+/* A recurrence runs in windows of levels: what does not recur runs for a window's instances at once,
+ * and what it hands on is still in the cache when it is used. */
+static void add_recurrent_steps(arrange *a, uint32_t k)
+{
+    range *r;
+    uint32_t n = find_ranges(a, k, &r), from = 0;
+    while (r && from < n) {
+        uint32_t to = from;
+        size_t bytes = 0;
+        while (to < n && bytes < WINDOW_BYTES) {
+            uint32_t level = r[to].level;
+            for (; to < n && r[to].level == level; to++) {
+                bytes += handed_on(&a->group[r[to].group]) * (r[to].to - r[to].from);
+            }
+        }
+        if (!all_covered(a, k, r + from, to - from)) {
+            to = n;
+        }
+        add_segment_steps(a, k, REEL__PRE, r + from, to - from);
+        for (uint32_t i = from; i < to; i++) {
+            add_step(a, r[i].group, REEL__MAIN, r[i].from, r[i].to);
+        }
+        add_segment_steps(a, k, REEL__POST, r + from, to - from);
+        from = to;
+    }
+}
+
+static bool find_steps(arrange *a)
+{
+    uint32_t *partner = find_partners(a);
+    a->member = take(a, a->g->blocks, sizeof *a->member);
+    if (!partner || a->failed) {
+        return false;
+    }
+    find_levels(a);
+    for (uint32_t k = 0; k < a->components; k++) {
+        order_component(a, k, partner);
+        if (a->recurrent[k]) {
+            add_recurrent_steps(a, k);
+            continue;
+        }
+        for (int segment = 0; segment < REEL__SEGMENTS; segment++) {
+            for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
+                uint32_t group = a->by_component[i];
+                add_step(a, group, segment, 0, a->group[group].count);
+            }
+        }
+    }
+    return !a->failed;
+}
+
+/* Places */
+
+/* Where a value of a block lies: an array's instance and an offset in it, or no array. */
+typedef struct spot {
+    uint32_t array; /* REEL__NONE: outside or constant, as `place` says */
+    size_t offset;
+    reel__place place;
+} spot;
+
+static size_t element(const reel__value *v)
+{
+    return reel_dtype_size((reel_dtype)v->dtype);
+}
+
+static spot spot_of(const arrange *a, reel__source x)
+{
+    const reel__graph *g = a->g;
+    size_t offset = 0;
+    while (x.block != REEL__NONE) {
+        const reel__block *b = &g->block[x.block];
+        const reel__ir *ir = &a->group[b->group].code->ir;
+        const reel__value *v = &ir->v[ir->out[x.at]];
+        int base = ir->out[x.at];
+        if (v->kind == REEL__VIEW) {
+            offset += (size_t)v->window->offset * element(v);
+            base = v->arg[0];
+            v = &ir->v[base];
+        }
+        if (v->kind == REEL__CONST) {
+            return (spot){REEL__NONE, offset, {REEL__CONSTANT, (size_t)(uintptr_t)v->constant}};
+        }
+        if (v->kind != REEL__PORT) {
+            uint32_t at = a->array_start[b->group] + (uint32_t)base;
+            return (spot){at, offset + b->position * a->array[at].bytes, {0, 0}};
+        }
+        x = ports_of(a, b)[base];
+    }
+    return (spot){REEL__NONE, offset, {REEL__OUTSIDE + x.at, 0}};
+}
+
+static bool find_arrays(arrange *a)
+{
+    a->array_start = take(a, a->groups, sizeof *a->array_start);
+    for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
+        a->array_start[q] = a->arrays;
+        a->arrays += (uint32_t)a->group[q].code->ir.n;
+    }
+    a->array = take(a, a->arrays, sizeof *a->array);
+    for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
+        const reel__ir *ir = &a->group[q].code->ir;
+        for (int i = 0; i < ir->n; i++) {
+            array *x = &a->array[a->array_start[q] + (uint32_t)i];
+            x->first = INT64_MAX;
+            x->last = -1;
+            if (ir->v[i].store == REEL__ARRAY) {
+                x->bytes = (size_t)ir->v[i].size * element(&ir->v[i]);
+                x->count = a->group[q].count;
+            }
+        }
+    }
+    return !a->failed;
+}
+
+static void use_at(array *x, int64_t step)
+{
+    x->first = step < x->first ? step : x->first;
+    x->last = step > x->last ? step : x->last;
+}
+
+/* Which entry of the block's goes from node `at` into a sum. */
+static const reel__added *added_by(const arrange *a, uint32_t block, const reel__code *code,
+                                   int value)
+{
+    for (uint32_t i = a->added_start[block]; i < a->added_start[block + 1]; i++) {
+        const reel__added *s = &a->g->added[a->added_of[i]];
+        if (code->ir.out[s->at] == value) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static void find_uses(arrange *a)
+{
+    for (uint32_t s = 0; s < a->steps; s++) {
+        const reel__step *step = &a->step[s];
+        const reel__group *q = &a->group[step->group];
+        const reel__ir *ir = &q->code->ir;
+        const reel__segment *segment = &q->code->segment[step->segment];
+        for (int i = ir->ports; i < ir->n; i++) {
+            const reel__value *v = &ir->v[i];
+            if (v->store == REEL__ARRAY && (v->made | v->used) >> step->segment & 1) {
+                use_at(&a->array[a->array_start[step->group] + (uint32_t)i], s);
+            }
+        }
+        for (uint32_t m = step->from; m < step->to; m++) {
+            uint32_t j = a->plan->order[q->first + m];
+            const reel__block *b = &a->g->block[j];
+            for (int p = 0; p < segment->ports; p++) {
+                spot x = spot_of(a, ports_of(a, b)[segment->port[p]]);
+                if (x.array != REEL__NONE) {
+                    use_at(&a->array[x.array], s);
+                }
+            }
+            for (int kernel = 0; kernel < segment->kernels; kernel++) {
+                if (!segment->kernel[kernel].added) {
+                    continue;
+                }
+                const reel__added *to = added_by(a, j, q->code, segment->kernel[kernel].value);
+                if (to) {
+                    spot x = spot_of(a, (reel__source){to->to_block, to->to_at});
+                    use_at(&a->array[x.array], s);
+                }
+            }
+        }
+    }
+}
+
+static void find_wanted(arrange *a)
+{
+    reel__graph *g = a->g;
+    for (uint32_t j = 0; j < g->blocks; j++) {
+        for (uint32_t at = 0; at < g->block[j].nodes; at++) {
+            if (g->kept[g->block[j].first + at]) {
+                spot x = spot_of(a, (reel__source){j, at});
+                if (x.array != REEL__NONE) {
+                    a->array[x.array].wanted++;
+                    a->array[x.array].last = a->steps;
+                }
+            }
+        }
+    }
+}
+
+typedef struct placed {
+    size_t from, to;
+    int64_t first, last;
+} placed;
+
+static int by_size(const void *x, const void *y)
+{
+    const array *const *a = x, *const *b = y;
+    size_t m = (*a)->bytes * (*a)->count, n = (*b)->bytes * (*b)->count;
+    if (m != n) {
+        return m > n ? -1 : 1;
+    }
+    return (*a > *b) - (*a < *b);
+}
+
+static size_t rounded(size_t bytes)
+{
+    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+static int by_from(const void *x, const void *y)
+{
+    const placed *a = x, *b = y;
+    return (a->from > b->from) - (a->from < b->from);
+}
+
+/* The lowest place where the array meets none that is in use at the same time. */
+static size_t lowest(const placed *all, uint32_t n, const array *x, size_t bytes, bool reuse)
+{
+    size_t at = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        bool together = !reuse || (all[i].first <= x->last && x->first <= all[i].last);
+        if (together && all[i].from < at + bytes && at < all[i].to) {
+            at = all[i].to;
+        }
+    }
+    return at;
+}
+
+static bool place_arrays(arrange *a)
+{
+    array **list = take(a, a->arrays, sizeof *list);
+    placed *all = take(a, a->arrays, sizeof *all);
+    uint32_t n = 0, done = 0;
+    if (a->failed) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a->arrays; i++) {
+        array *x = &a->array[i];
+        size_t bytes = rounded(x->bytes * x->count);
+        if (x->last < 0) {
+            continue;
+        }
+        a->plan->shared += bytes;
+        if (x->wanted && 2 * x->wanted >= x->count) {
+            x->place = (reel__place){REEL__KEPT, a->plan->kept};
+            a->plan->kept += bytes;
+        } else {
+            list[n++] = x;
+        }
+    }
+    qsort(list, n, sizeof *list, by_size);
+    for (uint32_t i = 0; i < n; i++) {
+        array *x = list[i];
+        size_t bytes = rounded(x->bytes * x->count);
+        size_t at = lowest(all, done, x, bytes, a->c->passes & REEL__PASS_MEMORY);
+        x->place = (reel__place){REEL__SCRATCH, at};
+        a->plan->scratch = at + bytes > a->plan->scratch ? at + bytes : a->plan->scratch;
+        uint32_t to = done++;
+        while (to > 0 && all[to - 1].from > at) {
+            all[to] = all[to - 1];
+            to--;
+        }
+        all[to] = (placed){at, at + bytes, x->first, x->last};
+    }
+    (void)by_from;
+    return true;
+}
+
+static reel__place place_of(const arrange *a, reel__source x)
+{
+    spot s = spot_of(a, x);
+    reel__place p = s.array == REEL__NONE ? s.place : a->array[s.array].place;
+    p.offset += s.offset;
+    return p;
+}
+
+static bool bind_port(arrange *a, const reel__step *step, int port, reel__binding *binding)
+{
+    const reel__group *q = &a->group[step->group];
+    uint32_t n = step->to - step->from;
+    reel__place first = {0, 0}, second = {0, 0};
+    reel__place *each = NULL;
+    for (uint32_t m = 0; m < n; m++) {
+        const reel__block *b = &a->g->block[a->plan->order[q->first + step->from + m]];
+        reel__place p = place_of(a, ports_of(a, b)[port]);
+        if (m == 0) {
+            first = p;
+        } else if (m == 1) {
+            second = p;
+        }
+        int64_t stride = m ? (int64_t)(second.offset - first.offset) : 0;
+        bool even = p.base == first.base &&
+                    (int64_t)(p.offset - first.offset) == stride * (int64_t)m;
+        if (!even && !each) {
+            each = keep(a, n, sizeof *each);
+            if (!each) {
+                return false;
+            }
+            for (uint32_t i = 0; i < m; i++) {
+                each[i] = (reel__place){first.base, first.offset + (size_t)(stride * (int64_t)i)};
+            }
+            if (m == 1) {
+                each[0] = first;
+            }
+        }
+        if (each) {
+            each[m] = p;
+        }
+    }
+    *binding = (reel__binding){.at = first, .each = each};
+    binding->stride = n > 1 ? (int64_t)(second.offset - first.offset) : 0;
+    return true;
+}
+
+/* Where the step's contributions to sums go, and which of them come first. */
+static bool bind_sums(arrange *a, reel__step *step, bool *started)
+{
+    const reel__group *q = &a->group[step->group];
+    const reel__segment *s = &q->code->segment[step->segment];
+    size_t n = step->to - step->from, kernels = 0;
+    for (int k = 0; k < s->kernels; k++) {
+        kernels += s->kernel[k].added;
+    }
+    if (!kernels) {
+        return true;
+    }
+    step->sum = keep(a, kernels * n, sizeof *step->sum);
+    step->starts = keep(a, kernels * n, 1);
+    if (a->failed) {
+        return false;
+    }
+    size_t to = 0;
+    for (int k = 0; k < s->kernels; k++) {
+        for (uint32_t m = step->from; s->kernel[k].added && m < step->to; m++, to++) {
+            uint32_t j = a->plan->order[q->first + m];
+            const reel__added *x = added_by(a, j, q->code, s->kernel[k].value);
+            const reel__block *b = &a->g->block[x->to_block];
+            uint32_t node = b->first + x->to_at;
+            step->sum[to] = place_of(a, (reel__source){x->to_block, x->to_at});
+            step->starts[to] = !started[node];
+            started[node] = true;
+        }
+    }
+    return true;
+}
+
+static bool bind(arrange *a)
+{
+    bool *started = take(a, a->g->nodes, sizeof *started);
+    for (uint32_t i = 0; !a->failed && i < a->steps; i++) {
+        reel__step *step = &a->step[i];
+        const reel__segment *s = &a->group[step->group].code->segment[step->segment];
+        step->binding = keep(a, (size_t)s->ports, sizeof *step->binding);
+        for (int p = 0; !a->failed && p < s->ports; p++) {
+            bind_port(a, step, s->port[p], &step->binding[p]);
+        }
+        bind_sums(a, step, started);
+        a->plan->kernels += s->kernels;
+    }
+    for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
+        reel__group *group = &a->group[q];
+        group->array = keep(a, (size_t)group->code->ir.n, sizeof *group->array);
+        for (int i = 0; group->array && i < group->code->ir.n; i++) {
+            group->array[i] = a->array[a->array_start[q] + (uint32_t)i].place;
+        }
+    }
+    return !a->failed;
+}
+
+/* Kept nodes: those whose array is not kept as a whole are copied. */
+static bool find_results(arrange *a)
+{
+    reel__graph *g = a->g;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < g->nodes; i++) {
+        n += g->kept[i];
+    }
+    reel__plan *plan = a->plan;
+    plan->result = keep(a, n, sizeof *plan->result);
+    plan->keep = keep(a, n, sizeof *plan->keep);
+    if (a->failed) {
+        return false;
+    }
+    for (uint32_t j = 0; j < g->blocks; j++) {
+        for (uint32_t at = 0; at < g->block[j].nodes; at++) {
+            uint32_t node = g->block[j].first + at;
+            if (!g->kept[node]) {
+                continue;
+            }
+            reel__place p = place_of(a, (reel__source){j, at});
+            if (p.base != REEL__KEPT) {
+                reel__place to = {REEL__KEPT, plan->kept};
+                size_t bytes = reel__bytes(g->node[node]);
+                plan->keep[plan->keeps++] = (reel__keep){p, to, bytes};
+                plan->kept += rounded(bytes);
+                p = to;
+            }
+            plan->result[plan->results++] = (reel__result){.node = node, .place = p};
+        }
+    }
+    return true;
+}
+
+static bool finish(arrange *a)
+{
+    reel__plan *plan = a->plan;
+    plan->step = keep(a, a->steps, sizeof *plan->step);
+    plan->key = keep(a, a->g->words, sizeof *plan->key);
+    if (a->failed) {
+        return false;
+    }
+    if (a->steps) {
+        memcpy(plan->step, a->step, a->steps * sizeof *plan->step);
+    }
+    memcpy(plan->key, a->g->key, a->g->words * sizeof *plan->key);
+    plan->words = a->g->words;
+    plan->hash = a->g->hash;
+    plan->steps = a->steps;
+    plan->group = a->group;
+    plan->groups = a->groups;
+    plan->outsides = a->g->outsides;
+    plan->nodes = a->g->nodes;
+    return true;
+}
+
+reel__plan *reel__arrange(reel__compiled *c, reel__graph *g)
+{
+    reel__plan *plan = reel__calloc(1, sizeof *plan);
+    arrange a = {.c = c, .g = g, .plan = plan, .arena = &c->work};
+    if (plan && find_groups(&a) && sort_added(&a) && find_components(&a) && find_codes(&a) &&
+        find_steps(&a) && find_arrays(&a)) {
+        find_uses(&a);
+        find_wanted(&a);
+        if (place_arrays(&a) && bind(&a) && find_results(&a) && finish(&a)) {
+            return plan;
+        }
+    }
+    reel__plan_free(plan);
+    return NULL;
+}
+
+void reel__plan_free(reel__plan *plan)
+{
+    if (plan) {
+        reel__arena_free(&plan->arena);
+        reel__free(plan);
+    }
+}

@@ -1,0 +1,17 @@
+/* Compiling a template: what code.c and its passes share. */
+#ifndef REEL_SRC_CODE_H
+#define REEL_SRC_CODE_H
+
+#include "plan.h"
+
+/* Rows [from, from + n) along one axis of matrix i, as a view at the end; -1 when that is no window. */
+int reel__ir_rows(reel__ir *ir, int i, int axis, int64_t from, int64_t n);
+
+/* Gives every value its segment; a product of which only some columns go on is divided. recurs: by
+ * port, then by node; feeds: by node; whole: all in one segment. */
+bool reel__pass_segments(reel__ir *ir, const uint8_t *recurs, const uint8_t *feeds, bool whole);
+
+/* Puts the code's values into kernels and gives them their places. */
+bool reel__pass_fuse(reel__code *code, unsigned passes);
+
+#endif

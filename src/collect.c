@@ -1,0 +1,720 @@
+/* Job: take what an evaluation needs apart into blocks, one for each stretch of nodes recorded in
+ * one scope, and find the blocks' templates.
+ * Invariant: a block reads earlier blocks only. The key says all that a plan depends on: structure,
+ * shapes, attributes, what is kept; no address and no number that is a leaf.
+ * Must not know: how blocks are compiled or arranged. */
+#include <string.h>
+
+#include "memory.h"
+#include "plan.h"
+
+/* Sums of MANY_TERMS or more begin a block of their own, so that their terms are added in place. */
+enum { BLOCK_NODES = 512, MANY_TERMS = 16, PROLOGUE = 0 };
+
+/* What the passes below know of a node, so that they need not walk through the recording again and
+ * again: needed nodes by number, in recording order, then outside ones. */
+typedef struct note {
+    uint32_t block, at;
+    uint32_t uses;
+    uint32_t sum; /* the needed node it is added to + 1; 0: none */
+    uint32_t port_block, port; /* the last block that it is a port of, and which */
+    uint32_t scope;
+    uint32_t first, n; /* its arguments: edge[first..] */
+    bool out, kept, backward, long_sum, addable, weight;
+} note;
+
+typedef struct collect {
+    reel__compiled *c;
+    reel_tape *tape;
+    reel__graph *g;
+    uint32_t walk, n;
+    reel__slot **need; /* in recording order */
+    note *note;        /* needed ones first, then outside ones */
+    uint32_t *edge;    /* numbers of notes */
+    uint32_t outsides, outside_capacity;
+    size_t edges, words;
+} collect;
+
+static bool no_memory(const collect *k)
+{
+    reel__fail(k->tape, REEL_ERR_MEMORY, NULL, "evaluation: out of memory");
+    return false;
+}
+
+static void *take(const collect *k, size_t count, size_t size)
+{
+    size_t bytes;
+    void *p = __builtin_mul_overflow(count + 1, size, &bytes)
+                  ? NULL
+                  : reel__arena_alloc(&k->c->work, bytes);
+    if (!p) {
+        no_memory(k);
+    }
+    return p;
+}
+
+/* What is needed */
+
+static bool visit(collect *k, reel__slot *s)
+{
+    if (s->stamp == k->walk) {
+        return true;
+    }
+    s->stamp = k->walk;
+    if (!(s->flags & REEL__COMPUTED)) {
+        reel__pending_add(&k->tape->pending, s->id);
+        return true;
+    }
+    if (k->outsides == k->outside_capacity) {
+        uint32_t capacity = k->outside_capacity ? 2 * k->outside_capacity : 64;
+        reel__slot **v = take(k, capacity, sizeof *v);
+        if (!v) {
+            return false;
+        }
+        if (k->outsides) {
+            memcpy(v, k->g->outside, k->outsides * sizeof *v);
+        }
+        k->g->outside = v;
+        k->outside_capacity = capacity;
+    }
+    s->mark = k->outsides;
+    k->g->outside[k->outsides++] = s;
+    return reel__fresh(s);
+}
+
+static bool need(collect *k, size_t n, reel__slot *const *roots)
+{
+    reel_tape *tape = k->tape;
+    tape->needed.n = 0;
+    reel__pending_clear(&tape->pending);
+    if (!reel__pending_reserve(&tape->pending, tape->count)) {
+        return no_memory(k);
+    }
+    for (size_t i = 0; i < n; i++) {
+        roots[i]->flags |= REEL__WANT;
+        if (!visit(k, roots[i])) {
+            return false;
+        }
+    }
+    bool keep_read = !tape->inference && !k->g->step;
+    tape->reads_failed = false;
+    while (tape->pending.count) {
+        reel__slot *s = reel__slot_at(tape, reel__pending_take(&tape->pending));
+        reel__slot *const *arg = reel__args(s);
+        if (!reel__ids_push(&tape->needed, s->id)) {
+            return no_memory(k);
+        }
+        if (keep_read && !s->origin) {
+            reel__mark_read(s);
+        }
+        k->edges += (size_t)s->n;
+        for (int i = 0; i < s->n; i++) {
+            if (!visit(k, arg[i])) {
+                return false;
+            }
+        }
+    }
+    k->n = (uint32_t)tape->needed.n;
+    /* What is kept decides how sums are grouped: a guess would change bits. */
+    return !tape->reads_failed || no_memory(k);
+}
+
+static bool kept(const collect *k, const reel__slot *s)
+{
+    return s->flags & REEL__WANT || (s->flags & REEL__READ && !k->g->step && reel__kept(s));
+}
+
+static note note_of(const collect *k, const reel__slot *s, uint32_t first)
+{
+    bool sum = s->op->flags & REEL_OP_SUM;
+    return (note){.port_block = REEL__NONE,
+                  .scope = s->scope,
+                  .first = first,
+                  .n = (uint32_t)s->n,
+                  .kept = kept(k, s),
+                  .backward = s->origin != 0,
+                  .long_sum = sum && s->n >= MANY_TERMS,
+                  .addable = s->op->flags & REEL_OP_ACCUMULATES && !sum};
+}
+
+/* Into recording order, numbered. */
+static bool number(collect *k)
+{
+    k->need = take(k, k->n, sizeof *k->need);
+    k->note = take(k, (size_t)k->n + k->outsides, sizeof *k->note);
+    k->edge = take(k, k->edges, sizeof *k->edge);
+    if (!k->need || !k->note || !k->edge) {
+        return false;
+    }
+    for (uint32_t i = 0; i < k->outsides; i++) {
+        const reel__slot *s = k->g->outside[i];
+        k->note[k->n + i] = (note){.block = REEL__NONE, .port_block = REEL__NONE,
+                                   .weight = s->flags & REEL__PARAM};
+    }
+    uint32_t edge = 0;
+    for (uint32_t i = 0; i < k->n; i++) {
+        reel__slot *s = reel__slot_at(k->tape, k->tape->needed.v[k->n - 1 - i]);
+        reel__slot *const *arg = reel__args(s);
+        s->mark = i;
+        k->need[i] = s;
+        k->note[i] = note_of(k, s, edge);
+        for (int a = 0; a < s->n; a++) {
+            uint32_t x = arg[a]->mark + (arg[a]->flags & REEL__COMPUTED ? k->n : 0);
+            k->note[x].uses++;
+            k->edge[edge++] = x;
+        }
+    }
+    return true;
+}
+
+/* Blocks */
+
+/* Made of weights and constants alone, outside every scope: it comes before everything else, so
+ * that where weights are first used makes no difference to the block that does. */
+static bool is_prologue(const collect *k, const note *own)
+{
+    if (own->scope || own->backward) {
+        return false;
+    }
+    for (uint32_t a = 0; a < own->n; a++) {
+        const note *x = &k->note[k->edge[own->first + a]];
+        if (!x->weight && x->block != PROLOGUE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Outside every scope, what stands together need not belong together: the end of one sequence and
+ * the beginning of the next, say. There a stretch is divided into parts with nothing between them,
+ * so that a block depends on no more than its nodes do. */
+
+static uint32_t root_of(uint32_t *parent, uint32_t i)
+{
+    while (parent[i] != i) {
+        parent[i] = parent[parent[i]];
+        i = parent[i];
+    }
+    return i;
+}
+
+static void join(uint32_t *parent, uint32_t i, uint32_t j)
+{
+    i = root_of(parent, i);
+    j = root_of(parent, j);
+    parent[i > j ? i : j] = i > j ? j : i;
+}
+
+/* Joins nodes of stretches outside scopes along their edges, and the terms of a long sum, which are
+ * added one after another. `stretch`: by node. */
+static void join_parts(const collect *k, const uint32_t *stretch, uint32_t *parent, bool *ready)
+{
+    for (uint32_t i = 0; i < k->n; i++) {
+        const note *own = &k->note[i];
+        uint32_t term = REEL__NONE;
+        ready[i] = true;
+        for (uint32_t a = 0; a < own->n; a++) {
+            uint32_t x = k->edge[own->first + a];
+            if (x >= k->n) {
+                continue;
+            }
+            bool beside = stretch[x] == stretch[i];
+            ready[i] = ready[i] && beside && ready[x];
+            if (beside && stretch[i] && !own->scope) {
+                join(parent, i, x);
+            }
+            if (own->long_sum && !k->note[x].scope && stretch[x]) {
+                if (term != REEL__NONE && stretch[term] == stretch[x]) {
+                    join(parent, term, x);
+                }
+                term = x;
+            }
+        }
+    }
+    /* A part is ready when all of it is: it reads values that are there. */
+    for (uint32_t i = 0; i < k->n; i++) {
+        uint32_t root = root_of(parent, i);
+        ready[root] = ready[root] && ready[i];
+    }
+}
+
+/* The blocks of each node, in k->note[].block; their number, or 0 when memory is out. */
+static uint32_t number_blocks(collect *k)
+{
+    uint32_t *stretch = take(k, k->n, sizeof *stretch), *parent = take(k, k->n, sizeof *parent);
+    bool *ready = take(k, k->n, sizeof *ready);
+    if (!stretch || !parent || !ready) {
+        return 0;
+    }
+    uint32_t n = 0, nodes = 0, scope = 0, stretches = 0, prologue = 0;
+    bool backward = false;
+    for (uint32_t i = 0; i < k->n; i++) {
+        const note *s = &k->note[i];
+        parent[i] = i;
+        if (is_prologue(k, s) && prologue < UINT16_MAX) {
+            k->note[i].block = PROLOGUE;
+            stretch[i] = 0;
+            prologue++;
+            continue;
+        }
+        if (!stretches || scope != s->scope || backward != s->backward || nodes == BLOCK_NODES ||
+            s->long_sum) {
+            stretches++;
+            nodes = 0;
+            scope = s->scope;
+            backward = s->backward;
+        }
+        k->note[i].block = REEL__NONE;
+        stretch[i] = stretches;
+        nodes++;
+    }
+    join_parts(k, stretch, parent, ready);
+    uint32_t last = 0, ready_block = 0;
+    for (uint32_t i = 0; i < k->n; i++) {
+        if (!stretch[i]) {
+            continue;
+        }
+        if (stretch[i] != last) {
+            last = stretch[i];
+            ready_block = 0;
+            n += k->note[i].scope != 0; /* in a scope a stretch is a block */
+        }
+        if (k->note[i].scope) {
+            k->note[i].block = n;
+            continue;
+        }
+        uint32_t root = root_of(parent, i);
+        if (k->note[root].block != REEL__NONE) {
+            k->note[i].block = k->note[root].block;
+        } else {
+            uint32_t block = ready[root] && ready_block ? ready_block : ++n;
+            ready_block = ready[root] ? block : ready_block;
+            k->note[root].block = k->note[i].block = block;
+        }
+    }
+    return n + 1;
+}
+
+static bool divide(collect *k)
+{
+    reel__graph *g = k->g;
+    uint32_t blocks = number_blocks(k);
+    reel__block *b = blocks ? take(k, blocks, sizeof *b) : NULL;
+    if (!b) {
+        return false;
+    }
+    for (uint32_t j = 0; j < blocks; j++) {
+        b[j] = (reel__block){.nodes = 0};
+    }
+    for (uint32_t i = 0; i < k->n; i++) {
+        const note *s = &k->note[i];
+        reel__block *own = &b[s->block];
+        own->scope = s->scope;
+        own->backward = s->backward;
+        k->note[i].at = own->nodes++;
+    }
+    uint32_t first = 0;
+    for (uint32_t j = 0; j < blocks; j++) {
+        b[j].first = first;
+        first += b[j].nodes;
+    }
+    g->block = b;
+    g->blocks = blocks;
+    g->nodes = k->n;
+    g->node = take(k, k->n, sizeof *g->node);
+    g->kept = take(k, k->n, sizeof *g->kept);
+    if (!g->node || !g->kept) {
+        return false;
+    }
+    for (uint32_t i = 0; i < k->n; i++) {
+        uint32_t at = b[k->note[i].block].first + k->note[i].at;
+        g->node[at] = k->need[i];
+        g->kept[at] = k->note[i].kept;
+    }
+    return true;
+}
+
+/* Sums over blocks: a contribution that nobody else reads is added in place. */
+
+static bool can_be_added(const note *from, const note *sum)
+{
+    return from->addable && from->uses == 1 && !from->kept && from->block != sum->block;
+}
+
+static bool find_sums(collect *k)
+{
+    reel__graph *g = k->g;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < k->n; i++) {
+        const note *own = &k->note[i];
+        for (uint32_t a = 0; a < own->n; a++) {
+            uint32_t x = k->edge[own->first + a];
+            note *from = &k->note[x];
+            if (x >= k->n) {
+                continue;
+            }
+            if (own->long_sum && can_be_added(from, own)) {
+                from->sum = i + 1;
+                count++;
+            } else if (from->block != own->block) {
+                from->out = true;
+            }
+        }
+    }
+    g->added = take(k, count, sizeof *g->added);
+    g->added_count = count;
+    return g->added != NULL;
+}
+
+/* Keys */
+
+static bool push(collect *k, uint64_t word)
+{
+    reel__compiled *c = k->c;
+    if (k->words == c->key_capacity) {
+        size_t capacity = c->key_capacity ? 2 * c->key_capacity : 1024;
+        uint64_t *key = reel__reallocarray(c->key, capacity, sizeof *key);
+        if (!key) {
+            return no_memory(k);
+        }
+        c->key = key;
+        c->key_capacity = capacity;
+    }
+    c->key[k->words++] = word;
+    return true;
+}
+
+static bool push_shape(collect *k, const reel__slot *s, uint64_t rest)
+{
+    bool ok = push(k, rest << 16 | (uint64_t)s->dtype << 8 | s->rank);
+    for (int i = 0; ok && i < s->rank; i++) {
+        ok = push(k, (uint64_t)s->dim[i]);
+    }
+    return ok;
+}
+
+/* A weight, or what was made of weights: the same for all instances of a block. */
+static bool is_weight(const note *x)
+{
+    return x->weight || (x->block == PROLOGUE && x->n > 0);
+}
+
+static const reel__slot *slot_at(const collect *k, uint32_t x)
+{
+    return x < k->n ? k->need[x] : k->g->outside[x - k->n];
+}
+
+/* The argument as a node of the block or a port of it. */
+static bool push_arg(collect *k, uint32_t block, uint32_t x)
+{
+    reel__graph *g = k->g;
+    note *from = &k->note[x];
+    if (from->block == block) {
+        return push(k, from->at);
+    }
+    if (from->port_block != block) {
+        from->port_block = block;
+        from->port = g->block[block].ports++;
+        g->port[g->port_count++] =
+            (reel__source){.block = from->block, .at = x < k->n ? from->at : x - k->n};
+        if (!push_shape(k, slot_at(k, x), is_weight(from) ? 3 : 2)) {
+            return false;
+        }
+    }
+    return push(k, (uint64_t)1 << 32 | from->port);
+}
+
+enum { KEY_OUT = 1, KEY_ADDED = 2, KEY_STARTED = 4 };
+
+static bool push_attr(collect *k, const reel__slot *s)
+{
+    const unsigned char *attr = s->attr;
+    bool ok = true;
+    for (size_t i = 0; ok && i < s->op->attr_size; i += 8) {
+        uint64_t word = 0;
+        size_t n = s->op->attr_size - i;
+        memcpy(&word, attr + i, n < 8 ? n : 8);
+        ok = push(k, word);
+    }
+    return ok;
+}
+
+static bool push_node(collect *k, uint32_t block, uint32_t i)
+{
+    const reel__slot *s = k->need[i];
+    const note *own = &k->note[i];
+    uint64_t flags = (own->out || own->kept ? KEY_OUT : 0) | (own->sum ? KEY_ADDED : 0);
+    uint64_t args = 0;
+    for (uint32_t a = 0; a < own->n; a++) {
+        args += k->note[k->edge[own->first + a]].sum != i + 1;
+    }
+    flags |= args < own->n ? KEY_STARTED : 0;
+    bool ok = push(k, (uint64_t)(uintptr_t)s->op) && push_shape(k, s, args << 8 | flags) &&
+              push_attr(k, s);
+    for (uint32_t a = 0; ok && a < own->n; a++) {
+        uint32_t x = k->edge[own->first + a];
+        if (k->note[x].sum != i + 1) {
+            ok = push_arg(k, block, x);
+        }
+    }
+    return ok;
+}
+
+static uint64_t hash_words(const uint64_t *w, size_t n)
+{
+    uint64_t h = n;
+    for (size_t i = 0; i < n; i++) {
+        h = (h ^ w[i]) * 0x9e3779b97f4a7c15U;
+        h ^= h >> 29;
+    }
+    return reel__mix(h, n);
+}
+
+/* Templates */
+
+static reel__slot *slot_of(const reel__graph *g, const reel__source *x)
+{
+    return x->block == REEL__NONE ? g->outside[x->at] : g->node[g->block[x->block].first + x->at];
+}
+
+static void describe(reel__value *v, const reel__slot *s)
+{
+    v->dtype = s->dtype;
+    v->shape = reel__shape(s);
+    v->size = reel__size(s);
+}
+
+static bool is_plain_product(const reel__slot *s)
+{
+    if (!(s->op->flags & REEL_OP_MATMUL) || !s->op->transposed || s->n != 2) {
+        return false;
+    }
+    bool a, b;
+    const reel__slot *x = reel__args(s)[0], *y = reel__args(s)[1];
+    s->op->transposed(s->attr, &a, &b);
+    return y->rank == 2 && (x->rank == 2 || (x->rank > 2 && !a)) && reel__size(s) > 0 &&
+           reel__size(x) > 0;
+}
+
+static reel__kind kind_of(const reel__slot *s, bool started)
+{
+    return started                                                        ? REEL__ACCUMULATE
+           : s->op->flags & REEL_OP_ELEMENTWISE && s->n <= REEL_MAX_MAPPED ? REEL__MAP
+           : s->op->flags & REEL_OP_SUM                                   ? REEL__MAP
+           : is_plain_product(s)                                          ? REEL__PRODUCT
+                                                                          : REEL__RUN;
+}
+
+/* The block's node number `at`, which is number i of the needed ones, as a value. */
+static bool build_node(collect *k, reel__template *t, uint32_t block, uint32_t i, uint32_t at)
+{
+    const reel__slot *s = k->need[i];
+    reel__ir *ir = &t->raw;
+    int arg[REEL_MAX_MAPPED], n = 0, *many = arg;
+    if (s->n > REEL_MAX_MAPPED) {
+        many = take(k, (size_t)s->n, sizeof *many);
+    }
+    bool started = false;
+    for (int a = 0; many && a < s->n; a++) {
+        const note *from = &k->note[k->edge[k->note[i].first + (uint32_t)a]];
+        if (from->sum == i + 1) {
+            started = true;
+        } else {
+            many[n++] = from->block == block ? ir->ports + (int)from->at : (int)from->port;
+        }
+    }
+    reel__value *v = many ? reel__ir_add(ir, kind_of(s, started), n) : NULL;
+    void *attr = v && s->op->attr_size ? reel__ir_alloc(ir, 1, s->op->attr_size) : NULL;
+    uint8_t *transposed = v && v->kind == REEL__PRODUCT ? reel__ir_alloc(ir, 1, 1) : NULL;
+    if (!v || ir->failed) {
+        return no_memory(k);
+    }
+    describe(v, s);
+    v->op = s->op;
+    v->node = (int)at;
+    for (int a = 0; a < n; a++) {
+        v->arg[a] = many[a];
+    }
+    if (attr) {
+        memcpy(attr, s->attr, s->op->attr_size);
+        v->attr = attr;
+    }
+    if (transposed) {
+        bool ta, tb;
+        s->op->transposed(s->attr, &ta, &tb);
+        *transposed = (uint8_t)((ta ? 1 : 0) | (tb ? 2 : 0));
+        v->transposed = transposed;
+    }
+    const note *own = &k->note[i];
+    v->flags = (uint8_t)((own->out || own->kept ? REEL__OUT : 0) | (own->sum ? REEL__ADDED : 0));
+    ir->out[at] = ir->n - 1;
+    return true;
+}
+
+static bool build(collect *k, reel__template *t, uint32_t block)
+{
+    reel__graph *g = k->g;
+    const reel__block *b = &g->block[block];
+    t->raw = (reel__ir){.ports = (int)b->ports, .outs = (int)b->nodes, .arena = &t->arena,
+                        .real = k->tape->dtype};
+    t->raw.out = reel__ir_alloc(&t->raw, (size_t)b->nodes + 1, sizeof *t->raw.out);
+    for (uint32_t p = 0; p < b->ports && !t->raw.failed; p++) {
+        reel__value *v = reel__ir_add(&t->raw, REEL__PORT, 0);
+        if (v) {
+            describe(v, slot_of(g, &g->port[b->first_port + p]));
+            v->store = REEL__GIVEN;
+        }
+    }
+    if (t->raw.failed) {
+        return no_memory(k);
+    }
+    for (uint32_t at = 0; at < b->nodes; at++) {
+        /* node numbers of the graph are by block; notes are by recording order */
+        uint32_t i = g->node[b->first + at]->mark;
+        if (!build_node(k, t, block, i, at)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void free_template(reel__template *t)
+{
+    reel__ir_free(&t->raw);
+    reel__arena_free(&t->arena);
+    for (reel__code *code = t->codes; code;) {
+        reel__code *next = code->next;
+        reel__code_free(code);
+        code = next;
+    }
+    reel__free(t->key);
+    reel__free(t);
+}
+
+void reel__templates_free(reel__compiled *c)
+{
+    for (size_t i = 0; i < REEL__TEMPLATE_BUCKETS; i++) {
+        for (reel__template *t = c->bucket[i]; t;) {
+            reel__template *next = t->next;
+            free_template(t);
+            t = next;
+        }
+        c->bucket[i] = NULL;
+    }
+    c->templates = 0;
+}
+
+/* The template of the block whose key has just been built: key[from..words). */
+static reel__template *find_template(collect *k, uint32_t block, size_t from)
+{
+    reel__compiled *c = k->c;
+    const uint64_t *key = c->key + from;
+    size_t words = k->words - from;
+    uint64_t hash = hash_words(key, words);
+    reel__template **bucket = &c->bucket[hash % REEL__TEMPLATE_BUCKETS];
+    for (reel__template *t = *bucket; t; t = t->next) {
+        if (t->hash == hash && t->words == words && memcmp(t->key, key, words * sizeof *key) == 0) {
+            return t;
+        }
+    }
+    reel__template *t = reel__calloc(1, sizeof *t);
+    uint64_t *copy = reel__reallocarray(NULL, words + 1, sizeof *copy);
+    if (!t || !copy) {
+        reel__free(t);
+        reel__free(copy);
+        no_memory(k);
+        return NULL;
+    }
+    memcpy(copy, key, words * sizeof *copy);
+    t->key = copy;
+    t->words = words;
+    t->hash = hash;
+    t->id = c->templates;
+    if (!build(k, t, block)) {
+        free_template(t);
+        return NULL;
+    }
+    c->templates++;
+    t->next = *bucket;
+    *bucket = t;
+    return t;
+}
+
+static bool find_templates(collect *k)
+{
+    reel__graph *g = k->g;
+    g->port = take(k, k->edges, sizeof *g->port);
+    if (!g->port) {
+        return false;
+    }
+    for (uint32_t j = 0; j < g->blocks; j++) {
+        reel__block *b = &g->block[j];
+        size_t from = k->words;
+        b->first_port = g->port_count;
+        for (uint32_t at = 0; at < b->nodes; at++) {
+            if (!push_node(k, j, g->node[b->first + at]->mark)) {
+                return false;
+            }
+        }
+        b->template = find_template(k, j, from);
+        k->words = from;
+        if (!b->template) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The whole */
+
+static bool push_whole(collect *k)
+{
+    reel__graph *g = k->g;
+    bool ok = push(k, g->blocks) && push(k, k->outsides) && push(k, g->step);
+    for (uint32_t j = 0; ok && j < g->blocks; j++) {
+        const reel__block *b = &g->block[j];
+        ok = push(k, (uint64_t)(uintptr_t)b->template);
+        for (uint32_t p = 0; ok && p < b->ports; p++) {
+            const reel__source *x = &g->port[b->first_port + p];
+            /* relative, so that what is counted is the shape of the graph */
+            ok = push(k, x->block == REEL__NONE ? (uint64_t)1 << 63 | x->at
+                                                : (uint64_t)(j - x->block) << 20 | x->at);
+        }
+        for (uint32_t at = 0; ok && at < b->nodes; at++) {
+            if (g->kept[b->first + at]) {
+                ok = push(k, (uint64_t)1 << 62 | at);
+            }
+        }
+    }
+    for (uint32_t i = 0, n = 0; ok && i < k->n; i++) {
+        const note *own = &k->note[i];
+        if (own->sum) {
+            const note *sum = &k->note[own->sum - 1];
+            g->added[n] = (reel__added){own->block, own->at, sum->block, sum->at};
+            ok = push(k, (uint64_t)own->block << 32 | own->at) &&
+                 push(k, (uint64_t)sum->block << 32 | sum->at);
+            n++;
+        }
+    }
+    return ok;
+}
+
+bool reel__collect(reel__compiled *c, reel__graph *g, size_t n, reel__slot *const *roots)
+{
+    collect k = {.c = c, .tape = c->tape, .g = g, .walk = reel__walk(c->tape)};
+    if (!need(&k, n, roots)) {
+        return false;
+    }
+    g->outsides = k.outsides;
+    if (!number(&k) || !divide(&k) || !find_sums(&k) || !find_templates(&k) || !push_whole(&k)) {
+        return false;
+    }
+    g->words = k.words;
+    g->key = take(&k, k.words, sizeof *g->key);
+    if (!g->key) {
+        return false;
+    }
+    memcpy(g->key, c->key, k.words * sizeof *g->key);
+    g->hash = hash_words(g->key, g->words);
+    return true;
+}

@@ -1,0 +1,502 @@
+/* Job: the compiled executor: takes an evaluation apart, finds or makes its plan, runs it, and hands
+ * the results to the nodes.
+ * Invariant: when a kernel reports an error, the reference executor computes the same again and says
+ * what is wrong where; so both report alike.
+ * Must not know: how plans are made or run. */
+#include <string.h>
+
+#include "memory.h"
+#include "params.h"
+#include "plan.h"
+
+static reel__compiled *state_of(reel_tape *tape)
+{
+    if (!tape->compiled) {
+        tape->compiled = reel__calloc(1, sizeof *tape->compiled);
+        if (tape->compiled) {
+            tape->compiled->tape = tape;
+            tape->compiled->passes = REEL__PASS_ALL;
+        }
+    }
+    return tape->compiled;
+}
+
+/* The plans seen last */
+
+static void unlink_plan(reel__compiled *c, reel__plan *p)
+{
+    *(p->newer ? &p->newer->older : &c->newest) = p->older;
+    *(p->older ? &p->older->newer : &c->oldest) = p->newer;
+    p->newer = p->older = NULL;
+}
+
+static void put_first(reel__compiled *c, reel__plan *p)
+{
+    p->older = c->newest;
+    *(c->newest ? &c->newest->newer : &c->oldest) = p;
+    c->newest = p;
+}
+
+static void forget(reel__compiled *c, reel__plan *p)
+{
+    c->turns = 0; /* one of them may be of this plan */
+    reel__plan **at = &c->plan[p->hash % REEL__PLAN_BUCKETS];
+    while (*at != p) {
+        at = &(*at)->next;
+    }
+    *at = p->next;
+    unlink_plan(c, p);
+    reel__plan_free(p);
+    c->plans--;
+}
+
+static reel__plan *known_plan(reel__compiled *c, uint64_t hash, const uint64_t *key, size_t words)
+{
+    for (reel__plan *p = c->plan[hash % REEL__PLAN_BUCKETS]; p; p = p->next) {
+        if (p->hash == hash && p->words == words &&
+            memcmp(p->key, key, words * sizeof *p->key) == 0) {
+            unlink_plan(c, p);
+            put_first(c, p);
+            c->hits++;
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static void remember(reel__compiled *c, reel__plan *p)
+{
+    if (c->plans == REEL__MOST_PLANS) {
+        forget(c, c->oldest);
+        c->evicted++;
+    }
+    p->next = c->plan[p->hash % REEL__PLAN_BUCKETS];
+    c->plan[p->hash % REEL__PLAN_BUCKETS] = p;
+    put_first(c, p);
+    c->plans++;
+}
+
+static reel__plan *find_plan(reel__compiled *c, reel__graph *g)
+{
+    reel__plan *p = known_plan(c, g->hash, g->key, g->words);
+    if (p) {
+        return p;
+    }
+    c->misses++;
+    p = reel__arrange(c, g);
+    if (p) {
+        remember(c, p);
+    }
+    return p;
+}
+
+static void forget_all(reel__compiled *c)
+{
+    while (c->oldest) {
+        forget(c, c->oldest);
+    }
+    reel__templates_free(c);
+    reel__packs_free(c);
+}
+
+void reel__compiled_free(reel__compiled *c)
+{
+    if (c) {
+        forget_all(c);
+        reel__arena_free(&c->work);
+        reel__arena_free(&c->lay);
+        for (uint32_t i = 0; i < c->turn_room; i++) {
+            reel__free(c->turn_of[i].memory);
+        }
+        reel__free(c->turn_of);
+        reel__free(c->key);
+        reel__free(c->room);
+        reel__free(c);
+    }
+}
+
+void reel__tape_set_passes(reel_tape *tape, unsigned passes)
+{
+    reel__compiled *c = state_of(tape);
+    if (c && c->passes != passes) {
+        forget_all(c);
+        c->passes = passes;
+    }
+}
+
+/* Running */
+
+/* `g` has the plan's nodes and outside values, or, for a plan of gradients, those of the forward
+ * pass alone. *memory: what is kept. */
+static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan, char **memory)
+{
+    reel_tape *tape = c->tape;
+    const void **outside = reel__arena_alloc(&c->work, (plan->outsides + 1) * sizeof *outside);
+    uint64_t *version = reel__arena_alloc(&c->work, (plan->outsides + 1) * sizeof *version);
+    if (!outside || !version) {
+        return false;
+    }
+    for (uint32_t i = 0; i < plan->outsides; i++) {
+        const reel__slot *s = g->outside[plan->from ? plan->from[i] : i];
+        const reel__use *use = s->flags & REEL__PARAM ? s->attr : NULL;
+        outside[i] = s->data;
+        version[i] = use ? reel__mix(reel__param_key(use->param), use->version) | 1 : 0;
+    }
+    size_t bytes = plan->scratch + plan->working + 64;
+    char *kept = plan->kept ? reel__pool_get(&tape->pool, plan->kept) : NULL;
+    char *scratch = reel__pool_get(&tape->pool, bytes);
+    c->kernel_failed = false;
+    bool ok = scratch && (kept || !plan->kept) &&
+              reel__replay(c, plan, outside, version, scratch, kept);
+    for (uint32_t i = 0; ok && i < plan->results; i++) {
+        const reel__result *x = &plan->result[i];
+        reel__slot *s = g->node[x->node];
+        s->data = kept + x->place.offset;
+        s->flags |= REEL__COMPUTED;
+    }
+    if (scratch) {
+        reel__pool_put(&tape->pool, scratch, bytes);
+    }
+    if (kept && !ok) {
+        reel__pool_put(&tape->pool, kept, plan->kept);
+    }
+    tape->evaluated += ok ? plan->nodes : 0;
+    *memory = kept;
+    return ok;
+}
+
+/* Turns: what was evaluated in the recording before this one, while this one is the same */
+
+enum { MOST_TURNS = 64 };
+
+static bool is_turn(reel__compiled *c, size_t n, reel__slot *const *root,
+                                   bool gradients)
+{
+    const reel_tape *tape = c->tape;
+    const reel__turn *t = &c->turn_of[c->turn];
+    if (!tape->echo || c->turn >= c->turns || t->count != tape->count || t->n != n ||
+        t->wants != tape->wants || t->gradients != gradients) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (t->root[i] != root[i]->id) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The turn that this evaluation repeats, or NULL: then no later one counts either. */
+static const reel__turn *same_turn(reel__compiled *c, size_t n, reel__slot *const *root,
+                                   bool gradients)
+{
+    if (is_turn(c, n, root, gradients)) {
+        return &c->turn_of[c->turn];
+    }
+    c->turns = c->turn < c->turns ? c->turn : c->turns;
+    return NULL;
+}
+
+/* Remembers the evaluation as the present turn. That memory is out only costs time. */
+static void keep_turn(reel__compiled *c, const reel__graph *g, reel__plan *plan, size_t n,
+                      reel__slot *const *root, bool gradients)
+{
+    if (c->turn != c->turns || c->turn == MOST_TURNS) {
+        return;
+    }
+    if (c->turn == c->turn_room) {
+        uint32_t room = c->turn_room ? 2 * c->turn_room : 4;
+        reel__turn *v = reel__reallocarray(c->turn_of, room, sizeof *v);
+        if (!v) {
+            return;
+        }
+        memset(v + c->turn_room, 0, (room - c->turn_room) * sizeof *v);
+        c->turn_of = v;
+        c->turn_room = room;
+    }
+    reel__turn *t = &c->turn_of[c->turn];
+    size_t bytes = ((size_t)g->nodes + g->outsides) * sizeof *t->node + n * sizeof *t->root;
+    if (bytes > t->room) {
+        reel__free(t->memory);
+        t->memory = reel__malloc(bytes + bytes / 4);
+        t->room = t->memory ? bytes + bytes / 4 : 0;
+        if (!t->memory) {
+            return;
+        }
+    }
+    t->node = t->memory;
+    t->outside = t->node + g->nodes;
+    t->root = (uint32_t *)(void *)(t->outside + g->outsides);
+    t->nodes = g->nodes;
+    t->outsides = g->outsides;
+    if (g->nodes) {
+        memcpy(t->node, g->node, g->nodes * sizeof *t->node);
+    }
+    if (g->outsides) {
+        memcpy(t->outside, g->outside, g->outsides * sizeof *t->outside);
+    }
+    for (size_t i = 0; i < n; i++) {
+        t->root[i] = root[i]->id;
+    }
+    t->count = c->tape->count;
+    t->wants = c->tape->wants;
+    t->n = n;
+    t->gradients = gradients;
+    t->plan = plan;
+    c->turns = c->turn + 1;
+}
+
+static bool all_fresh(const reel__turn *t)
+{
+    for (uint32_t i = 0; i < t->outsides; i++) {
+        if (!reel__fresh(t->outside[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Plays the turn again. */
+static bool repeat(reel__compiled *c, const reel__turn *t, char **kept)
+{
+    reel__graph g = {.tape = c->tape, .nodes = t->nodes, .node = t->node,
+                     .outsides = t->outsides, .outside = t->outside};
+    c->hits++;
+    return run(c, &g, t->plan, kept);
+}
+
+static reel_status no_memory(reel_tape *tape)
+{
+    reel__fail(tape, REEL_ERR_MEMORY, NULL, "evaluation: out of memory");
+    return tape->status;
+}
+
+static reel_status eval(reel_tape *tape, size_t n, reel__slot *const *roots)
+{
+    reel__compiled *c = state_of(tape);
+    bool computed = !tape->trap_nan;
+    for (size_t i = 0; computed && i < n; i++) {
+        roots[i]->flags |= REEL__WANT;
+        computed = roots[i]->flags & REEL__COMPUTED;
+    }
+    if (computed) {
+        return tape->status;
+    }
+    /* What looks at every value wants them one after another. */
+    if (tape->trap_nan) {
+        return reel__reference.eval(tape, n, roots);
+    }
+    if (!c) {
+        return no_memory(tape);
+    }
+    reel__arena_rewind(&c->work);
+    char *kept;
+    const reel__turn *turn = same_turn(c, n, roots, false);
+    reel__plan *plan = turn ? turn->plan : NULL;
+    bool done;
+    if (turn) {
+        if (!all_fresh(turn)) {
+            return tape->status;
+        }
+        done = repeat(c, turn, &kept);
+    } else {
+        reel__graph g = {.tape = tape};
+        if (!reel__collect(c, &g, n, roots)) {
+            return tape->status;
+        }
+        plan = find_plan(c, &g);
+        if (plan) {
+            keep_turn(c, &g, plan, n, roots, false);
+        }
+        done = plan && run(c, &g, plan, &kept);
+    }
+    c->turn++;
+    if (done) {
+        return tape->status;
+    }
+    if (plan && c->kernel_failed) {
+        return reel__reference.eval(tape, n, roots);
+    }
+    return no_memory(tape);
+}
+
+/* Gradients without their nodes */
+
+/* What a plan of gradients goes by: the forward pass, and by which outside values. */
+static bool gradient_key(reel__compiled *c, reel__graph *g, size_t n, reel_node *const *x)
+{
+    uint64_t *key = reel__arena_alloc(&c->work, (g->words + n + 2) * sizeof *key);
+    if (!key) {
+        return false;
+    }
+    memcpy(key, g->key, g->words * sizeof *key);
+    key[g->words] = UINT64_MAX;
+    key[g->words + 1] = n;
+    for (size_t i = 0; i < n; i++) {
+        const reel__slot *s = reel__live(x[i]);
+        bool used = s->stamp == c->tape->stamp && s->flags & REEL__COMPUTED;
+        key[g->words + 2 + i] = used ? s->mark : UINT64_MAX;
+        g->hash = reel__mix(g->hash, key[g->words + 2 + i]);
+    }
+    g->key = key;
+    g->words += n + 2;
+    return true;
+}
+
+/* Makes the plan speak of the forward pass alone. False: it needs more than that. */
+static bool refer_to(reel__compiled *c, reel__plan *plan, const reel__graph *all,
+                     const reel__graph *forward, size_t n, reel_node *const *gradient)
+{
+    reel__map known = {0}; /* id + 1 -> number + 1 in the forward pass */
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < forward->outsides; i++) {
+        ok = reel__map_put(&known, (uint64_t)forward->outside[i]->id + 1,
+                           (void *)((uintptr_t)i + 1));
+    }
+    for (uint32_t i = 0; ok && i < forward->nodes; i++) {
+        ok = reel__map_put(&known, (uint64_t)forward->node[i]->id + 1, (void *)((uintptr_t)i + 1));
+    }
+    plan->from = reel__arena_alloc(&plan->arena, (all->outsides + 1) * sizeof *plan->from);
+    plan->gradient = reel__arena_alloc(&plan->arena, (n + 1) * sizeof *plan->gradient);
+    ok = ok && plan->from && plan->gradient;
+    for (uint32_t i = 0; ok && i < all->outsides; i++) {
+        uintptr_t at = (uintptr_t)reel__map_get(&known, (uint64_t)all->outside[i]->id + 1);
+        ok = at != 0;
+        c->kernel_failed = !ok; /* a leaf of the backward pass: it has to be recorded each time */
+        plan->from[i] = (uint32_t)(at - 1);
+    }
+    for (size_t k = 0; ok && k < n; k++) {
+        const reel__slot *s = reel__live(gradient[k]);
+        ok = false;
+        for (uint32_t i = 0; i < plan->results && !ok; i++) {
+            ok = all->node[plan->result[i].node] == s;
+            plan->gradient[k] = plan->result[i].place;
+        }
+    }
+    uint32_t results = 0;
+    for (uint32_t i = 0; ok && i < plan->results; i++) {
+        const reel__slot *s = all->node[plan->result[i].node];
+        uintptr_t at = (uintptr_t)reel__map_get(&known, (uint64_t)s->id + 1);
+        if (at) {
+            plan->result[results++] =
+                (reel__result){.node = (uint32_t)(at - 1), .place = plan->result[i].place};
+        }
+    }
+    plan->results = results;
+    reel__map_free(&known);
+    return ok;
+}
+
+/* Takes nodes from `count` on off the tape again. */
+static void unrecord(reel_tape *tape, uint32_t count)
+{
+    tape->count = count;
+    if (tape->counter_leaf && tape->counter_leaf->id >= count) {
+        tape->counter_leaf = NULL;
+    }
+}
+
+/* Records the backward pass, plans both passes in one, and takes it off again. NULL: not possible,
+ * or out of memory; the status may say why. */
+static reel__plan *plan_both(reel__compiled *c, const char *at, const reel__graph *forward,
+                             reel__slot *loss, size_t n, reel_node *const *x)
+{
+    reel_tape *tape = c->tape;
+    uint32_t count = tape->count;
+    reel_node **gradient = reel__arena_alloc(&c->work, (n + 1) * sizeof *gradient);
+    reel__slot **root = reel__arena_alloc(&c->work, (n + 1) * sizeof *root);
+    if (!gradient || !root || reel_grad_at(at, reel__node_of(loss), n, x, gradient)) {
+        return NULL;
+    }
+    root[0] = loss;
+    for (size_t i = 0; i < n; i++) {
+        root[i + 1] = reel__live(gradient[i]);
+    }
+    reel__graph all = {.tape = tape, .step = true};
+    reel__plan *plan = NULL;
+    if (reel__collect(c, &all, n + 1, root)) {
+        plan = reel__arrange(c, &all);
+    }
+    if (plan && !refer_to(c, plan, &all, forward, n, gradient)) {
+        reel__plan_free(plan);
+        plan = NULL;
+    }
+    unrecord(tape, count);
+    return plan;
+}
+
+static reel__plan *find_gradients(reel__compiled *c, const char *at, reel__graph *g,
+                                  reel__slot *loss, size_t n, reel_node *const *x)
+{
+    reel__plan *plan = known_plan(c, g->hash, g->key, g->words);
+    if (plan) {
+        return plan;
+    }
+    c->misses++;
+    plan = plan_both(c, at, g, loss, n, x);
+    uint64_t *key =
+        plan ? reel__arena_alloc(&plan->arena, (g->words + 1) * sizeof *key) : NULL;
+    if (!key) {
+        reel__plan_free(plan);
+        return NULL;
+    }
+    memcpy(key, g->key, g->words * sizeof *key);
+    plan->key = key;
+    plan->words = g->words;
+    plan->hash = g->hash;
+    remember(c, plan);
+    return plan;
+}
+
+/* Finds or makes the plan and runs it; *failed: the reason is in the status or in the run. */
+static reel__plan *run_gradients(reel__compiled *c, const char *at, size_t n, reel__slot **root,
+                                 reel_node *const *x, char **kept)
+{
+    const reel__turn *turn = same_turn(c, n + 1, root, true);
+    if (turn) {
+        return all_fresh(turn) && repeat(c, turn, kept) ? turn->plan : NULL;
+    }
+    reel__graph g = {.tape = c->tape, .step = true};
+    if (!reel__collect(c, &g, 1, root) || !gradient_key(c, &g, n, x)) {
+        return NULL;
+    }
+    reel__plan *plan = find_gradients(c, at, &g, root[0], n, x);
+    if (plan) {
+        keep_turn(c, &g, plan, n + 1, root, true);
+    }
+    return plan && run(c, &g, plan, kept) ? plan : NULL;
+}
+
+bool reel__plan_gradients(reel_tape *tape, const char *at, reel__slot *loss, size_t n,
+                          reel_node *const *x, const void **data)
+{
+    reel__compiled *c = state_of(tape);
+    if (c) {
+        reel__arena_rewind(&c->work);
+    }
+    reel__slot **root = c ? reel__arena_alloc(&c->work, (n + 1) * sizeof *root) : NULL;
+    if (!root) {
+        no_memory(tape);
+        return false;
+    }
+    root[0] = loss;
+    for (size_t i = 0; i < n; i++) {
+        root[i + 1] = reel__live(x[i]);
+    }
+    c->kernel_failed = false;
+    char *kept;
+    reel__plan *plan = run_gradients(c, at, n, root, x, &kept);
+    c->turn++;
+    if (!plan) {
+        if (!tape->status && !c->kernel_failed) {
+            no_memory(tape);
+        }
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        data[i] = kept + plan->gradient[i].offset;
+    }
+    return true;
+}
+
+const reel__executor reel__compiled_executor = {.name = "compiled", .eval = eval};

@@ -1,0 +1,379 @@
+/* Job: run one term of a product for all instances of a step: as one product of stacked rows where
+ * the right matrix is shared, as one of tall matrices where contributions are summed, else one by
+ * one. Weights are packed once and used until they change.
+ * Invariant: how a product is cut into calls depends on structure alone, never on addresses or
+ * threads, so the bits do neither.
+ * Must not know: nodes, ops. */
+#include <reel/blas.h>
+
+#include <string.h>
+
+#include "memory.h"
+#include "panels.h"
+#include "replay.h"
+#include "threads.h"
+
+enum {
+    PIECE = 256,            /* columns or rows that a thread takes of a large product */
+    WORTH_CUTTING = 1 << 21, /* multiplications */
+    WORTH_THREADS = 1 << 18,
+    MOST_PACKED_ROWS = 512, /* beyond, packing anew costs nothing to speak of */
+    TALL_ROWS = 2048,       /* rows of contributions that are gathered at a time */
+    MOST_PACKS = 1024
+};
+
+typedef struct matrix {
+    const char *data;
+    int64_t row, column;
+} matrix;
+
+typedef struct call {
+    reel__running *r;
+    int64_t m, n, k;
+    matrix a, b;
+    char *c;
+    int64_t c_row, c_column;
+    bool accumulate;
+    size_t element;
+    const reel__pack *pack;
+    int64_t pieces, step;
+    bool by_columns;
+    char *scratch;
+    size_t scratch_bytes;
+} call;
+
+/* Packs */
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + 127) / 128 * 128;
+}
+
+static bool same_matrix(const reel__pack *p, const call *x)
+{
+    return p->data == x->b.data && p->k == x->k && p->n == x->n && p->row == x->b.row &&
+           p->column == x->b.column;
+}
+
+static reel__pack *room_for_pack(reel__compiled *c)
+{
+    if (c->packs < MOST_PACKS) {
+        if (c->packs == c->pack_capacity) {
+            size_t capacity = c->pack_capacity ? 2 * c->pack_capacity : 16;
+            reel__pack *v = reel__reallocarray(c->pack, capacity, sizeof *v);
+            if (!v) {
+                return NULL;
+            }
+            c->pack = v;
+            c->pack_capacity = capacity;
+        }
+        c->pack[c->packs] = (reel__pack){.data = NULL};
+        return &c->pack[c->packs++];
+    }
+    reel__pack *oldest = &c->pack[0];
+    for (size_t i = 1; i < c->packs; i++) {
+        oldest = c->pack[i].used < oldest->used ? &c->pack[i] : oldest;
+    }
+    return oldest;
+}
+
+/* The right matrix in panels; NULL when there is no memory for them. */
+static const reel__pack *find_pack(reel__compiled *c, const call *x, reel_dtype dtype,
+                                   uint64_t version)
+{
+    reel__pack *p = NULL;
+    for (size_t i = 0; i < c->packs && !p; i++) {
+        p = same_matrix(&c->pack[i], x) ? &c->pack[i] : NULL;
+    }
+    if (!p) {
+        p = room_for_pack(c);
+        if (!p) {
+            return NULL;
+        }
+        p->version = 0;
+    }
+    p->used = c->run;
+    if (p->version == version && same_matrix(p, x)) {
+        return p;
+    }
+    size_t bytes = reel__panels_bytes(dtype, x->k, x->n);
+    if (bytes > p->bytes) {
+        reel__free(p->panels);
+        p->panels = reel__malloc_aligned(bytes);
+        p->bytes = p->panels ? bytes : 0;
+    }
+    p->data = NULL;
+    p->version = 0;
+    if (!p->panels) {
+        return NULL;
+    }
+    reel__panels_pack(dtype, x->k, x->n, x->b.data, x->b.row, x->b.column, p->panels);
+    p->data = x->b.data;
+    p->k = x->k;
+    p->n = x->n;
+    p->row = x->b.row;
+    p->column = x->b.column;
+    p->version = version;
+    return p;
+}
+
+void reel__packs_free(reel__compiled *c)
+{
+    for (size_t i = 0; i < c->packs; i++) {
+        reel__free(c->pack[i].panels);
+    }
+    reel__free(c->pack);
+    c->pack = NULL;
+    c->packs = c->pack_capacity = 0;
+}
+
+/* One product, cut into pieces */
+
+static void piece(const call *x, int64_t p, char *scratch)
+{
+    reel_dtype dtype = x->element == 4 ? REEL_F32 : REEL_F64;
+    int64_t all = x->by_columns ? x->n : x->m;
+    int64_t from = p * x->step, to = all - from < x->step ? all : from + x->step;
+    int64_t e = (int64_t)x->element;
+    if (x->pack) {
+        reel__panels_multiply(dtype, x->m, x->n, x->k, x->a.data, x->a.row, x->a.column,
+                              x->pack->panels, from, to, x->accumulate, x->c, x->c_row,
+                              x->c_column, scratch);
+        return;
+    }
+    int64_t m = x->by_columns ? x->m : to - from, n = x->by_columns ? to - from : x->n;
+    const char *a = x->by_columns ? x->a.data : x->a.data + from * x->a.row * e;
+    const char *b = x->by_columns ? x->b.data + from * x->b.column * e : x->b.data;
+    char *c = x->c + from * (x->by_columns ? x->c_column : x->c_row) * e;
+    reel_gemm(dtype, m, n, x->k, 1, a, x->a.row, x->a.column, b, x->b.row, x->b.column,
+              x->accumulate ? 1 : 0, c, x->c_row, x->c_column);
+}
+
+static void body(void *context, int64_t begin, int64_t end)
+{
+    const call *x = context;
+    char *scratch = x->scratch;
+    if (scratch && x->r->tape->threads > 1) {
+        /* pieces are few and each thread's first one is its own */
+        scratch += (size_t)begin * x->scratch_bytes;
+    }
+    for (int64_t p = begin; p < end; p++) {
+        piece(x, p, scratch);
+    }
+}
+
+static bool multiply(call *x, uint64_t version)
+{
+    reel__running *r = x->r;
+    reel_dtype dtype = r->tape->dtype;
+    int64_t work = x->m * x->n * x->k;
+    x->by_columns = true;
+    x->step = x->n;
+    if (version && x->m <= MOST_PACKED_ROWS && r->c->passes & REEL__PASS_PACK) {
+        x->pack = find_pack(r->c, x, dtype, version);
+        if (!x->pack) {
+            return false;
+        }
+    }
+    if (x->pack) {
+        /* The panels' bits do not depend on the cut. */
+        int64_t threads = work < WORTH_THREADS ? 1 : r->tape->threads;
+        int64_t unit = reel__panels_step(dtype), panels = (x->n + unit - 1) / unit;
+        x->step = (panels + threads - 1) / threads * unit;
+    } else if (work >= WORTH_CUTTING) {
+        x->by_columns = x->n >= x->m;
+        x->step = PIECE;
+    }
+    int64_t all = x->by_columns ? x->n : x->m;
+    x->pieces = x->step > 0 ? (all + x->step - 1) / x->step : 0;
+    x->scratch = NULL;
+    if (x->pack) {
+        x->scratch_bytes = round_up(reel__panels_scratch(dtype, x->m, x->k));
+        size_t bytes = x->scratch_bytes * (size_t)(x->pieces ? x->pieces : 1);
+        x->scratch = bytes ? reel__room(r->c, bytes) : NULL;
+        if (bytes && !x->scratch) {
+            return false;
+        }
+    }
+    reel__parallel(x->pieces > 1 ? r->tape->threads : 1, x->pieces, body, x);
+    return true;
+}
+
+/* Gathering */
+
+/* Copies an instance's matrix [rows, columns] to dense rows. */
+static void lay(char *to, const char *from, const matrix *like, int64_t rows, int64_t columns,
+                size_t element)
+{
+    int64_t e = (int64_t)element;
+    for (int64_t i = 0; i < rows; i++) {
+        const char *x = from + i * like->row * e;
+        char *y = to + i * columns * e;
+        if (like->column == 1) {
+            memcpy(y, x, (size_t)columns * element);
+            continue;
+        }
+        for (int64_t j = 0; j < columns; j++) {
+            memcpy(y + j * e, x + j * like->column * e, element);
+        }
+    }
+}
+
+/* Whether the instances' matrices [rows, columns] are one matrix of all their rows; fixes the row
+ * stride of single rows. */
+static bool stacked(const reel__ref *x, int64_t rows, int64_t count, matrix *m, size_t element)
+{
+    if (x->each && count > 1) {
+        return false;
+    }
+    if (count == 1) {
+        return true;
+    }
+    if (rows == 1 && x->stride > 0) {
+        m->row = x->stride / (int64_t)element;
+        return true;
+    }
+    return x->stride == m->row * rows * (int64_t)element && x->stride > 0;
+}
+
+static char *gather(reel__running *r, char *to, const reel__ref *x, const matrix *m, int64_t rows,
+                    int64_t columns, int64_t from, int64_t count, size_t element)
+{
+    for (int64_t i = 0; i < count; i++) {
+        lay(to + (size_t)(i * rows * columns) * element, reel__ref_at(r, x, from + i), m, rows,
+            columns, element);
+    }
+    return to;
+}
+
+/* Kinds */
+
+typedef struct operands {
+    const reel__term *t;
+    reel__ref a, b, c;
+    size_t element;
+} operands;
+
+static call call_of(reel__running *r, const operands *o, bool accumulate)
+{
+    return (call){.r = r, .m = o->t->m, .n = o->t->n, .k = o->t->k,
+                  .a = {NULL, o->t->a.row, o->t->a.column},
+                  .b = {NULL, o->t->b.row, o->t->b.column},
+                  .c_row = o->t->c.row, .c_column = o->t->c.column,
+                  .accumulate = accumulate, .element = o->element};
+}
+
+static bool one_by_one(reel__running *r, const operands *o, bool accumulate)
+{
+    for (int64_t i = 0; i < r->count; i++) {
+        call x = call_of(r, o, accumulate);
+        x.a.data = reel__ref_at(r, &o->a, i);
+        x.b.data = reel__ref_at(r, &o->b, i);
+        x.c = reel__ref_at(r, &o->c, i);
+        if (!multiply(&x, o->b.version)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* One right matrix for all instances: their rows are stacked. */
+static bool all_rows(reel__running *r, const operands *o, bool accumulate)
+{
+    call x = call_of(r, o, accumulate);
+    matrix c = {NULL, x.c_row, x.c_column};
+    if (!stacked(&o->c, x.m, r->count, &c, o->element) || x.n == 0) {
+        return one_by_one(r, o, accumulate);
+    }
+    x.c_row = c.row;
+    x.c = reel__ref_at(r, &o->c, 0);
+    x.b.data = reel__ref_at(r, &o->b, 0);
+    char *laid = NULL;
+    if (stacked(&o->a, x.m, r->count, &x.a, o->element)) {
+        x.a.data = reel__ref_at(r, &o->a, 0);
+    } else {
+        laid = reel__arena_alloc(&r->c->lay, (size_t)(r->count * x.m * x.k) * o->element + 64);
+        if (!laid) {
+            return false;
+        }
+        x.a.data = gather(r, laid, &o->a, &x.a, x.m, x.k, 0, r->count, o->element);
+        x.a.row = x.k;
+        x.a.column = 1;
+    }
+    x.m *= r->count;
+    bool ok = multiply(&x, o->b.version);
+    reel__arena_rewind(&r->c->lay);
+    return ok;
+}
+
+/* Σ_i A_i B_i over instances [from, from + count): the summed axes follow one another. */
+static bool tall(reel__running *r, const operands *o, int64_t from, int64_t count, char *to,
+                 bool accumulate)
+{
+    call x = call_of(r, o, accumulate);
+    x.c = to;
+    /* Aᵀ and B as stacks of rows */
+    matrix a = {NULL, x.a.column, x.a.row}, b = x.b;
+    reel__ref ra = o->a, rb = o->b;
+    bool joined = stacked(&ra, x.k, count, &a, o->element) &&
+                  stacked(&rb, x.k, count, &b, o->element);
+    if (joined) {
+        x.a = (matrix){reel__ref_at(r, &ra, from), a.column, a.row};
+        x.b = (matrix){reel__ref_at(r, &rb, from), b.row, b.column};
+        x.k *= count;
+        return multiply(&x, 0);
+    }
+    int64_t chunk = x.k < TALL_ROWS ? TALL_ROWS / (x.k ? x.k : 1) : 1;
+    chunk = chunk < count ? chunk : count;
+    size_t rows = (size_t)(chunk * o->t->k) * o->element;
+    char *left = reel__arena_alloc(&r->c->lay, rows * (size_t)x.m + 64);
+    char *right = reel__arena_alloc(&r->c->lay, rows * (size_t)x.n + 64);
+    bool ok = left && right;
+    for (int64_t at = 0; ok && at < count; at += chunk) {
+        int64_t n = count - at < chunk ? count - at : chunk;
+        call y = x;
+        y.k = o->t->k * n;
+        y.accumulate = accumulate || at > 0;
+        gather(r, left, &ra, &(matrix){NULL, o->t->a.column, o->t->a.row}, o->t->k, x.m, from + at,
+               n, o->element);
+        gather(r, right, &rb, &x.b, o->t->k, x.n, from + at, n, o->element);
+        y.a = (matrix){left, 1, x.m};
+        y.b = (matrix){right, x.n, 1};
+        ok = multiply(&y, 0);
+    }
+    reel__arena_rewind(&r->c->lay);
+    return ok;
+}
+
+static bool into_sums(reel__running *r, const operands *o, bool accumulate)
+{
+    const reel__place *sum = r->step->sum + (int64_t)r->sums * r->count;
+    const uint8_t *starts = r->step->starts + (int64_t)r->sums * r->count;
+    for (int64_t i = 0; i < r->count;) {
+        int64_t n = 1;
+        while (i + n < r->count && sum[i + n].base == sum[i].base &&
+               sum[i + n].offset == sum[i].offset) {
+            n++;
+        }
+        if (!tall(r, o, i, n, reel__address(r, sum[i]), accumulate || !starts[i])) {
+            return false;
+        }
+        i += n;
+    }
+    return true;
+}
+
+bool reel__run_product(reel__running *r, const reel__kernel *k)
+{
+    operands o = {.t = k->term, .element = reel_dtype_size(r->tape->dtype)};
+    o.a = reel__find(r, &k->term->a.x);
+    o.b = reel__find(r, &k->term->b.x);
+    if (k->added) {
+        return into_sums(r, &o, k->accumulate);
+    }
+    o.c = reel__find(r, &k->term->c.x);
+    if (r->count > 1 && !o.b.each && o.b.stride == 0) {
+        return all_rows(r, &o, k->accumulate);
+    }
+    return one_by_one(r, &o, k->accumulate);
+}
