@@ -5,41 +5,22 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "compiled_hooks.h"
 #include "noisy.h"
-#include "tape.h"
+#include "plan.h"
 
 /* Lanes */
-
-bool compiled_exists(void)
-{
-    return reel__executor_find("compiled") != NULL;
-}
 
 int compiled_passes(void)
 {
     int n = 0;
-    while (reel__pass_name && reel__pass_name(n)) {
+    while (REEL__PASS_ALL >> n & 1) {
         n++;
     }
     return n;
-}
-
-/* Chosen by the environment variable, which is put back. */
-static reel_tape *compiled_tape(const reel_tape_args *args)
-{
-    const char *before = getenv("REEL_EXECUTOR");
-    char *kept = before ? strdup(before) : NULL;
-    setenv("REEL_EXECUTOR", "compiled", 1);
-    reel_tape *tape = reel_tape_new_with(args);
-    if (kept) {
-        setenv("REEL_EXECUTOR", kept, 1);
-    } else {
-        unsetenv("REEL_EXECUTOR");
-    }
-    free(kept);
-    return tape;
 }
 
 static reel_tape *lane_tape(const random_graph *g, const lane *l)
@@ -49,23 +30,20 @@ static reel_tape *lane_tape(const random_graph *g, const lane *l)
                            .seed = g->seed,
                            .inference = random_graph_inference(g),
                            .at = REEL_HERE};
-    if (l->compiled && compiled_exists()) {
-        reel_tape *tape = compiled_tape(&args);
-        if (reel__tape_set_passes) {
-            reel__tape_set_passes(tape, l->passes);
-        }
-        return tape;
+    args.executor = l->compiled ? REEL_COMPILED : REEL_REFERENCE;
+    reel_tape *tape = reel_tape_new_with(&args);
+    if (!tape) {
+        abort();
     }
-    args.executor = REEL_REFERENCE;
-    return reel_tape_new_with(&args);
+    if (l->compiled) {
+        reel__tape_set_passes(tape, l->passes & REEL__PASS_ALL);
+    }
+    return tape;
 }
 
 void run_lane(const random_graph *g, const lane *l, const random_trace *follow, random_trace *t)
 {
     reel_tape *tape = lane_tape(g, l);
-    if (!tape) {
-        abort();
-    }
     if (l->epsilon != 0 || l->broken) {
         noisy_start(l->epsilon, l->noise);
         noisy_break(l->broken, 1e-9);
@@ -281,17 +259,82 @@ void program_text(const random_graph *g, char *text, size_t n)
              g->without[1], g->without_rounds);
 }
 
-static bool still_fails(const random_graph *g, const lane *l, char *text, size_t n)
+static bool fails_here(const random_graph *g, const lane *l, char *text, size_t n)
 {
-    char what[1024];
     tally t = {0};
     oracle o;
     oracle_make(&o, g, l->dtype, NULL);
-    bool fails = !oracle_agrees(&o, l, &t, what, sizeof what);
+    bool fails = !oracle_agrees(&o, l, &t, text, n);
     oracle_free(&o);
-    if (fails) {
-        snprintf(text, n, "%s", what);
+    return fails;
+}
+
+bool in_child(void (*job)(void *context), void *context, char *text, size_t n)
+{
+    enum { PATIENCE = 120 };
+    char program[96];
+    int status = 0;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(PATIENCE);
+        job(context);
+        fflush(NULL);
+        _exit(0);
     }
+    if (child < 0 || waitpid(child, &status, 0) != child) {
+        abort();
+    }
+    if (!WIFSIGNALED(status) && WEXITSTATUS(status) == 0) {
+        return true;
+    }
+    snprintf(program, sizeof program, "%s", text);
+    snprintf(text, n, "%s ended by %s %d", program, WIFSIGNALED(status) ? "signal" : "status",
+             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    return false;
+}
+
+/* A program that may crash, tried in a process of its own; what it finds is in shared memory. */
+typedef struct trial {
+    random_graph g;
+    lane l;
+    bool fails;
+    char text[2048];
+} trial;
+
+static void run_trial(void *context)
+{
+    trial *t = context;
+    t->fails = fails_here(&t->g, &t->l, t->text, sizeof t->text);
+}
+
+void *shared_memory(size_t size)
+{
+    FILE *file = tmpfile();
+    if (!file || ftruncate(fileno(file), (off_t)size)) {
+        abort();
+    }
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
+    if (p == MAP_FAILED) {
+        abort();
+    }
+    fclose(file);
+    return p;
+}
+
+static bool still_fails(const random_graph *g, const lane *l, char *text, size_t n)
+{
+    trial *t = shared_memory(sizeof *t);
+    *t = (trial){.g = *g, .l = *l};
+    char program[80];
+    program_text(g, program, sizeof program);
+    snprintf(t->text, sizeof t->text, "program %s (%s, passes 0x%x)", program,
+             reel_dtype_name(l->dtype), l->passes);
+    bool fails = !in_child(run_trial, t, t->text, sizeof t->text) || t->fails;
+    if (fails) {
+        snprintf(text, n, "%s", t->text);
+    }
+    munmap(t, sizeof *t);
     return fails;
 }
 

@@ -48,9 +48,7 @@ typedef struct tally {
     double closest; /* the largest part of a bound that was used up */
 } tally;
 
-/* Whether there is a compiled executor to compare with. */
-bool compiled_exists(void);
-/* How many passes it has; 0 when it does not tell. */
+/* How many passes the compiled executor has. */
 int compiled_passes(void);
 
 void run_lane(const random_graph *g, const lane *l, const random_trace *follow, random_trace *t);
@@ -58,6 +56,11 @@ void oracle_make(oracle *o, const random_graph *g, reel_dtype dtype, uint64_t *c
 void oracle_free(oracle *o);
 /* Runs the program on the lane and compares. False: text tells what differs. */
 bool oracle_agrees(oracle *o, const lane *l, tally *t, char *text, size_t n);
+/* Does the job in a process of its own. False when that crashes or hangs: text, which says what was
+ * done, is then continued. */
+bool in_child(void (*job)(void *context), void *context, char *text, size_t n);
+/* Zeroed memory that children share. */
+void *shared_memory(size_t size);
 /* Leaves out of a program that fails whatever is not needed for it to fail. */
 void make_smaller(random_graph *g, const lane *l, char *text, size_t n);
 /* "SEED WITHOUT0 WITHOUT1 ROUNDS", as the command line of check_compiled takes it. */

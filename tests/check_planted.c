@@ -52,7 +52,7 @@ static int faults(void)
 
 int main(void)
 {
-    if (!compiled_exists() || !reel__plant) {
+    if (!reel__plant) {
         puts("skipped: the executor in this build has no faults to plant");
         return 77;
     }

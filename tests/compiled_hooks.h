@@ -1,12 +1,10 @@
 /* What tests ask of the compiled executor beyond the public interface. Each of these may be absent:
- * tests then say so and compare the reference executor with itself. */
+ * tests then do without and say so. */
 #ifndef TESTS_COMPILED_HOOKS_H
 #define TESTS_COMPILED_HOOKS_H
 
 #include <reel/tape.h>
 
-/* Which passes run on the tape: bit i stands for pass i. Holds until it is called again. */
-extern void reel__tape_set_passes(reel_tape *tape, unsigned mask) __attribute__((weak));
 /* The name of pass i; NULL when there is no such pass. */
 extern const char *reel__pass_name(int pass) __attribute__((weak));
 /* How often pass i has changed a plan since the program started. */
