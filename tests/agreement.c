@@ -359,8 +359,26 @@ static void try_all(random_graph *g, uint32_t *bits, int count, const lane *l, c
     }
 }
 
-void make_smaller(random_graph *g, const lane *l, char *text, size_t n)
+/* Switches off passes without which it fails as well. */
+static void try_passes(const random_graph *g, lane *l, char *text, size_t n)
 {
+    for (int i = 0; i < compiled_passes(); i++) {
+        lane less = *l;
+        less.passes &= REEL__PASS_ALL & ~(1U << i);
+        if (still_fails(g, &less, text, n)) {
+            *l = less;
+        }
+    }
+}
+
+void make_smaller(random_graph *g, lane *l, char *text, size_t n)
+{
+    lane alone = *l;
+    alone.threads = 1;
+    if (still_fails(g, &alone, text, n)) {
+        *l = alone;
+    }
+    try_passes(g, l, text, n);
     for (int again = 0; again < 2; again++) {
         try_all(g, &g->without_rounds, random_graph_rounds(g), l, text, n);
         for (int s = 0; s < GRAPH_STRUCTURES; s++) {

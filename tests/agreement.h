@@ -61,8 +61,8 @@ bool oracle_agrees(oracle *o, const lane *l, tally *t, char *text, size_t n);
 bool in_child(void (*job)(void *context), void *context, char *text, size_t n);
 /* Zeroed memory that children share. */
 void *shared_memory(size_t size);
-/* Leaves out of a program that fails whatever is not needed for it to fail. */
-void make_smaller(random_graph *g, const lane *l, char *text, size_t n);
+/* Leaves out of a program that fails, and of the passes, whatever is not needed for it to fail. */
+void make_smaller(random_graph *g, lane *l, char *text, size_t n);
 /* "SEED WITHOUT0 WITHOUT1 ROUNDS", as the command line of check_compiled takes it. */
 void program_text(const random_graph *g, char *text, size_t n);
 
