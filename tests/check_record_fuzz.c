@@ -1,0 +1,49 @@
+/* The public recording calls on random bytes: a fixed sequence of them, no fuzzer needed.
+ *
+ *   check_record_fuzz                 the test
+ *   check_record_fuzz FIRST [COUNT]   the bytes of these seeds
+ */
+#include "fuzz/record.h"
+#include "suite.h"
+
+enum { INPUTS = 3000, LONGEST = 1500 };
+
+static int try_seed(uint64_t seed)
+{
+    unsigned char bytes[LONGEST];
+    reel_random r = reel_random_new(seed, 3);
+    size_t n = 1 + (size_t)reel_random_below(&r, LONGEST);
+    for (size_t i = 0; i < n; i++) {
+        bytes[i] = (unsigned char)reel_random_below(&r, 256);
+    }
+    return fuzz_record(bytes, n);
+}
+
+START_TEST(random_bytes)
+{
+    int right = 0;
+    for (int i = 0; i < INPUTS / 10; i++) {
+        right += try_seed((uint64_t)(INPUTS / 10 * _i + i));
+    }
+    ck_assert_int_gt(right, 30 * INPUTS / 10); /* it does not only make errors */
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) {
+        uint64_t first = strtoull(argv[1], NULL, 0), n = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+        int right = 0;
+        for (uint64_t seed = first; seed < first + n; seed++) {
+            right += try_seed(seed);
+        }
+        printf("%d statements without an error\n", right);
+        return 0;
+    }
+    Suite *suite = suite_create("recording from bytes");
+    TCase *bytes = tcase_create("random bytes");
+    tcase_set_timeout(bytes, 600);
+    tcase_add_loop_test(bytes, random_bytes, 0, 10);
+    suite_add_tcase(suite, bytes);
+    return suite_run(suite);
+}
