@@ -98,6 +98,7 @@ static int narrow(reel__ir *to, const reel__ir *from, const reel__value *product
     v->shape = view->shape;
     v->size = view->size;
     v->node = product->node;
+    v->flags = view->flags;
     for (int k = 0; k < product->n / 2; k++) {
         v->arg[2 * k] = map[product->arg[2 * k]];
         v->arg[2 * k + 1] = b[k];
