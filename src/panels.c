@@ -232,17 +232,19 @@ static void gather(const product *p, int64_t begin, int64_t end)
 }
 
 /* What tile b of `count`, one below the other, calls into the cache: its share of the panels that
- * come next, if so many do. A single tile would push out what it reads itself. */
+ * come next, if so many do, byte by byte rounded up. A single tile would push out what it reads
+ * itself. */
 static void look_ahead(const product *p, reel__tile *tile, int64_t b, int64_t count, int choice)
 {
-    int64_t group = (p->k << choice) * REEL__PANEL;
+    int64_t bytes = p->k * REEL__PANEL, group = bytes << choice;
     const char *panel = tile->panel;
+    tile->ahead = panel;
+    tile->ahead_step = REEL__PANEL;
     if (count > 1 && p->end - panel >= 2 * group) {
-        tile->ahead = panel + group + cut(p->k, count, b) * REEL__PANEL;
-        tile->ahead_step = p->width / count;
-    } else {
-        tile->ahead = panel;
-        tile->ahead_step = p->width;
+        int64_t step = pieces(REEL__PANEL, count), begin = cut(bytes, count, b);
+        int64_t last = bytes - p->k * step;
+        tile->ahead = panel + group + (begin < last ? begin : last);
+        tile->ahead_step = step;
     }
 }
 
