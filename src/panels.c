@@ -87,8 +87,8 @@ static const char *at(const void *base, int64_t element, int64_t size)
     return (const char *)base + element * size;
 }
 
-/* One panel's part of `deep` rows and `wide` columns; what is missing to its full width is 0. Column
- * by column: weights that are read transposed lie dense that way. */
+/* One panel's part of `deep` rows and `wide` columns; what is missing to its full width is 0.
+ * Column by column: weights that are read transposed lie dense that way. */
 static void pack_f32(int64_t deep, int64_t wide, const float *w, int64_t row, int64_t column,
                      float *to)
 {
