@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "plant.h"
 #include "plan.h"
 
 enum { ALIGN = 64, STEP_SCRATCH = 1 << 20, WINDOW_BYTES = 1 << 20 };
@@ -146,6 +147,9 @@ static bool find_groups(arrange *a)
             example[a->groups] = j;
             a->group[a->groups].template = g->block[j].template;
             table[at] = ++a->groups;
+        }
+        if (a->group[table[at] - 1].count) {
+            reel__pass_used(REEL__PASS_BATCH);
         }
         g->block[j].group = table[at] - 1;
         a->group[table[at] - 1].count++;
@@ -460,6 +464,9 @@ static void find_levels(arrange *a)
         }
         for (uint32_t p = 0; p < b->ports; p++) {
             const reel__source *x = &ports_of(a, b)[p];
+            if (p && reel__planted(REEL__DROPPED_DEPENDENCY)) {
+                continue;
+            }
             if (x->block != REEL__NONE && inside(a, x->block, j)) {
                 b->level = larger(b->level, g->block[x->block].level + 1);
             }
@@ -1046,8 +1053,13 @@ static int by_from(const void *x, const void *y)
 static size_t lowest(const placed *all, uint32_t n, const array *x, size_t bytes, bool reuse)
 {
     size_t at = 0;
+    int64_t early = reel__planted(REEL__EARLY_REUSE) ? 1 : 0;
     for (uint32_t i = 0; i < n; i++) {
-        bool together = !reuse || (all[i].first <= x->last && x->first <= all[i].last);
+        bool together =
+            !reuse || (all[i].first <= x->last - early && x->first <= all[i].last - early);
+        if (!together) {
+            reel__pass_used(REEL__PASS_MEMORY);
+        }
         if (together && all[i].from < at + bytes && at < all[i].to) {
             at = all[i].to;
         }
@@ -1110,7 +1122,8 @@ static bool bind_port(arrange *a, const reel__step *step, int port, reel__bindin
     reel__place first = {0, 0}, second = {0, 0};
     reel__place *each = NULL;
     for (uint32_t m = 0; m < n; m++) {
-        const reel__block *b = &a->g->block[a->plan->order[q->first + step->from + m]];
+        uint32_t at = reel__planted(REEL__WRONG_ORDER) ? n - 1 - m : m;
+        const reel__block *b = &a->g->block[a->plan->order[q->first + step->from + at]];
         reel__place p = place_of(a, ports_of(a, b)[port]);
         if (m == 0) {
             first = p;

@@ -7,6 +7,7 @@
 
 #include "memory.h"
 #include "plan.h"
+#include "plant.h"
 
 /* Sums of MANY_TERMS or more begin a block of their own, so that their terms are added in place. */
 enum { BLOCK_NODES = 512, MANY_TERMS = 16, PROLOGUE = 0 };
@@ -448,7 +449,7 @@ static bool push_attr(collect *k, const reel__slot *s)
 {
     const unsigned char *attr = s->attr;
     bool ok = true;
-    for (size_t i = 0; ok && i < s->op->attr_size; i += 8) {
+    for (size_t i = 0; ok && i < s->op->attr_size && !reel__planted(REEL__WRONG_TEMPLATE); i += 8) {
         uint64_t word = 0;
         size_t n = s->op->attr_size - i;
         memcpy(&word, attr + i, n < 8 ? n : 8);

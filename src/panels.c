@@ -87,17 +87,15 @@ static const char *at(const void *base, int64_t element, int64_t size)
     return (const char *)base + element * size;
 }
 
-/* One panel's part of `deep` rows and `wide` columns; what is missing to its full width is 0. */
+/* One panel's part of `deep` rows and `wide` columns; what is missing to its full width is 0.
+ * Column by column: weights that are read transposed lie dense that way. */
 static void pack_f32(int64_t deep, int64_t wide, const float *w, int64_t row, int64_t column,
                      float *to)
 {
     enum { WIDTH = REEL__PANEL / sizeof(float) };
-    for (int64_t l = 0; l < deep; l++) {
-        for (int64_t j = 0; j < wide; j++) {
-            to[l * WIDTH + j] = w[l * row + j * column];
-        }
-        for (int64_t j = wide; j < WIDTH; j++) {
-            to[l * WIDTH + j] = 0;
+    for (int64_t j = 0; j < WIDTH; j++) {
+        for (int64_t l = 0; l < deep; l++) {
+            to[l * WIDTH + j] = j < wide ? w[l * row + j * column] : 0;
         }
     }
 }
@@ -106,13 +104,18 @@ static void pack_f64(int64_t deep, int64_t wide, const double *w, int64_t row, i
                      double *to)
 {
     enum { WIDTH = REEL__PANEL / sizeof(double) };
+    for (int64_t j = 0; j < WIDTH; j++) {
+        for (int64_t l = 0; l < deep; l++) {
+            to[l * WIDTH + j] = j < wide ? w[l * row + j * column] : 0;
+        }
+    }
+}
+
+/* The same where the rows of the panel lie dense. */
+static void pack_lines(int64_t deep, const char *w, int64_t row_bytes, char *to)
+{
     for (int64_t l = 0; l < deep; l++) {
-        for (int64_t j = 0; j < wide; j++) {
-            to[l * WIDTH + j] = w[l * row + j * column];
-        }
-        for (int64_t j = wide; j < WIDTH; j++) {
-            to[l * WIDTH + j] = 0;
-        }
+        memcpy(to + l * REEL__PANEL, w + l * row_bytes, REEL__PANEL);
     }
 }
 
@@ -128,7 +131,9 @@ void reel__panels_pack(reel_dtype dtype, int64_t k, int64_t n, const void *w, in
         for (int64_t j = 0; j < n; j += width) {
             const void *from = at(w, begin * row + j * column, size);
             int64_t wide = n - j < width ? n - j : width;
-            if (dtype == REEL_F32) {
+            if (column == 1 && wide == width) {
+                pack_lines(deep, from, row * size, to);
+            } else if (dtype == REEL_F32) {
                 pack_f32(deep, wide, from, row, column, (float *)(void *)to);
             } else {
                 pack_f64(deep, wide, from, row, column, (double *)(void *)to);
@@ -232,17 +237,19 @@ static void gather(const product *p, int64_t begin, int64_t end)
 }
 
 /* What tile b of `count`, one below the other, calls into the cache: its share of the panels that
- * come next, if so many do. A single tile would push out what it reads itself. */
+ * come next, if so many do, byte by byte rounded up. A single tile would push out what it reads
+ * itself. */
 static void look_ahead(const product *p, reel__tile *tile, int64_t b, int64_t count, int choice)
 {
-    int64_t group = (p->k << choice) * REEL__PANEL;
+    int64_t bytes = p->k * REEL__PANEL, group = bytes << choice;
     const char *panel = tile->panel;
+    tile->ahead = panel;
+    tile->ahead_step = REEL__PANEL;
     if (count > 1 && p->end - panel >= 2 * group) {
-        tile->ahead = panel + group + cut(p->k, count, b) * REEL__PANEL;
-        tile->ahead_step = p->width / count;
-    } else {
-        tile->ahead = panel;
-        tile->ahead_step = p->width;
+        int64_t step = pieces(REEL__PANEL, count), begin = cut(bytes, count, b);
+        int64_t last = bytes - p->k * step;
+        tile->ahead = panel + group + (begin < last ? begin : last);
+        tile->ahead_step = step;
     }
 }
 

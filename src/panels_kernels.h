@@ -18,8 +18,8 @@ typedef struct reel__tile {
     int64_t c_row; /* elements; columns are dense */
     bool load;
     /* Memory that is called into the cache meanwhile, for each panel as much: ahead + i *
-     * ahead_step, elements, i < k. Kernels of few rows do not: the processor sees by itself what
-     * they stream. */
+     * ahead_step bytes, i < k. Kernels of few rows do not: the processor sees by itself what they
+     * stream. */
     const void *ahead;
     int64_t ahead_step;
 } reel__tile;

@@ -34,9 +34,11 @@ TARGET INLINE void NAME(tile)(const reel__tile *t, const int rows, const int pan
 {
     VECTOR sum[REEL__TILE_ROWS][REEL__TILE_PANELS * NAME(VECTORS)];
     const int columns = panels * NAME(VECTORS);
-    const REAL *a = t->a, *panel = t->panel, *ahead = t->ahead;
+    const REAL *a = t->a, *panel = t->panel;
+    const char *ahead = t->ahead;
     const int64_t a_row = t->a_row, a_column = t->a_column;
     const int64_t panel_step = t->panel_step, ahead_step = t->ahead_step;
+    const int64_t panel_bytes = panel_step * (int64_t)sizeof(REAL);
     const int64_t c_row = t->c_row, k = t->k;
     REAL *const c = t->c;
     NAME(call_for)(c, c_row, rows, panels);
@@ -56,7 +58,7 @@ TARGET INLINE void NAME(tile)(const reel__tile *t, const int rows, const int pan
         }
         UNROLL
         for (int p = 0; p < panels && rows > REEL__TILE_STREAMED; p++) {
-            __builtin_prefetch(ahead + l * ahead_step + p * panel_step, 0, 3);
+            __builtin_prefetch(ahead + l * ahead_step + p * panel_bytes, 0, 3);
         }
         UNROLL
         for (int i = 0; i < rows; i++) {

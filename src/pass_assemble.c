@@ -4,6 +4,7 @@
 #include <reel/ops.h>
 
 #include "ir.h"
+#include "plant.h"
 
 enum { MOST_PARTS = 1024 };
 
@@ -35,6 +36,7 @@ static void take_apart(reel__ir *ir, int i)
     }
     reel_window *w = reel__ir_alloc(ir, (size_t)v->n, sizeof *w);
     if (w && windows_of(ir, v, w)) {
+        reel__pass_used(REEL__PASS_ASSEMBLE);
         v->kind = REEL__ASSEMBLE;
         v->window = w;
     }

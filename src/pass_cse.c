@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "plant.h"
 
 static uint64_t hash_bytes(uint64_t h, const void *data, size_t n)
 {
@@ -21,7 +22,7 @@ static uint64_t hash_bytes(uint64_t h, const void *data, size_t n)
 
 static size_t attr_size(const reel__value *v)
 {
-    return v->op && v->attr ? v->op->attr_size : 0;
+    return v->op && v->attr && !reel__planted(REEL__MERGED_MASKS) ? v->op->attr_size : 0;
 }
 
 static size_t windows_size(const reel__value *v)
@@ -87,6 +88,7 @@ bool reel__pass_cse(reel__ir *ir)
             at = (at + 1) & (capacity - 1);
         }
         if (table[at]) {
+            reel__pass_used(REEL__PASS_CSE);
             map[i] = table[at] - 1;
             ir->v[map[i]].flags |= v->flags;
             v->flags = 0;

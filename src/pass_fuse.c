@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "plant.h"
 
 enum { MOST_OPS = 96, ALIGN = 64 };
 
@@ -205,6 +206,9 @@ static void place_map(work *w, int i, int segment)
         found->member = m;
         found->room = room;
     }
+    if (found->members) {
+        reel__pass_used(REEL__PASS_FUSE);
+    }
     found->member[found->members++] = i;
     w->group[i] = position;
     w->at[i] = position;
@@ -235,7 +239,7 @@ static void place_product(work *w, int i, int segment)
             return;
         }
         d->term = t;
-        d->accumulate = before;
+        d->accumulate = before && !reel__planted(REEL__LOST_BETA);
         before = true;
         made_at(w, i, segment, w->drafts[segment] - 1);
         read_in(w, v->arg[2 * t], segment);

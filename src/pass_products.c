@@ -7,6 +7,7 @@
 #include "code.h"
 
 #include "memory.h"
+#include "plant.h"
 
 enum { MOST_TERMS = 64 };
 
@@ -129,6 +130,7 @@ static bool rewrite_sum(pass *p, int i)
     if (!is_sum(old) || !gather(p->old, i, &t) || t.products < 2) {
         return false;
     }
+    reel__pass_used(REEL__PASS_PRODUCTS);
     int sum = add_product(p, i, &t);
     if (sum >= 0) {
         reel__ir_into(p->ir, old->node, p->ir->v[sum].node);

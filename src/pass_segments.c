@@ -6,6 +6,7 @@
 
 #include "code.h"
 #include "memory.h"
+#include "plant.h"
 
 /* Values that depend on what recurs, and values that what recurs depends on. */
 static void propagate(const reel__ir *ir, const uint8_t *recurs, const uint8_t *feeds,
@@ -151,6 +152,7 @@ static void assign(reel__ir *ir, const bool *depends, const bool *leads, bool an
     if (!any || whole) {
         return;
     }
+    reel__pass_used(REEL__PASS_SEGMENTS);
     /* Element-wise work that only later segments read is done where it is read: what is kept from
      * one segment to the next costs memory, computing it there or here costs the same. */
     for (int i = ir->n - 1; i >= ir->ports; i--) {

@@ -4,6 +4,7 @@
 #include "ir.h"
 
 #include "memory.h"
+#include "plant.h"
 
 typedef struct pass {
     const reel__ir *old;
@@ -142,6 +143,7 @@ bool reel__pass_sink(reel__ir *ir)
         }
         p.map[i] = -1;
         if (v->kind == REEL__VIEW && !v->flags && p.sinks[v->arg[0]]) {
+            reel__pass_used(REEL__PASS_SINK);
             p.map[i] = narrowed(&p, v->arg[0], v->shape, v->window, v->node);
         }
         if (p.map[i] < 0 && !made.failed) {

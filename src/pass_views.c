@@ -4,6 +4,7 @@
 #include "ir.h"
 
 #include "memory.h"
+#include "plant.h"
 
 typedef struct pass {
     const reel__ir *old;
@@ -93,6 +94,7 @@ static void take(pass *p, int i)
         int base = a->kind == REEL__VIEW ? a->arg[0] : p->map[old->arg[0]];
         reel_window in = a->kind == REEL__VIEW ? *a->window : reel__window_all(a->shape);
         if (reel__window_of(a->shape, &in, old->shape, &w, &whole)) {
+            reel__pass_used(REEL__PASS_VIEWS);
             p->map[i] = add_view(p->ir, old, base, &whole);
             if (old->flags && !p->ir->failed) {
                 int kept = dense_of(p, i);

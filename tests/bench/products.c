@@ -128,7 +128,7 @@ static double rate(const job *j, int how, int times)
 static void report(reel_dtype dtype, shape s, const job *large)
 {
     job j = new_job(dtype, s);
-    int times = (int)(RUN / work(s)) + 1;
+    int times = (int)(RUN / work(s)) + 2;
     double v[2][ROUNDS], ratio[2][ROUNDS];
     for (int r = 0; r < ROUNDS; r++) {
         double of_large = rate(large, PLAIN, 1);
