@@ -52,6 +52,7 @@ for reel_place in $reel_blis_places; do
         rntm_t one = BLIS_RNTM_INITIALIZER;
         float x = 1;
         bli_rntm_set_ways(1, 1, 1, 1, 1, &one);
+        bli_rntm_disable_l3_sup(&one);
         bli_sgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, 1, 1, 1, &x, &x, 1, 1, &x, 1, 1, &x, &x,
                      1, 1, NULL, &one);
         return bli_info_get_version_str()[0] == 0 || bli_arch_string(bli_arch_query_id())[0] == 0;

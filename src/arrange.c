@@ -16,6 +16,9 @@ typedef struct array {
     uint32_t count;
     int64_t first, last; /* steps between which it is in use */
     uint32_t wanted;     /* how many instances are kept */
+    bool read;           /* by another block, or kept: only known when values are computed again */
+    uint32_t within;     /* the array that it is a stretch of + 1; 0: none */
+    size_t at;           /* and where */
     reel__place place;
 } array;
 
@@ -92,7 +95,7 @@ static bool is_weight(const arrange *a, const reel__source *x)
 static uint64_t group_hash(const arrange *a, uint32_t j)
 {
     const reel__block *b = &a->g->block[j];
-    uint64_t h = (uint64_t)(uintptr_t)b->template;
+    uint64_t h = reel__mix((uint64_t)(uintptr_t)b->template, b->window);
     if (!(a->c->passes & REEL__PASS_BATCH)) {
         return reel__mix(h, j);
     }
@@ -108,7 +111,8 @@ static uint64_t group_hash(const arrange *a, uint32_t j)
 static bool same_group(const arrange *a, uint32_t i, uint32_t j)
 {
     const reel__block *b = &a->g->block[i], *other = &a->g->block[j];
-    if (b->template != other->template || !(a->c->passes & REEL__PASS_BATCH)) {
+    if (b->template != other->template || b->window != other->window ||
+        b->copy != other->copy || !(a->c->passes & REEL__PASS_BATCH)) {
         return i == j;
     }
     for (uint32_t p = 0; p < b->ports; p++) {
@@ -252,6 +256,49 @@ static bool find_edges(arrange *a, edges *e)
     return !a->failed;
 }
 
+/* Renumbers components so that, of those that could come next, the one that was recorded first does:
+ * what is computed again then comes right before it is needed. */
+static bool order_by_blocks(arrange *a, const edges *e)
+{
+    uint32_t n = a->components, done = 0;
+    uint32_t *first = take(a, n, sizeof *first), *waits = take(a, n, sizeof *waits);
+    uint32_t *number = take(a, n, sizeof *number);
+    bool *recurrent = take(a, n, sizeof *recurrent);
+    if (a->failed) {
+        return false;
+    }
+    memset(first, 0xff, n * sizeof *first);
+    for (uint32_t q = 0; q < a->groups; q++) {
+        uint32_t k = a->component[q], block = a->plan->order[a->group[q].first];
+        first[k] = block < first[k] ? block : first[k];
+        for (uint32_t i = e->start[q]; i < e->start[q + 1]; i++) {
+            waits[a->component[e->to[i]]] += a->component[e->to[i]] != k;
+        }
+    }
+    while (done < n) {
+        uint32_t next = REEL__NONE;
+        for (uint32_t k = 0; k < n; k++) {
+            if (waits[k] == 0 && first[k] != REEL__NONE &&
+                (next == REEL__NONE || first[k] < first[next])) {
+                next = k;
+            }
+        }
+        first[next] = REEL__NONE;
+        number[next] = done;
+        recurrent[done++] = a->recurrent[next];
+        for (uint32_t q = 0; q < a->groups; q++) {
+            for (uint32_t i = e->start[q]; a->component[q] == next && i < e->start[q + 1]; i++) {
+                waits[a->component[e->to[i]]] -= a->component[e->to[i]] != next;
+            }
+        }
+    }
+    for (uint32_t q = 0; q < a->groups; q++) {
+        a->component[q] = number[a->component[q]];
+    }
+    memcpy(a->recurrent, recurrent, n * sizeof *recurrent);
+    return true;
+}
+
 static bool find_components(arrange *a)
 {
     edges e;
@@ -318,6 +365,9 @@ static bool find_components(arrange *a)
         bool swap = a->recurrent[i];
         a->recurrent[i] = a->recurrent[--j];
         a->recurrent[j] = swap;
+    }
+    if (a->c->tape->keep_every && !order_by_blocks(a, &e)) {
+        return false;
     }
     for (uint32_t q = 0; q < n; q++) {
         a->component_start[a->component[q] + 1]++;
@@ -454,7 +504,7 @@ static uint32_t *find_partners(arrange *a)
     for (uint32_t j = 1; j < g->blocks; j++) {
         const reel__block *b = &g->block[j];
         partner[j] = REEL__NONE;
-        if (b->scope && !b->backward) {
+        if (b->scope && !b->backward) { /* a copy, if there is one, stands behind its original */
             of_scope[b->scope] = j + 1;
         } else if (b->scope && of_scope[b->scope]) {
             partner[j] = of_scope[b->scope] - 1;
@@ -550,7 +600,9 @@ static void order_component(arrange *a, uint32_t k, const uint32_t *partner)
 
 /* Steps */
 
-static void add_step(arrange *a, uint32_t group, int segment, uint32_t from, uint32_t to)
+/* `origin`: where the window begins that the instances are of. */
+static void add_step(arrange *a, uint32_t group, int segment, uint32_t from, uint32_t to,
+                     uint32_t origin)
 {
     const reel__segment *s = &a->group[group].code->segment[segment];
     if (s->kernels == 0 || from == to) {
@@ -575,7 +627,9 @@ static void add_step(arrange *a, uint32_t group, int segment, uint32_t from, uin
         }
         uint32_t end = to - at < chunk ? to : at + chunk;
         a->step[a->steps++] = (reel__step){
-            .group = group, .segment = (uint8_t)segment, .from = at, .to = end};
+            .group = group, .segment = (uint8_t)segment, .from = at, .to = end,
+            .origin = origin};
+        a->group[group].window = larger(a->group[group].window, end - origin);
         size_t working = s->scratch * (end - at);
         a->plan->working = working > a->plan->working ? working : a->plan->working;
     }
@@ -669,7 +723,7 @@ static void add_segment_steps(arrange *a, uint32_t k, int segment, const range *
         uint32_t from, to;
         covered(r, n, a->by_component[i], &from, &to);
         if (from < to) {
-            add_step(a, a->by_component[i], segment, from, to);
+            add_step(a, a->by_component[i], segment, from, to, from);
         }
     }
 }
@@ -694,7 +748,9 @@ static void add_recurrent_steps(arrange *a, uint32_t k)
         }
         add_segment_steps(a, k, REEL__PRE, r + from, to - from);
         for (uint32_t i = from; i < to; i++) {
-            add_step(a, r[i].group, REEL__MAIN, r[i].from, r[i].to);
+            uint32_t first, last;
+            covered(r + from, to - from, r[i].group, &first, &last);
+            add_step(a, r[i].group, REEL__MAIN, r[i].from, r[i].to, first);
         }
         add_segment_steps(a, k, REEL__POST, r + from, to - from);
         from = to;
@@ -718,7 +774,7 @@ static bool find_steps(arrange *a)
         for (int segment = 0; segment < REEL__SEGMENTS; segment++) {
             for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
                 uint32_t group = a->by_component[i];
-                add_step(a, group, segment, 0, a->group[group].count);
+                add_step(a, group, segment, 0, a->group[group].count, 0);
             }
         }
     }
@@ -737,6 +793,16 @@ typedef struct spot {
 static size_t element(const reel__value *v)
 {
     return reel_dtype_size((reel_dtype)v->dtype);
+}
+
+/* The array that array `at` is a stretch of, if it is one. */
+static uint32_t whole_of(const arrange *a, uint32_t at, size_t *offset)
+{
+    while (a->array[at].within) {
+        *offset += a->array[at].at;
+        at = a->array[at].within - 1;
+    }
+    return at;
 }
 
 static spot spot_of(const arrange *a, reel__source x)
@@ -758,11 +824,46 @@ static spot spot_of(const arrange *a, reel__source x)
         }
         if (v->kind != REEL__PORT) {
             uint32_t at = a->array_start[b->group] + (uint32_t)base;
-            return (spot){at, offset + b->position * a->array[at].bytes, {0, 0}};
+            offset += b->position * a->array[at].bytes;
+            at = whole_of(a, at, &offset);
+            return (spot){at, offset, {0, 0}};
         }
         x = ports_of(a, b)[base];
     }
     return (spot){REEL__NONE, offset, {REEL__OUTSIDE + x.at, 0}};
+}
+
+/* What only the block itself reads, on its way from segment to segment, is done with when the window
+ * is. */
+static bool is_windowed(const arrange *a, const reel__group *q, const reel__value *v, bool read)
+{
+    bool out = v->flags & REEL__OUT || v->used & REEL__LASTING;
+    return a->c->passes & REEL__PASS_MEMORY && q->window < q->count &&
+           v->kind != REEL__ACCUMULATE && (a->c->tape->keep_every ? !read : !out);
+}
+
+/* What first passes hand on need not be what their templates have ready for others: backward blocks
+ * read the copies. */
+static void find_readers(arrange *a)
+{
+    const reel__graph *g = a->g;
+    for (uint32_t j = 0; j < g->blocks; j++) {
+        const reel__block *b = &g->block[j];
+        for (uint32_t p = 0; p < b->ports; p++) {
+            spot s = spot_of(a, ports_of(a, b)[p]);
+            if (s.array != REEL__NONE) {
+                a->array[s.array].read = true;
+            }
+        }
+        for (uint32_t at = 0; at < b->nodes; at++) {
+            if (g->kept[b->first + at] && !b->copy) {
+                spot s = spot_of(a, (reel__source){j, at});
+                if (s.array != REEL__NONE) {
+                    a->array[s.array].read = true;
+                }
+            }
+        }
+    }
 }
 
 static bool find_arrays(arrange *a)
@@ -773,19 +874,73 @@ static bool find_arrays(arrange *a)
         a->arrays += (uint32_t)a->group[q].code->ir.n;
     }
     a->array = take(a, a->arrays, sizeof *a->array);
+    if (!a->failed && a->c->tape->keep_every) {
+        find_readers(a);
+    }
     for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
         const reel__ir *ir = &a->group[q].code->ir;
-        for (int i = 0; i < ir->n; i++) {
+        a->group[q].given = keep(a, (size_t)ir->n, 1);
+        for (int i = 0; a->group[q].given && i < ir->n; i++) {
             array *x = &a->array[a->array_start[q] + (uint32_t)i];
             x->first = INT64_MAX;
             x->last = -1;
             if (ir->v[i].store == REEL__ARRAY) {
+                bool windowed = is_windowed(a, &a->group[q], &ir->v[i], x->read);
                 x->bytes = (size_t)ir->v[i].size * element(&ir->v[i]);
-                x->count = a->group[q].count;
+                x->count = windowed ? a->group[q].window : a->group[q].count;
+                a->group[q].given[i] = windowed ? REEL__WINDOWED : 0;
             }
         }
     }
     return !a->failed;
+}
+
+/* Whether the parts of a value lie in some array just as the value wants them: that stretch of the
+ * array is the value then. */
+static bool lies_ready(const arrange *a, const reel__block *b, const reel__value *v, spot *first)
+{
+    const reel__ir *ir = &a->group[b->group].code->ir;
+    int64_t size = 0;
+    for (int k = 0; k < v->n; k++) {
+        const reel__value *part = &ir->v[v->arg[k]];
+        size_t offset = (size_t)v->window[k].offset * element(v);
+        if (part->kind != REEL__PORT || part->dtype != v->dtype ||
+            !reel__window_dense(part->shape, &v->window[k])) {
+            return false;
+        }
+        spot s = spot_of(a, ports_of(a, b)[v->arg[k]]);
+        if (s.array == REEL__NONE || s.offset < offset) {
+            return false;
+        }
+        s.offset -= offset;
+        if (k == 0) {
+            *first = s;
+        }
+        if (s.array != first->array || s.offset != first->offset) {
+            return false;
+        }
+        size += part->size;
+    }
+    return size == v->size && v->n > 0;
+}
+
+static void find_stretches(arrange *a)
+{
+    for (uint32_t j = 0; j < a->g->blocks; j++) {
+        const reel__block *b = &a->g->block[j];
+        reel__group *q = &a->group[b->group];
+        const reel__ir *ir = &q->code->ir;
+        for (int i = ir->ports; q->count == 1 && i < ir->n; i++) {
+            spot s = {.array = REEL__NONE};
+            if (ir->v[i].kind == REEL__ASSEMBLE && ir->v[i].store == REEL__ARRAY &&
+                lies_ready(a, b, &ir->v[i], &s)) {
+                array *x = &a->array[a->array_start[b->group] + (uint32_t)i];
+                x->within = s.array + 1;
+                x->at = s.offset;
+                q->given[i] |= REEL__IN_PLACE;
+            }
+        }
+    }
 }
 
 static void use_at(array *x, int64_t step)
@@ -817,7 +972,9 @@ static void find_uses(arrange *a)
         for (int i = ir->ports; i < ir->n; i++) {
             const reel__value *v = &ir->v[i];
             if (v->store == REEL__ARRAY && (v->made | v->used) >> step->segment & 1) {
-                use_at(&a->array[a->array_start[step->group] + (uint32_t)i], s);
+                size_t offset = 0;
+                uint32_t at = whole_of(a, a->array_start[step->group] + (uint32_t)i, &offset);
+                use_at(&a->array[at], s);
             }
         }
         for (uint32_t m = step->from; m < step->to; m++) {
@@ -848,7 +1005,7 @@ static void find_wanted(arrange *a)
     reel__graph *g = a->g;
     for (uint32_t j = 0; j < g->blocks; j++) {
         for (uint32_t at = 0; at < g->block[j].nodes; at++) {
-            if (g->kept[g->block[j].first + at]) {
+            if (g->kept[g->block[j].first + at] && !g->block[j].copy) {
                 spot x = spot_of(a, (reel__source){j, at});
                 if (x.array != REEL__NONE) {
                     a->array[x.array].wanted++;
@@ -909,7 +1066,7 @@ static bool place_arrays(arrange *a)
     for (uint32_t i = 0; i < a->arrays; i++) {
         array *x = &a->array[i];
         size_t bytes = rounded(x->bytes * x->count);
-        if (x->last < 0) {
+        if (x->last < 0 || x->within) {
             continue;
         }
         a->plan->shared += bytes;
@@ -1032,8 +1189,15 @@ static bool bind(arrange *a)
     for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
         reel__group *group = &a->group[q];
         group->array = keep(a, (size_t)group->code->ir.n, sizeof *group->array);
-        for (int i = 0; group->array && i < group->code->ir.n; i++) {
-            group->array[i] = a->array[a->array_start[q] + (uint32_t)i].place;
+        group->life = keep(a, (size_t)group->code->ir.n, sizeof *group->life);
+        for (int i = 0; !a->failed && i < group->code->ir.n; i++) {
+            size_t offset = 0;
+            uint32_t at = whole_of(a, a->array_start[q] + (uint32_t)i, &offset);
+            const array *x = &a->array[at];
+            group->array[i] = x->place;
+            group->array[i].offset += offset;
+            group->life[i] = x->last < 0 ? (reel__life){1, 0}
+                                         : (reel__life){(uint32_t)x->first, (uint32_t)x->last};
         }
     }
     return !a->failed;
@@ -1056,7 +1220,7 @@ static bool find_results(arrange *a)
     for (uint32_t j = 0; j < g->blocks; j++) {
         for (uint32_t at = 0; at < g->block[j].nodes; at++) {
             uint32_t node = g->block[j].first + at;
-            if (!g->kept[node]) {
+            if (!g->kept[node] || g->block[j].copy) {
                 continue;
             }
             reel__place p = place_of(a, (reel__source){j, at});
@@ -1101,6 +1265,9 @@ reel__plan *reel__arrange(reel__compiled *c, reel__graph *g)
     arrange a = {.c = c, .g = g, .plan = plan, .arena = &c->work};
     if (plan && find_groups(&a) && sort_added(&a) && find_components(&a) && find_codes(&a) &&
         find_steps(&a) && find_arrays(&a)) {
+        if (c->passes & REEL__PASS_MEMORY) {
+            find_stretches(&a);
+        }
         find_uses(&a);
         find_wanted(&a);
         if (place_arrays(&a) && bind(&a) && find_results(&a) && finish(&a)) {

@@ -20,6 +20,7 @@ typedef struct note {
     uint32_t port_block, port; /* the last block that it is a port of, and which */
     uint32_t scope;
     uint32_t first, n; /* its arguments: edge[first..] */
+    bool part; /* its argument in a window, 0 elsewhere */
     bool out, kept, backward, long_sum, addable, weight;
 } note;
 
@@ -134,7 +135,23 @@ static note note_of(const collect *k, const reel__slot *s, uint32_t first)
                   .kept = kept(k, s),
                   .backward = s->origin != 0,
                   .long_sum = sum && s->n >= MANY_TERMS,
+                  .part = s->op->place && s->n == 1,
                   .addable = s->op->flags & REEL_OP_ACCUMULATES && !sum};
+}
+
+/* A sum of windows, which are put together rather than added up. */
+static bool of_parts(const collect *k, const note *sum)
+{
+    if (sum->n > BLOCK_NODES / 2) {
+        return false;
+    }
+    for (uint32_t a = 0; a < sum->n; a++) {
+        const note *x = &k->note[k->edge[sum->first + a]];
+        if (!x->part || x->uses != 1) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Into recording order, numbered. */
@@ -163,6 +180,7 @@ static bool number(collect *k)
             k->note[x].uses++;
             k->edge[edge++] = x;
         }
+        k->note[i].long_sum = k->note[i].long_sum && !of_parts(k, &k->note[i]);
     }
     return true;
 }

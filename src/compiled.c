@@ -3,11 +3,46 @@
  * Invariant: when a kernel reports an error, the reference executor computes the same again and says
  * what is wrong where; so both report alike.
  * Must not know: how plans are made or run. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "memory.h"
 #include "params.h"
 #include "plan.h"
+#include "profile.h"
+
+static const char *const pass_names[] = {"cse",      "views", "products", "sink", "assemble",
+                                         "segments", "batch", "fuse",     "pack", "memory"};
+enum { PASSES = sizeof pass_names / sizeof *pass_names };
+
+const char *reel__pass_name(int i)
+{
+    return i >= 0 && i < PASSES ? pass_names[i] : NULL;
+}
+
+/* All passes but those that REEL_SKIP_PASSES names, a list with commas. */
+static unsigned passes_wanted(void)
+{
+    unsigned passes = REEL__PASS_ALL;
+    const char *skip = getenv("REEL_SKIP_PASSES");
+    for (const char *p = skip ? skip : ""; *p;) {
+        size_t n = strcspn(p, ",");
+        int i = 0;
+        while (i < PASSES && (strlen(pass_names[i]) != n || memcmp(pass_names[i], p, n) != 0)) {
+            i++;
+        }
+        if (i < PASSES) {
+            passes &= ~(1U << i);
+        } else if (n) {
+            fprintf(stderr, "reel: environment variable REEL_SKIP_PASSES: no pass is called "
+                            "'%.*s': expected cse, views, products, sink, assemble, segments, "
+                            "batch, fuse, pack or memory\n", (int)(n < 40 ? n : 40), p);
+        }
+        p += n + (p[n] == ',');
+    }
+    return passes;
+}
 
 static reel__compiled *state_of(reel_tape *tape)
 {
@@ -15,7 +50,7 @@ static reel__compiled *state_of(reel_tape *tape)
         tape->compiled = reel__calloc(1, sizeof *tape->compiled);
         if (tape->compiled) {
             tape->compiled->tape = tape;
-            tape->compiled->passes = REEL__PASS_ALL;
+            tape->compiled->passes = passes_wanted();
         }
     }
     return tape->compiled;
@@ -40,6 +75,7 @@ static void put_first(reel__compiled *c, reel__plan *p)
 static void forget(reel__compiled *c, reel__plan *p)
 {
     c->turns = 0; /* one of them may be of this plan */
+    c->ran.plan = c->ran.plan == p ? NULL : c->ran.plan;
     reel__plan **at = &c->plan[p->hash % REEL__PLAN_BUCKETS];
     while (*at != p) {
         at = &(*at)->next;
@@ -90,11 +126,16 @@ static reel__plan *find_plan(reel__compiled *c, reel__graph *g)
     return p;
 }
 
-static void forget_all(reel__compiled *c)
+void reel__plans_forget(reel__compiled *c)
 {
     while (c->oldest) {
         forget(c, c->oldest);
     }
+}
+
+static void forget_all(reel__compiled *c)
+{
+    reel__plans_forget(c);
     reel__templates_free(c);
     reel__packs_free(c);
 }
@@ -111,8 +152,14 @@ void reel__compiled_free(reel__compiled *c)
         reel__free(c->turn_of);
         reel__free(c->key);
         reel__free(c->room);
+        reel__profile_free(c->measured);
         reel__free(c);
     }
+}
+
+reel__compiled *reel__compiled_of(reel_tape *tape)
+{
+    return state_of(tape);
 }
 
 void reel__tape_set_passes(reel_tape *tape, unsigned passes)
@@ -146,6 +193,7 @@ static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan,
     char *kept = plan->kept ? reel__pool_get(&tape->pool, plan->kept) : NULL;
     char *scratch = reel__pool_get(&tape->pool, bytes);
     c->kernel_failed = false;
+    c->ran = (reel__ran){tape, plan, g->node, g->outside, tape->epoch};
     bool ok = scratch && (kept || !plan->kept) &&
               reel__replay(c, plan, outside, version, scratch, kept);
     for (uint32_t i = 0; ok && i < plan->results; i++) {
@@ -265,6 +313,12 @@ static bool repeat(reel__compiled *c, const reel__turn *t, char **kept)
     return run(c, &g, t->plan, kept);
 }
 
+static void begin(reel__compiled *c)
+{
+    reel__arena_rewind(&c->work);
+    c->ran.node = c->ran.outside = NULL;
+}
+
 static reel_status no_memory(reel_tape *tape)
 {
     reel__fail(tape, REEL_ERR_MEMORY, NULL, "evaluation: out of memory");
@@ -289,7 +343,7 @@ static reel_status eval(reel_tape *tape, size_t n, reel__slot *const *roots)
     if (!c) {
         return no_memory(tape);
     }
-    reel__arena_rewind(&c->work);
+    begin(c);
     char *kept;
     const reel__turn *turn = same_turn(c, n, roots, false);
     reel__plan *plan = turn ? turn->plan : NULL;
@@ -343,6 +397,33 @@ static bool gradient_key(reel__compiled *c, reel__graph *g, size_t n, reel_node 
     return true;
 }
 
+/* Which nodes and scopes of the forward pass the plan is about, for dumps and profiles. */
+static bool note_forward(reel__compiled *c, reel__plan *plan, const reel__graph *all,
+                         const reel__graph *forward, const reel__map *known)
+{
+    uint32_t *of_scope = reel__arena_alloc(&c->work, c->tape->scope_count * sizeof *of_scope);
+    plan->like = reel__arena_alloc(&plan->arena, (all->blocks + 1) * sizeof *plan->like);
+    if (c->profile) {
+        plan->forward = reel__arena_alloc(&plan->arena, (all->nodes + 1) * sizeof *plan->forward);
+    }
+    if (!of_scope || !plan->like || (c->profile && !plan->forward)) {
+        return false;
+    }
+    memset(of_scope, 0xff, c->tape->scope_count * sizeof *of_scope);
+    for (uint32_t i = 0; i < forward->nodes; i++) {
+        of_scope[forward->node[i]->scope] = i;
+    }
+    for (uint32_t j = 0; j < all->blocks; j++) {
+        plan->like[j] = of_scope[all->block[j].scope] | (all->block[j].backward ? REEL__BACKWARD : 0);
+    }
+    for (uint32_t i = 0; plan->forward && i < all->nodes; i++) {
+        const reel__slot *s = all->node[i];
+        uintptr_t at = (uintptr_t)reel__map_get(known, (uint64_t)s->id + 1);
+        plan->forward[i] = (uint32_t)at - 1;
+    }
+    return true;
+}
+
 /* Makes the plan speak of the forward pass alone. False: it needs more than that. */
 static bool refer_to(reel__compiled *c, reel__plan *plan, const reel__graph *all,
                      const reel__graph *forward, size_t n, reel_node *const *gradient)
@@ -383,6 +464,7 @@ static bool refer_to(reel__compiled *c, reel__plan *plan, const reel__graph *all
         }
     }
     plan->results = results;
+    ok = ok && note_forward(c, plan, all, forward, &known);
     reel__map_free(&known);
     return ok;
 }
@@ -412,9 +494,13 @@ static reel__plan *plan_both(reel__compiled *c, const char *at, const reel__grap
     for (size_t i = 0; i < n; i++) {
         root[i + 1] = reel__live(gradient[i]);
     }
-    reel__graph all = {.tape = tape, .step = true};
+    reel__graph all = {.tape = tape, .arena = &c->work, .step = true};
     reel__plan *plan = NULL;
-    if (reel__collect(c, &all, n + 1, root)) {
+    bool ok = reel__collect(c, &all, n + 1, root);
+    if (ok && tape->keep_every) {
+        ok = reel__pass_recompute(&all, tape->keep_every);
+    }
+    if (ok) {
         plan = reel__arrange(c, &all);
     }
     if (plan && !refer_to(c, plan, &all, forward, n, gradient)) {
@@ -472,7 +558,7 @@ bool reel__plan_gradients(reel_tape *tape, const char *at, reel__slot *loss, siz
 {
     reel__compiled *c = state_of(tape);
     if (c) {
-        reel__arena_rewind(&c->work);
+        begin(c);
     }
     reel__slot **root = c ? reel__arena_alloc(&c->work, (n + 1) * sizeof *root) : NULL;
     if (!root) {

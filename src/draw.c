@@ -10,6 +10,7 @@
 
 #include "memory.h"
 #include "picture.h"
+#include "trace.h"
 #include "write.h"
 
 reel_status reel__picture_fail(const reel__picture *p, reel_status status, const char *format, ...)
@@ -207,6 +208,10 @@ reel_status reel_draw_with(const reel_draw_args *args)
         return reel__picture_fail(&p, REEL_ERR_ARGUMENT, "no way to collapse has number %d",
                                   (int)args->collapse);
     }
+    if (args->colour < REEL_BY_KIND || args->colour > REEL_BY_TIME) {
+        return reel__picture_fail(&p, REEL_ERR_ARGUMENT, "no way to colour has number %d",
+                                  (int)args->colour);
+    }
     const char *format = args->path ? format_of(args->path) : "dot";
     if (!format) {
         return reel__picture_fail(&p, REEL_ERR_ARGUMENT,
@@ -217,8 +222,13 @@ reel_status reel_draw_with(const reel_draw_args *args)
     if (!admit(&p)) {
         return p.tape->status;
     }
+    if (args->colour && !reel__is_traced(p.tape)) {
+        return reel__picture_fail(&p, REEL_ERR_ARGUMENT,
+                                  "no plan has run and been measured since the reset: colours by "
+                                  "plan or time need reel_tape_set_profiling");
+    }
     reel_status status = REEL_OK;
-    if (collect(&p) && reel__picture_fill(&p)) {
+    if (collect(&p) && reel__picture_fill(&p) && (!args->colour || reel__picture_tint(&p))) {
         mark_roots(&p);
         status = send(&p, format);
     } else {

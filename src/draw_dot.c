@@ -74,6 +74,10 @@ static void write_look(const writer *w, const reel__figure *f)
         reel__text_format(w->out,
                           ", style=\"rounded,filled%s\", fillcolor=\"#F4F4F4\", color=\"#BBBBBB\"",
                           dashed);
+    } else if (w->p->tint) {
+        reel__text_format(w->out, ", style=\"rounded,filled%s\", fillcolor=\"", dashed);
+        reel__figure_colour(w->p, (uint32_t)(f - w->p->figure), w->out);
+        reel__text_format(w->out, "\", color=\"%s\"", line_of(f->order));
     } else if (!several && s->op->flags & REEL_OP_VIEW) {
         reel__text_format(w->out,
                           ", style=\"rounded,filled%s\", fillcolor=\"white\", color=\"%s\", "
@@ -103,11 +107,13 @@ static void write_figure(const writer *w, uint32_t figure, uint32_t depth)
     write_name(w, figure);
     reel__text_add(w->out, " [label=<");
     reel__figure_label(w->p, figure, w->out);
+    reel__figure_step(w->p, figure, w->out);
     reel__text_add(w->out, ">");
     write_look(w, f);
     write_column(w, f);
     reel__text_add(w->out, ", tooltip=\"");
     reel__figure_tooltip(w->p, figure, w->out);
+    reel__figure_trace(w->p, figure, w->out);
     reel__text_add(w->out, "\"]\n");
 }
 

@@ -530,4 +530,5 @@ void reel__picture_free(reel__picture *p)
     reel__free(p->figure);
     reel__free(p->place);
     reel__free(p->edge);
+    reel__free(p->tint);
 }

@@ -100,7 +100,8 @@ static void write_shared(const reel__picture *p, const reel__slot *s, reel__text
         uint32_t f = p->figure_of[a->mark];
         if (f != REEL__NONE && p->figure[f].shared) {
             const char *name = reel_node_name(reel__node_of(a)), *last = strrchr(name, '.');
-            reel__text_add(out, "<br/><font point-size=\"9\" color=\"#8A6508\">");
+            reel__text_format(out, "<br/><font point-size=\"9\" color=\"%s\">",
+                              p->tint ? "#4A3800" : "#8A6508");
             reel__text_html(out, last && last[1] ? last + 1 : name, NAME_LIMIT);
             reel__text_add(out, "</font>");
         }

@@ -45,6 +45,10 @@ bool reel__ir_start(reel__ir *to, const reel__ir *from)
     *to = (reel__ir){.ports = from->ports, .outs = from->outs, .real = from->real,
                      .arena = from->arena};
     to->out = reel__ir_alloc(to, (size_t)from->outs + 1, sizeof *to->out);
+    to->into = reel__ir_alloc(to, (size_t)from->outs + 1, sizeof *to->into);
+    for (int i = 0; to->into && i < from->outs; i++) {
+        to->into[i] = from->into ? from->into[i] : -1;
+    }
     for (int i = 0; i < from->ports && !to->failed; i++) {
         reel__ir_copy(to, from, i, NULL);
     }
@@ -65,6 +69,13 @@ int reel__ir_copy(reel__ir *to, const reel__ir *from, int i, const int *map)
         arg[k] = map ? map[old->arg[k]] : old->arg[k];
     }
     return to->n - 1;
+}
+
+void reel__ir_into(reel__ir *ir, int node, int to)
+{
+    if (ir->into && node >= 0 && node != to) {
+        ir->into[node] = to;
+    }
 }
 
 void reel__ir_count(reel__ir *ir)

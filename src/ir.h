@@ -47,6 +47,7 @@ typedef struct reel__value {
     int *arg;
     reel_window *window; /* VIEW: 1; ASSEMBLE: n */
     uint8_t *transposed; /* PRODUCT, by term: 1 for A, 2 for B */
+    int *term_node;      /* PRODUCT, by term: as `node`; NULL: all of `node` */
     int uses;
     int node;            /* of the template, for profiles and dumps; -1: made by a pass */
     int home;            /* INSIDE: of which value */
@@ -62,6 +63,7 @@ typedef struct reel__ir {
     int n, capacity;
     int ports;          /* values 0..ports-1 */
     int *out;           /* by template node: its value; -1 when it is computed nowhere */
+    int *into;          /* by template node: another one, in whose value it is now; -1 */
     int outs;
     reel_dtype real;
     reel__arena *arena; /* lists, windows, attributes */
@@ -91,6 +93,8 @@ void *reel__ir_alloc(reel__ir *ir, size_t count, size_t size);
 bool reel__ir_start(reel__ir *to, const reel__ir *from);
 /* Appends a copy of value i of `from` with its arguments mapped; returns its number or -1. */
 int reel__ir_copy(reel__ir *to, const reel__ir *from, int i, const int *map);
+/* Notes that a template node's value has become part of another one's. */
+void reel__ir_into(reel__ir *ir, int node, int to);
 /* Counts how often each value is read. */
 void reel__ir_count(reel__ir *ir);
 /* Leaves out what no output needs. False when memory is out. */

@@ -9,8 +9,9 @@
 #include <pthread.h>
 #include <string.h>
 
-/* m is cut into blocks of at most so many rows, whose part of A then stays in the second cache. */
-enum { TALL = 240 };
+/* m is cut into blocks of at most so many rows: what these have of A and of C then stays in the
+ * second cache while the panels go through it. */
+enum { TALL = 80 };
 
 /* Chosen once; only tests change it later. */
 static struct {
@@ -68,7 +69,8 @@ size_t reel__panels_bytes(reel_dtype dtype, int64_t k, int64_t n)
     return (size_t)k * (size_t)pieces(n, reel__panels_step(dtype)) * REEL__PANEL;
 }
 
-/* Whether A's rows are copied first: columns far apart are read slowly, and once for each panel. */
+/* Whether A's rows are copied first: columns that lie apart are slow to read, and each panel reads
+ * them again. */
 static bool gathers(const reel__tiles *tiles, int64_t m, int64_t a_column)
 {
     return a_column != 1 && m > tiles->rows;
@@ -142,7 +144,8 @@ typedef struct product {
     int64_t m, n, k;
     const char *a;
     int64_t a_row, a_column;
-    char *gathered; /* the rows that are at work, tile by tile; NULL: where they stand in A */
+    const char *end; /* of the packed matrix */
+    char *gathered;  /* the rows that are at work, tile by tile; NULL: where they stand in A */
     char *c;
     int64_t c_row, c_column;
     bool load;
@@ -191,13 +194,22 @@ static void set_rows(const product *p, reel__tile *tile, int64_t begin, int64_t 
     }
 }
 
-static void gather_tile(const product *p, int64_t i, int64_t rows, char *to)
+static void gather_f32(int64_t k, int64_t rows, const float *a, int64_t row, int64_t column,
+                       float *to)
 {
-    for (int64_t l = 0; l < p->k; l++) {
-        const char *from = p->a + (i * p->a_row + l * p->a_column) * p->size;
+    for (int64_t l = 0; l < k; l++) {
         for (int64_t r = 0; r < rows; r++) {
-            memcpy(to, from + r * p->a_row * p->size, (size_t)p->size);
-            to += p->size;
+            to[l * rows + r] = a[l * column + r * row];
+        }
+    }
+}
+
+static void gather_f64(int64_t k, int64_t rows, const double *a, int64_t row, int64_t column,
+                       double *to)
+{
+    for (int64_t l = 0; l < k; l++) {
+        for (int64_t r = 0; r < rows; r++) {
+            to[l * rows + r] = a[l * column + r * row];
         }
     }
 }
@@ -206,21 +218,31 @@ static void gather(const product *p, int64_t begin, int64_t end)
 {
     int64_t count = pieces(end - begin, p->tiles->rows);
     for (int64_t b = 0; b < count; b++) {
-        int64_t from = cut(end - begin, count, b), to = cut(end - begin, count, b + 1);
-        gather_tile(p, begin + from, to - from, p->gathered + from * p->k * p->size);
+        int64_t from = cut(end - begin, count, b), rows = cut(end - begin, count, b + 1) - from;
+        const char *a = p->a + (begin + from) * p->a_row * p->size;
+        char *to = p->gathered + from * p->k * p->size;
+        if (p->size == sizeof(float)) {
+            gather_f32(p->k, rows, (const float *)(const void *)a, p->a_row, p->a_column,
+                       (float *)(void *)to);
+        } else {
+            gather_f64(p->k, rows, (const double *)(const void *)a, p->a_row, p->a_column,
+                       (double *)(void *)to);
+        }
     }
 }
 
 /* What tile b of `count`, one below the other, calls into the cache: its share of the panels that
- * come next. A single tile would push out what it reads itself. */
+ * come next, if so many do. A single tile would push out what it reads itself. */
 static void look_ahead(const product *p, reel__tile *tile, int64_t b, int64_t count, int choice)
 {
-    tile->ahead = tile->panel;
-    tile->ahead_step = p->width;
-    if (count > 1) {
-        int64_t row = (p->k << choice) + cut(p->k, count, b);
-        tile->ahead = (const char *)tile->panel + row * REEL__PANEL;
+    int64_t group = (p->k << choice) * REEL__PANEL;
+    const char *panel = tile->panel;
+    if (count > 1 && p->end - panel >= 2 * group) {
+        tile->ahead = panel + group + cut(p->k, count, b) * REEL__PANEL;
         tile->ahead_step = p->width / count;
+    } else {
+        tile->ahead = panel;
+        tile->ahead_step = p->width;
     }
 }
 
@@ -308,10 +330,14 @@ void reel__panels_multiply(reel_dtype dtype, int64_t m, int64_t n, int64_t k, co
         .c_row = c_row,
         .c_column = c_column,
     };
-    p.gathered = gathers(p.tiles, m, a_column) ? scratch : NULL;
-    if (k <= 0 && !accumulate) {
-        clear(&p, from, to);
+    if (k <= 0) {
+        if (!accumulate) {
+            clear(&p, from, to);
+        }
+        return;
     }
+    p.end = (const char *)panels + reel__panels_bytes(dtype, k, n);
+    p.gathered = gathers(p.tiles, m, a_column) ? scratch : NULL;
     int64_t strips = pieces(m, TALL), blocks = pieces(k, p.tiles->deep);
     for (int64_t s = 0; s < strips; s++) {
         const char *panel = panels;

@@ -92,8 +92,9 @@ typedef double vector_f64 __attribute__((vector_size(16), aligned(8), may_alias)
 #define DEEP   128
 #define KERNELS(K)                                                                          \
     K(1, 0)                                                                                 \
-    K(1, 1) K(1, 2) K(1, 3) K(2, 0) K(2, 1) K(2, 2) K(3, 0) K(3, 1) K(3, 2) K(4, 0) K(4, 1) \
-        K(5, 0) K(5, 1) K(6, 0) K(6, 1) K(7, 0) K(7, 1) K(8, 0) K(8, 1)
+    K(1, 1)                                                                                 \
+    K(1, 2) K(1, 3) K(2, 0) K(2, 1) K(2, 2) K(3, 0) K(3, 1) K(3, 2) K(4, 0) K(4, 1) K(5, 0) \
+        K(5, 1) K(6, 0) K(6, 1) K(7, 0) K(7, 1) K(8, 0) K(8, 1)
 
 #define REAL                  float
 #define VECTOR                __m512

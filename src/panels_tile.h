@@ -7,7 +7,7 @@
  *   SPREAD(x)        a vector of equal elements,
  *   MULTIPLY_ADD     a * b + c,
  *   KERNELS(K)       the kernels there shall be: K(rows, log2 of panels),
- *   NEEDS, ROWS, DEEP  of reel__tiles.
+ *   NEEDS, ROWS, DEEP   of reel__tiles.
  * No include guard; what belongs to the type is undefined at the end, for the next pass. */
 
 enum {
@@ -17,13 +17,13 @@ enum {
 };
 
 /* Calls for C, which is written at the end only. */
-TARGET INLINE void NAME(call_for)(const reel__tile *t, const int rows, const int panels)
+TARGET INLINE void NAME(call_for)(const REAL *c, int64_t row, const int rows, const int panels)
 {
     UNROLL
     for (int i = 0; i < rows; i++) {
         UNROLL
         for (int p = 0; p < panels; p++) {
-            __builtin_prefetch((REAL *)t->c + i * t->c_row + p * NAME(WIDTH), 1, 3);
+            __builtin_prefetch(c + i * row + p * NAME(WIDTH), 1, 3);
         }
     }
 }
@@ -37,42 +37,41 @@ TARGET INLINE void NAME(tile)(const reel__tile *t, const int rows, const int pan
     const REAL *a = t->a, *panel = t->panel, *ahead = t->ahead;
     const int64_t a_row = t->a_row, a_column = t->a_column;
     const int64_t panel_step = t->panel_step, ahead_step = t->ahead_step;
-    NAME(call_for)(t, rows, panels);
+    const int64_t c_row = t->c_row, k = t->k;
+    REAL *const c = t->c;
+    NAME(call_for)(c, c_row, rows, panels);
     UNROLL
     for (int i = 0; i < rows; i++) {
         UNROLL
         for (int j = 0; j < columns; j++) {
-            const REAL *c = (const REAL *)t->c + i * t->c_row + j * NAME(LANES);
-            sum[i][j] = t->load ? LOAD(c) : SPREAD(0);
+            sum[i][j] = t->load ? LOAD(c + i * c_row + j * NAME(LANES)) : SPREAD(0);
         }
     }
-    for (int64_t l = t->k; l > 0; l--) {
+    for (int64_t l = 0; l < k; l++) {
         VECTOR b[REEL__TILE_PANELS * NAME(VECTORS)];
         UNROLL
         for (int j = 0; j < columns; j++) {
-            b[j] = LOAD(panel + j / NAME(VECTORS) * panel_step + j % NAME(VECTORS) * NAME(LANES));
+            b[j] = LOAD(panel + l * NAME(WIDTH) + j / NAME(VECTORS) * panel_step +
+                        j % NAME(VECTORS) * NAME(LANES));
         }
         UNROLL
         for (int p = 0; p < panels && rows > REEL__TILE_STREAMED; p++) {
-            __builtin_prefetch(ahead + p * panel_step, 0, 3);
+            __builtin_prefetch(ahead + l * ahead_step + p * panel_step, 0, 3);
         }
         UNROLL
         for (int i = 0; i < rows; i++) {
-            VECTOR x = SPREAD(a[i * a_row]);
+            VECTOR x = SPREAD(a[i * a_row + l * a_column]);
             UNROLL
             for (int j = 0; j < columns; j++) {
                 sum[i][j] = MULTIPLY_ADD(x, b[j], sum[i][j]);
             }
         }
-        a += a_column;
-        panel += NAME(WIDTH);
-        ahead += ahead_step;
     }
     UNROLL
     for (int i = 0; i < rows; i++) {
         UNROLL
         for (int j = 0; j < columns; j++) {
-            STORE((REAL *)t->c + i * t->c_row + j * NAME(LANES), sum[i][j]);
+            STORE(c + i * c_row + j * NAME(LANES), sum[i][j]);
         }
     }
 }

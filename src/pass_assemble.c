@@ -91,6 +91,9 @@ static void join(reel__ir *ir, int i)
         }
     }
     if (all_apart(ir, v->shape, n, arg, w)) {
+        for (int k = 0; k < v->n; k++) {
+            reel__ir_into(ir, ir->v[v->arg[k]].node, v->node);
+        }
         v->kind = REEL__ASSEMBLE;
         v->n = n;
         v->arg = arg;

@@ -542,6 +542,7 @@ static bool finish(work *w, int segment, const draft *d, reel__kernel *kernel)
         kernel->fused = fuse(w, d);
         return kernel->fused != NULL;
     case REEL__DO_PRODUCT:
+        kernel->node = v->term_node ? v->term_node[d->term] : v->node;
         kernel->term = term_of(w, d);
         return kernel->term != NULL;
     case REEL__DO_COPY:

@@ -25,6 +25,7 @@ static bool is_sum(const reel__value *v)
 typedef struct terms {
     int v[MOST_TERMS];
     int n, products;
+    int sum[MOST_TERMS], sums; /* nodes of the sums within */
 } terms;
 
 /* False when there are too many. */
@@ -37,6 +38,12 @@ static bool gather(const reel__ir *old, int root, terms *t)
         const reel__value *v = &old->v[i];
         bool inner = i == root || (v->uses == 1 && !v->flags && is_sum(v) &&
                                    reel_shape_equal(v->shape, old->v[root].shape));
+        if (inner && i != root) {
+            if (t->sums == MOST_TERMS) {
+                return false;
+            }
+            t->sum[t->sums++] = v->node;
+        }
         if (!inner) {
             if (t->n == MOST_TERMS) {
                 return false;
@@ -73,11 +80,13 @@ static int add_product(pass *p, int root, const terms *t)
     const reel__value *like = &p->old->v[root];
     reel__value *v = reel__ir_add(p->ir, REEL__PRODUCT, 2 * pairs);
     uint8_t *transposed = v ? reel__ir_alloc(p->ir, (size_t)pairs, 1) : NULL;
-    if (!transposed) {
+    int *term_node = transposed ? reel__ir_alloc(p->ir, (size_t)pairs, sizeof *term_node) : NULL;
+    if (!term_node) {
         return -1;
     }
     v = &p->ir->v[p->ir->n - 1];
     v->transposed = transposed;
+    v->term_node = term_node;
     v->dtype = like->dtype;
     v->shape = like->shape;
     v->size = like->size;
@@ -88,6 +97,7 @@ static int add_product(pass *p, int root, const terms *t)
             v->op = term->op;
             v->node = term->node;
             transposed[n] = term->transposed[j];
+            term_node[n] = term->term_node ? term->term_node[j] : term->node;
             v->arg[2 * n] = p->map[term->arg[2 * j]];
             v->arg[2 * n + 1] = p->map[term->arg[2 * j + 1]];
         }
@@ -120,6 +130,12 @@ static bool rewrite_sum(pass *p, int i)
         return false;
     }
     int sum = add_product(p, i, &t);
+    if (sum >= 0) {
+        reel__ir_into(p->ir, old->node, p->ir->v[sum].node);
+        for (int k = 0; k < t.sums; k++) {
+            reel__ir_into(p->ir, t.sum[k], p->ir->v[sum].node);
+        }
+    }
     for (int k = 0; sum >= 0 && k < t.n; k++) {
         if (!joins(p->old, i, t.v[k])) {
             sum = add_sum(p, old, sum, p->map[t.v[k]]);
@@ -203,11 +219,13 @@ static void split(reel__ir *ir, int i, int j)
     int n = old.n / 2 + left.n - 1;
     int *arg = reel__ir_alloc(ir, (size_t)n * 2, sizeof *arg);
     uint8_t *transposed = reel__ir_alloc(ir, (size_t)n, 1);
+    int *term_node = reel__ir_alloc(ir, (size_t)n, sizeof *term_node);
     int to = 0;
     int64_t from = 0;
     for (int k = 0; !ir->failed && k < old.n / 2; k++) {
         for (int part = 0; part < (k == j ? left.n : 1); part++, to++) {
             transposed[to] = old.transposed[k];
+            term_node[to] = old.term_node ? old.term_node[k] : old.node;
             arg[2 * to] = k == j ? left.arg[part] : old.arg[2 * k];
             arg[2 * to + 1] = old.arg[2 * k + 1];
             if (k == j) {
@@ -227,6 +245,7 @@ static void split(reel__ir *ir, int i, int j)
     old.n = 2 * n;
     old.arg = arg;
     old.transposed = transposed;
+    old.term_node = term_node;
     ir->v[i].flags = 0;
     reel__value *v = reel__ir_add(ir, REEL__PRODUCT, 0);
     if (v) {

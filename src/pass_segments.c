@@ -93,6 +93,7 @@ static int narrow(reel__ir *to, const reel__ir *from, const reel__value *product
     }
     v->op = product->op;
     v->transposed = product->transposed;
+    v->term_node = product->term_node;
     v->dtype = product->dtype;
     v->shape = view->shape;
     v->size = view->size;

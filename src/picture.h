@@ -47,6 +47,16 @@ typedef struct reel__figure {
     bool shared; /* a weight used in several places */
 } reel__figure;
 
+/* What the plan did for a figure. */
+typedef struct reel__tint {
+    uint32_t nodes; /* that it computed; 0: the figure stays white */
+    uint32_t first, last, kernel; /* steps, and the first one's kernel */
+    uint32_t most; /* the step of most nodes */
+    int votes;
+    const char *segment;
+    double seconds;
+} reel__tint;
+
 typedef struct reel__picture {
     const reel_draw_args *args;
     reel_tape *tape;
@@ -60,6 +70,8 @@ typedef struct reel__picture {
     size_t places, place_capacity;
     uint64_t *edge; /* reel__edge, ascending by target, then source when collapsed */
     size_t edges;
+    reel__tint *tint; /* by figure; NULL: colours are by kind */
+    double slowest;   /* of all figures, in seconds */
 } reel__picture;
 
 static inline uint64_t reel__edge(uint32_t from, uint32_t to)
@@ -106,6 +118,13 @@ bool reel__picture_write(const reel__picture *p, reel__text *out);
  * quotes. */
 void reel__figure_label(const reel__picture *p, uint32_t figure, reel__text *out);
 void reel__figure_tooltip(const reel__picture *p, uint32_t figure, reel__text *out);
+/* Finds out what the plan did (draw_colour.c). False when memory is out. */
+bool reel__picture_tint(reel__picture *p);
+/* The figure's colour, as Graphviz writes it. */
+void reel__figure_colour(const reel__picture *p, uint32_t figure, reel__text *out);
+/* What goes to the end of its label, and of its tooltip. */
+void reel__figure_step(const reel__picture *p, uint32_t figure, reel__text *out);
+void reel__figure_trace(const reel__picture *p, uint32_t figure, reel__text *out);
 /* The path of a place without its steps. */
 void reel__place_label(const reel__picture *p, uint32_t place, reel__text *out);
 

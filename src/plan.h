@@ -33,6 +33,8 @@ typedef struct reel__block {
     uint32_t first_port, ports; /* in graph.port */
     uint32_t scope;
     bool backward;
+    bool copy;       /* computed again: what it keeps, its original keeps */
+    uint32_t window; /* blocks of different windows do not run together */
     /* how the plan arranges it */
     uint32_t group, position, level, tail;
 } reel__block;
@@ -157,6 +159,9 @@ void reel__code_free(reel__code *code);
 
 /* Plans */
 
+/* In reel__plan.like: the block is of the backward pass; all other bits set: no node is known. */
+#define REEL__BACKWARD (UINT32_C(1) << 31)
+
 /* Where something lies: base 0: the run's scratch, 1: what is kept, 2: constants (offset is an
  * address), 3 + k: the outside value k. */
 typedef struct reel__place {
@@ -176,19 +181,32 @@ typedef struct reel__step {
     uint32_t group;
     uint8_t segment;
     uint32_t from, to;      /* instances */
+    uint32_t origin;        /* the first instance of its window */
     reel__binding *binding; /* by place in the segment's list of ports */
     reel__place *sum;       /* of `added` kernels in order, by instance: where they go */
     uint8_t *starts;        /* likewise: whether it is the first of the sum */
 } reel__step;
+
+/* The steps between which an array is in use; first > last: never. */
+typedef struct reel__life {
+    uint32_t first, last;
+} reel__life;
 
 /* Blocks with one code, which may run together. */
 typedef struct reel__group {
     reel__template *template;
     reel__code *code;
     uint32_t count, first; /* its blocks are order[first..] */
-    reel__place *array;    /* by value of the code; base REEL__NONE: no array */
-    uint8_t *kept;         /* by value */
+    uint32_t window;       /* the most instances that run in one window */
+    reel__place *array;    /* by value of the code */
+    reel__life *life;      /* likewise */
+    uint8_t *given;        /* by value: GIVEN_WINDOWED, GIVEN_IN_PLACE */
 } reel__group;
+
+enum {
+    REEL__WINDOWED = 1, /* only a window's instances have a place at a time */
+    REEL__IN_PLACE = 2  /* its parts lie as they should where they are: no copies */
+};
 
 /* A value to be copied out of the scratch, because it is to be kept. */
 typedef struct reel__keep {
@@ -219,9 +237,10 @@ typedef struct reel__plan {
     uint32_t *from;       /* outside value k is number from[k] of the forward graph */
     reel__place *gradient;
     uint32_t gradients;
+    uint32_t *like;       /* of gradients, by block: a forward node in its scope, and a flag */
+    uint32_t *forward;    /* likewise, by node: its number there; NULL: made without profiling */
     size_t shared;        /* bytes of scratch before reuse */
     int64_t kernels;
-    int64_t flops;
 } reel__plan;
 
 /* A weight's panels, packed once per update. */
@@ -248,6 +267,14 @@ typedef struct reel__turn {
     void *memory;
 } reel__turn;
 
+/* What ran last, for those who look at it. */
+typedef struct reel__ran {
+    const reel_tape *tape;
+    const reel__plan *plan; /* NULL: none, or it is forgotten */
+    reel__slot *const *node, *const *outside; /* of the graph; NULL: not known any more */
+    uint32_t epoch;
+} reel__ran;
+
 enum { REEL__TEMPLATE_BUCKETS = 256, REEL__PLAN_BUCKETS = 256, REEL__MOST_PLANS = 256 };
 
 /* The compiled executor's side of a tape. */
@@ -269,10 +296,16 @@ struct reel__compiled {
     reel__arena lay; /* matrices laid together, within one kernel */
     void *room;   /* working memory of kernels */
     size_t room_bytes;
-    struct reel__profile *profile;
+    reel__ran ran;
+    struct reel__profile *profile; /* while it is on */
+    struct reel__profile *measured;
     bool kernel_failed; /* the run that failed did so because of a value or a missing kernel */
-    uint64_t hits, misses, codes, evicted;
+    uint64_t hits, misses, evicted;
 };
+
+/* Lets the backward pass compute the forward values of time steps again from every k-th one. False
+ * when memory is out. */
+bool reel__pass_recompute(reel__graph *g, int64_t k);
 
 /* Arranges the graph. NULL when memory is out. */
 reel__plan *reel__arrange(reel__compiled *c, reel__graph *g);
@@ -292,7 +325,12 @@ extern const reel__executor reel__compiled_executor;
 bool reel__plan_gradients(reel_tape *tape, const char *at, reel__slot *loss, size_t n,
                           reel_node *const *x, const void **data);
 void reel__compiled_free(reel__compiled *c);
+/* The tape's, made when it has none; NULL when memory is out. */
+reel__compiled *reel__compiled_of(reel_tape *tape);
+void reel__plans_forget(reel__compiled *c);
 /* Which passes run from here on: a set of reel__pass. Forgets all plans. For tests. */
 void reel__tape_set_passes(reel_tape *tape, unsigned passes);
+/* The name of bit i of reel__pass; NULL past the last. */
+const char *reel__pass_name(int i);
 
 #endif

@@ -51,8 +51,11 @@ reel__ref reel__find(const reel__running *r, const reel__operand *x)
         ref.at = (char *)v->constant + ref.offset;
         ref.stride = 0;
     } else if (v->store == REEL__ARRAY) {
-        ref.at = reel__address(r, r->group->array[x->value]) + r->step->from * ref.stride +
-                 ref.offset;
+        int64_t from = r->step->from;
+        if (r->group->given[x->value] & REEL__WINDOWED) {
+            from -= r->step->origin;
+        }
+        ref.at = reel__address(r, r->group->array[x->value]) + from * ref.stride + ref.offset;
     } else {
         ref.at = r->temporary + v->offset * (size_t)r->count + ref.offset;
     }
@@ -71,6 +74,26 @@ void *reel__room(reel__compiled *c, size_t bytes)
         c->room_bytes = bytes + bytes / 4;
     }
     return c->room;
+}
+
+/* How many instances from m on can be summed by one call: they lie one after another, go into the
+ * same sum, and the op sums leading axes away, so that one more of them makes no difference. */
+static int64_t summed_at_once(const reel__running *r, const reel__kernel *k, const reel_tensor *x,
+                              const reel__ref *ref, int64_t m)
+{
+    const reel_op *op = r->group->code->ir.v[k->value].op;
+    unsigned sums = REEL_OP_REDUCTION | REEL_OP_ACCUMULATES;
+    int64_t bytes = x->size * (int64_t)reel_dtype_size(x->dtype), n = 1;
+    if (!k->added || (op->flags & sums) != sums || x->shape.rank == REEL_MAX_RANK || ref->each ||
+        ref->stride != bytes) {
+        return 1;
+    }
+    const reel__place *sum = r->step->sum + (int64_t)r->sums * r->count;
+    while (m + n < r->count && sum[m + n].base == sum[m].base &&
+           sum[m + n].offset == sum[m].offset) {
+        n++;
+    }
+    return n;
 }
 
 /* An op's own kernel, instance by instance. */
@@ -96,12 +119,20 @@ static bool run_op(reel__running *r, const reel__kernel *k)
     if (!k->added) {
         to = reel__find(r, &k->to);
     }
-    for (int64_t m = 0; m < r->count; m++) {
+    for (int64_t m = 0, n = 1; m < r->count; m += n) {
         for (int i = 0; i < v->n; i++) {
             x[i].data = reel__ref_at(r, &ref[i], m);
         }
+        reel_tensor all = v->n ? x[0] : (reel_tensor){.data = NULL};
+        n = v->n == 1 ? summed_at_once(r, k, &x[0], &ref[0], m) : 1;
+        if (n > 1) {
+            all.shape = reel_shape_of(all.shape.rank + 1,
+                                      (const int64_t[]){n, all.shape.dim[0], all.shape.dim[1],
+                                                        all.shape.dim[2]});
+            all.size *= n;
+        }
         reel_call_state state = {.status = REEL_OK};
-        reel_call call = {.op = v->op, .n = v->n, .x = x, .attr = v->attr, .end = 1,
+        reel_call call = {.op = v->op, .n = v->n, .x = n > 1 ? &all : x, .attr = v->attr, .end = 1,
                           .accumulate = k->accumulate, .state = &state};
         call.y = (reel_tensor){.dtype = (reel_dtype)v->dtype, .shape = v->shape, .size = v->size};
         if (k->added) {
@@ -184,7 +215,9 @@ static bool run_kernel(reel__running *r, const reel__kernel *k)
     case REEL__DO_RUN:
         return run_op(r, k);
     case REEL__DO_COPY:
-        run_copy(r, k);
+        if (!(r->group->given[k->value] & REEL__IN_PLACE)) {
+            run_copy(r, k);
+        }
         return true;
     default:
         run_zero(r, k);
@@ -206,7 +239,7 @@ static bool run_step(reel__running *r, const reel__step *step)
             return false;
         }
         if (r->c->profile) {
-            reel__profile_add(r, kernel, reel__profile_now() - start);
+            reel__profile_add(r->c->profile, reel__profile_now() - start);
         }
         r->sums += kernel->added;
     }
@@ -220,6 +253,9 @@ bool reel__replay(reel__compiled *c, const reel__plan *plan, const void *const *
                        .version = version, .base = {scratch, kept, NULL}};
     r.temporary = scratch + plan->scratch;
     c->run++;
+    if (c->profile) {
+        reel__profile_begin(c->profile, plan);
+    }
     for (uint32_t s = 0; s < plan->steps; s++) {
         if (!run_step(&r, &plan->step[s])) {
             return false;
@@ -228,6 +264,9 @@ bool reel__replay(reel__compiled *c, const reel__plan *plan, const void *const *
     for (uint32_t k = 0; k < plan->keeps; k++) {
         memcpy(reel__address(&r, plan->keep[k].to), reel__address(&r, plan->keep[k].from),
                plan->keep[k].bytes);
+    }
+    if (c->profile) {
+        reel__profile_end(c, plan);
     }
     return true;
 }

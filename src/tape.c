@@ -62,6 +62,12 @@ static void configure(reel_tape *tape, const reel_tape_args *args)
         reel__fail(tape, REEL_ERR_ARGUMENT, args->at,
                    "reel_tape_new: %d threads: expected 0 (one per core) to 1024", args->threads);
     }
+    if (args->keep_every < 0) {
+        tape->keep_every = 0;
+        reel__fail(tape, REEL_ERR_ARGUMENT, args->at,
+                   "reel_tape_new: .keep_every = %d: expected 0 (keep all) or more",
+                   args->keep_every);
+    }
     tape->dtype = args->dtype ? args->dtype : REEL_F32;
     if (tape->dtype != REEL_F32 && tape->dtype != REEL_F64) {
         tape->dtype = REEL_F32;
@@ -115,6 +121,7 @@ reel_tape *reel_tape_new_with(const reel_tape_args *args)
     tape->inference = args->inference;
     tape->training = !args->inference;
     tape->trap_nan = args->trap_nan;
+    tape->keep_every = args->keep_every;
     tape->on_error = args->on_error;
     tape->context = args->context;
     forget(tape);

@@ -108,6 +108,7 @@ struct reel_tape {
     int threads;
     reel_dtype dtype;
     bool inference, training, trap_nan;
+    int64_t keep_every;
     uint64_t seed, counter;
     int64_t evaluated;
 

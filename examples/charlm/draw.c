@@ -7,8 +7,8 @@
 
 enum { ALPHABET = 65 }; /* what a model that is not yet trained is drawn with */
 
-/* The loss over a few steps of a batch of one. What the text says does not matter: nothing is
- * computed. */
+/* The loss over a few steps of a batch of one. What the text says does not matter: only how
+ * it is computed can be seen. */
 static reel_node *record(model *m, reel_tape *tape, int64_t steps)
 {
     int32_t *index = calloc((size_t)steps, sizeof *index);
@@ -44,6 +44,21 @@ static reel_node **gradients(model *m, reel_node *loss, size_t *n)
     return grad;
 }
 
+static bool compute(reel_node *loss, size_t n, reel_node **grad)
+{
+    reel_node **all = malloc((n + 1) * sizeof(reel_node *));
+    if (all == NULL) {
+        return false;
+    }
+    all[0] = loss;
+    for (size_t i = 0; i < n; i++) {
+        all[i + 1] = grad[i];
+    }
+    bool ok = reel_eval(n + 1, all) == REEL_OK;
+    free(all);
+    return ok;
+}
+
 static bool draw(model *m, const config *c, const char *output)
 {
     reel_tape *tape = model_tape(c, true);
@@ -53,8 +68,13 @@ static bool draw(model *m, const config *c, const char *output)
     static const reel_draw_collapse collapse[] = {[COLLAPSE_ALL] = REEL_DRAW_ALL,
                                                   [COLLAPSE_STEP] = REEL_BY_STEP,
                                                   [COLLAPSE_MODULE] = REEL_BY_MODULE};
-    bool ok = reel_draw(output, loss, .collapse = collapse[c->collapse], .more = n,
-                        .roots = grad) == REEL_OK;
+    static const reel_draw_colour colour[] = {[COLOUR_KIND] = REEL_BY_KIND,
+                                              [COLOUR_PLAN] = REEL_BY_PLAN,
+                                              [COLOUR_TIME] = REEL_BY_TIME};
+    reel_tape_set_profiling(tape, c->colour != COLOUR_KIND);
+    bool ok = (c->colour == COLOUR_KIND || compute(loss, n, grad)) &&
+              reel_draw(output, loss, .collapse = collapse[c->collapse], .more = n, .roots = grad,
+                        .colour = colour[c->colour]) == REEL_OK;
     ok = ok || tape_complain(tape);
     free(grad);
     reel_tape_free(tape);

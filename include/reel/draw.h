@@ -16,6 +16,17 @@ typedef enum reel_draw_collapse {
     REEL_BY_MODULE     /**< one box per module */
 } reel_draw_collapse;
 
+/** What colours mean. The last two show the plan that ran last on the tape (see reel/plan.h), and need
+ * reel_tape_set_profiling before it ran. Weights and other leaves stay as they are; what this plan did
+ * not compute, or reads in place, is white. */
+typedef enum reel_draw_colour {
+    REEL_BY_KIND = 0, /**< products, views, gradients */
+    REEL_BY_PLAN,     /**< a colour for each step of the plan, a shade for each of its kernels; labels
+                           and tooltips say which: "step 3.1" is kernel 1 of step 3 */
+    REEL_BY_TIME      /**< from white to red by the time that a node's kernels took, shared equally
+                           among the nodes of a fused kernel; tooltips have the time */
+} reel_draw_colour;
+
 /** What is drawn, and how; zero members mean the default. */
 typedef struct reel_draw_args {
     const char *path;      /**< .dot or .gv: text; .svg .png .pdf: rendered by the `dot` program */
@@ -23,6 +34,7 @@ typedef struct reel_draw_args {
     size_t more;           /**< further roots, such as gradients */
     reel_node *const *roots;
     reel_draw_collapse collapse;
+    reel_draw_colour colour;
     const char *title;
     bool no_shapes;        /**< leave shapes out of the labels */
     bool hide_weights;

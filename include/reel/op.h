@@ -29,7 +29,9 @@ typedef enum reel_op_flags {
     REEL_OP_MATMUL = 1 << 3,    /**< a (batched) matrix product */
     REEL_OP_LEAF = 1 << 4,      /**< has no arguments and its value comes from outside */
     REEL_OP_ACCUMULATES =
-        1 << 5, /**< the kernel can add to y instead of overwriting it (call->accumulate) */
+        1 << 5, /**< the kernel can add to y instead of overwriting it (call->accumulate). Of a
+                     reduction besides: y is a sum over leading axes of the one argument, and one
+                     more leading axis in a call is summed as well */
     REEL_OP_SUM = 1 << 6,                /**< y = x0 + x1 + ... + xn-1, all of one shape */
     REEL_OP_NONLINEAR_GRADIENT = 1 << 7, /**< the rule is not linear in dy: forward mode refuses */
     REEL_OP_INDEX_RESULT = 1 << 8        /**< the result is i32 */

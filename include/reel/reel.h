@@ -18,6 +18,7 @@
 #include <reel/ops.h>
 #include <reel/opt.h>
 #include <reel/params.h>
+#include <reel/plan.h>
 #include <reel/random.h>
 #include <reel/tape.h>
 

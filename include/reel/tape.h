@@ -36,6 +36,9 @@ typedef struct reel_tape_args {
                            tape are an error. */
     reel_executor executor;
     bool inference;               /**< keep no value for a later backward pass */
+    int keep_every; /**< of an unroll's time steps, keep every k-th one's values for the backward
+                         pass of an optimizer's step, and compute the others again there: less
+                         memory for about a third more time. 0: keep all. */
     bool trap_nan;                /**< fail on the first node whose value is NaN or infinite */
     uint64_t seed;                /**< of random masks; 0 is a seed like any other */
     reel_error_handler *on_error; /**< optional; see also reel_print_and_exit */
