@@ -1,13 +1,14 @@
 /* Job: see agreement.h. */
 #include "agreement.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <reel/plan.h>
 
 #include "noisy.h"
 #include "plan.h"
@@ -17,7 +18,7 @@
 int compiled_passes(void)
 {
     int n = 0;
-    while (REEL__PASS_ALL >> n & 1) {
+    while (reel__pass_name(n)) {
         n++;
     }
     return n;
@@ -52,6 +53,9 @@ void run_lane(const random_graph *g, const lane *l, const random_trace *follow, 
     t->follow = follow;
     random_graph_run(g, tape, t);
     t->follow = NULL;
+    if (t->dump && l->compiled && reel_plan_dump(tape, t->dump)) {
+        fprintf(t->dump, "%s\n", reel_tape_message(tape));
+    }
     noisy_break(NULL, 0);
     reel_tape_free(tape);
 }

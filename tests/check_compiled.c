@@ -1,17 +1,18 @@
 /* Random programs on the compiled executor and on the reference executor: see agreement.h for what
- * must agree how closely.
+ * must agree how closely. Without arguments it tests REEL_RANDOM_GRAPHS programs (default 300).
  *
- *   check_compiled                       the test: REEL_RANDOM_GRAPHS programs (default 300)
- *   check_compiled run N [FIRST]         N programs from seed FIRST on, every pass alone too;
- * coverage check_compiled replay SEED [WITHOUT0 WITHOUT1 ROUNDS] [f32|f64] [passes=MASK] tells what
- * one program records, and compares it
- */
+ * check_compiled run N [FIRST]: N programs from seed FIRST on, with every pass alone too, and what
+ * they covered.
+ *
+ * check_compiled replay SEED [WITHOUT0 WITHOUT1 ROUNDS] [f32|f64] [passes=MASK] [plan]: tells what
+ * one program records, and the plan that ran last if asked to, and compares it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agreement.h"
 #include "compiled_hooks.h"
+#include "plan.h"
 #include "random_catalogue.h"
 #include "suite.h"
 
@@ -101,7 +102,7 @@ static int print_coverage(const campaign *c)
         rare += c->count[i] < OFTEN;
     }
     putchar('\n');
-    if (!reel__pass_count || !reel__pass_name) {
+    if (!reel__pass_count) {
         puts("the executor does not tell how often its passes were at work");
         return rare;
     }
@@ -169,11 +170,14 @@ static int replay(int argc, char **argv)
     random_graph g = {.seed = 1};
     lane l = {.dtype = REEL_F64, .compiled = true, .passes = ALL_PASSES, .threads = 1};
     uint64_t number[4] = {1};
+    lane telling = {.dtype = REEL_F64};
     for (int i = 2, n = 0; i < argc; i++) {
         if (strcmp(argv[i], "f32") == 0) {
             l.dtype = REEL_F32;
         } else if (strncmp(argv[i], "passes=", 7) == 0) {
             l.passes = (unsigned)strtoul(argv[i] + 7, NULL, 0);
+        } else if (strcmp(argv[i], "plan") == 0) {
+            telling = l;
         } else if (strcmp(argv[i], "f64") != 0 && n < 4) {
             number[n++] = strtoull(argv[i], NULL, 0);
         }
@@ -183,7 +187,9 @@ static int replay(int argc, char **argv)
     g.without[1] = (uint32_t)number[2];
     g.without_rounds = (uint32_t)number[3];
     random_trace told = {.dump = stdout};
-    run_lane(&g, &(lane){.dtype = l.dtype}, NULL, &told);
+    telling.dtype = l.dtype;
+    telling.passes = l.passes;
+    run_lane(&g, &telling, NULL, &told);
     printf("status %d: %s\n", (int)told.status, told.message);
     random_trace_free(&told);
     char text[TEXT];

@@ -5,8 +5,6 @@
 
 #include <reel/tape.h>
 
-/* The name of pass i; NULL when there is no such pass. */
-extern const char *reel__pass_name(int pass) __attribute__((weak));
 /* How often pass i has changed a plan since the program started. */
 extern uint64_t reel__pass_count(int pass) __attribute__((weak));
 /* Breaks one thing in the executor, from 1 up; 0 mends it. */
