@@ -656,7 +656,8 @@ static bool find_ports(work *w, reel__segment *s)
     reel__ir *ir = w->ir;
     bool *seen = reel__ir_alloc(ir, (size_t)ir->ports + 1, sizeof *seen);
     s->port = reel__ir_alloc(ir, (size_t)ir->ports + 1, sizeof *s->port);
-    if (!seen || !s->port) {
+    s->binding = reel__ir_alloc(ir, (size_t)ir->ports + 1, sizeof *s->binding);
+    if (!seen || !s->port || !s->binding) {
         return false;
     }
     for (int p = 0; p < s->kernels; p++) {
@@ -672,6 +673,7 @@ static bool find_ports(work *w, reel__segment *s)
                                                       : k->args[i].value;
             if (value < ir->ports && !seen[value]) {
                 seen[value] = true;
+                s->binding[value] = s->ports;
                 s->port[s->ports++] = value;
             }
         }

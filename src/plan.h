@@ -139,6 +139,7 @@ typedef struct reel__segment {
     int kernels;
     int *port; /* the ports that are read */
     int ports;
+    int *binding; /* by port: its place in the list */
     size_t scratch; /* bytes for each instance */
 } reel__segment;
 

@@ -46,6 +46,14 @@ static bool countable(reel_shape shape)
     return true;
 }
 
+/* Whether a slot's node was recorded where the next node will be: in its scope, for its origin. */
+static bool same_stand(const reel_tape *tape, const reel__slot *s)
+{
+    const reel__slot *origin = tape->origin;
+    return origin ? s->origin == origin->id + 1 && s->scope == origin->scope
+                  : s->origin == 0 && s->scope == tape->scope;
+}
+
 static bool same_shape(const reel__slot *s, const reel_shape *shape)
 {
     bool same = s->rank == shape->rank;
@@ -80,8 +88,8 @@ reel__slot *reel__record(reel_tape *tape, const char *at, const reel_op *op, ree
     uint32_t id = tape->count++;
     reel__slot *s = reel__slot_at(tape, id);
     const reel__slot *origin = tape->origin;
-    tape->echo = tape->echo && id < tape->before && s->op == op && s->dtype == dtype && !origin &&
-                 s->scope == tape->scope && !s->origin && same_shape(s, &shape);
+    tape->echo = tape->echo && id < tape->before && s->op == op && s->dtype == dtype &&
+                 same_stand(tape, s) && same_shape(s, &shape);
     s->tape = tape;
     s->op = op;
     s->at = origin ? origin->at : at;
@@ -259,11 +267,11 @@ static bool mappable(reel_tape *tape, const char *at, const reel_op *op, int n)
 static reel__slot *echo(reel_tape *tape, const char *at, const reel_op *op, int n,
                         reel_node *const *x, const void *attr)
 {
-    if (tape->count >= tape->before || tape->origin) {
+    if (tape->count >= tape->before) {
         return NULL;
     }
     reel__slot *s = reel__slot_at(tape, tape->count);
-    if (s->op != op || s->n != n || s->scope != tape->scope || s->origin) {
+    if (s->op != op || s->n != n || !same_stand(tape, s)) {
         return NULL;
     }
     reel__slot *const *arg = s->arg.in;
@@ -286,7 +294,7 @@ static reel__slot *echo(reel_tape *tape, const char *at, const reel_op *op, int 
         }
     }
     tape->count++;
-    s->at = at;
+    s->at = tape->origin ? tape->origin->at : at;
     s->epoch = tape->epoch;
     s->data = NULL;
     s->stamp = 0;

@@ -21,23 +21,13 @@ char *reel__address(const reel__running *r, reel__place p)
     return (char *)(uintptr_t)r->outside[p.base - REEL__OUTSIDE] + p.offset;
 }
 
-static const reel__binding *binding_of(const reel__running *r, int port)
-{
-    for (int p = 0; p < r->segment->ports; p++) {
-        if (r->segment->port[p] == port) {
-            return &r->step->binding[p];
-        }
-    }
-    return NULL;
-}
-
 reel__ref reel__find(const reel__running *r, const reel__operand *x)
 {
     const reel__value *v = &r->group->code->ir.v[x->value];
     int64_t element = (int64_t)reel_dtype_size((reel_dtype)v->dtype);
     reel__ref ref = {.offset = (size_t)(x->window.offset * element)};
     if (v->kind == REEL__PORT) {
-        const reel__binding *b = binding_of(r, x->value);
+        const reel__binding *b = &r->step->binding[r->segment->binding[x->value]];
         ref.each = b->each;
         ref.stride = b->stride;
         ref.at = reel__address(r, b->at) + ref.offset;
