@@ -465,6 +465,31 @@ START_TEST(trained_graph_has_colours)
 }
 END_TEST
 
+/* What is computed again is told apart, and the nodes' colours are those of the first time. */
+START_TEST(values_computed_again)
+{
+    net n = net_open();
+    reel_tape_free(n.tape);
+    n.tape = reel_tape_new(1, .executor = REEL_COMPILED, .keep_every = 5);
+    reel_opt *opt = reel_adam(n.params);
+    learn(&n, opt, 20);
+    reel_tape_set_profiling(n.tape, true);
+    reel_node *loss = record(&n, 20);
+    ck_assert_int_eq(reel_opt_step(opt, loss, NULL), REEL_OK);
+    char *dump = written(n.tape, reel_plan_dump_at),
+         *table = written(n.tape, reel_profile_print_at);
+    ck_assert_ptr_nonnull(strstr(dump, ", again\n"));
+    ck_assert_ptr_nonnull(strstr(table, "lstm/t=*, again\n"));
+    char *text = drawn((reel_draw_args){.root = loss, .colour = REEL_BY_PLAN}, REEL_OK);
+    ck_assert_uint_gt(count(text, "<i>step "), 20 * 15);
+    free(dump);
+    free(table);
+    free(text);
+    reel_opt_free(opt);
+    net_close(&n);
+}
+END_TEST
+
 START_TEST(colours_need_a_profile)
 {
     net n = net_open();
@@ -541,6 +566,7 @@ int main(void)
     tcase_add_test(drawings, colours_are_valid);
     tcase_add_test(drawings, fused_nodes_are_alike);
     tcase_add_test(drawings, trained_graph_has_colours);
+    tcase_add_test(drawings, values_computed_again);
     tcase_add_test(drawings, colours_need_a_profile);
     suite_add_tcase(suite, drawings);
     TCase *errors = tcase_create("errors");
