@@ -232,9 +232,12 @@ static bool is_turn(reel__compiled *c, size_t n, reel__slot *const *root,
                                    bool gradients)
 {
     const reel_tape *tape = c->tape;
+    if (!tape->echo || c->turn >= c->turns) {
+        return false;
+    }
     const reel__turn *t = &c->turn_of[c->turn];
-    if (!tape->echo || c->turn >= c->turns || t->count != tape->count || t->n != n ||
-        t->wants != tape->wants || t->gradients != gradients) {
+    if (t->count != tape->count || t->n != n || t->wants != tape->wants ||
+        t->gradients != gradients) {
         return false;
     }
     for (size_t i = 0; i < n; i++) {

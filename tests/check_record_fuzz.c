@@ -29,6 +29,21 @@ START_TEST(random_bytes)
 }
 END_TEST
 
+/* What the fuzzer has found, by the address or the undefined-behaviour sanitizer. */
+START_TEST(found_before)
+{
+    static const struct {
+        size_t n;
+        unsigned char bytes[16];
+    } found[] = {
+        {6, {0xf8, 0xff, 0xff, 0x09, 0x52, 0x0a}}, /* evaluates before any recording was repeated */
+    };
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
+        fuzz_record(found[i].bytes, found[i].n);
+    }
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     if (argc > 1) {
@@ -44,6 +59,7 @@ int main(int argc, char **argv)
     TCase *bytes = tcase_create("random bytes");
     tcase_set_timeout(bytes, 600);
     tcase_add_loop_test(bytes, random_bytes, 0, 10);
+    tcase_add_test(bytes, found_before);
     suite_add_tcase(suite, bytes);
     return suite_run(suite);
 }
