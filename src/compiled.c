@@ -418,9 +418,10 @@ static bool note_forward(reel__compiled *c, reel__plan *plan, const reel__graph 
     uint32_t *of_scope = reel__arena_alloc(&c->work, c->tape->scope_count * sizeof *of_scope);
     plan->like = reel__arena_alloc(&plan->arena, (all->blocks + 1) * sizeof *plan->like);
     if (c->profile) {
+        plan->start = reel__arena_alloc(&plan->arena, (all->blocks + 1) * sizeof *plan->start);
         plan->forward = reel__arena_alloc(&plan->arena, (all->nodes + 1) * sizeof *plan->forward);
     }
-    if (!of_scope || !plan->like || (c->profile && !plan->forward)) {
+    if (!of_scope || !plan->like || (c->profile && (!plan->start || !plan->forward))) {
         return false;
     }
     memset(of_scope, 0xff, c->tape->scope_count * sizeof *of_scope);
@@ -428,7 +429,13 @@ static bool note_forward(reel__compiled *c, reel__plan *plan, const reel__graph 
         of_scope[forward->node[i]->scope] = i;
     }
     for (uint32_t j = 0; j < all->blocks; j++) {
-        plan->like[j] = of_scope[all->block[j].scope] | (all->block[j].backward ? REEL__BACKWARD : 0);
+        const reel__block *b = &all->block[j];
+        uint32_t node = of_scope[b->scope];
+        plan->like[j] = (node < REEL__NO_NODE ? node : REEL__NO_NODE) |
+                        (b->backward ? REEL__BACKWARD : b->copy ? REEL__AGAIN : 0);
+        if (plan->start) {
+            plan->start[j] = b->first;
+        }
     }
     for (uint32_t i = 0; plan->forward && i < all->nodes; i++) {
         const reel__slot *s = all->node[i];

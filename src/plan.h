@@ -160,8 +160,11 @@ void reel__code_free(reel__code *code);
 
 /* Plans */
 
-/* In reel__plan.like: the block is of the backward pass; all other bits set: no node is known. */
+/* Whose a block is, in reel__plan.like beside the number of a node, which is REEL__NO_NODE where none
+ * is known: of the backward pass; of what is computed again for it. */
 #define REEL__BACKWARD (UINT32_C(1) << 31)
+#define REEL__AGAIN    (UINT32_C(1) << 30)
+#define REEL__NO_NODE  (REEL__AGAIN - 1)
 
 /* Where something lies: base 0: the run's scratch, 1: what is kept, 2: constants (offset is an
  * address), 3 + k: the outside value k. */
@@ -238,8 +241,9 @@ typedef struct reel__plan {
     uint32_t *from;       /* outside value k is number from[k] of the forward graph */
     reel__place *gradient;
     uint32_t gradients;
-    uint32_t *like;       /* of gradients, by block: a forward node in its scope, and a flag */
-    uint32_t *forward;    /* likewise, by node: its number there; NULL: made without profiling */
+    uint32_t *like;       /* of gradients, by block: a forward node in its scope, and flags */
+    uint32_t *start;      /* likewise: its first node; NULL: made without profiling, or no gradients */
+    uint32_t *forward;    /* likewise, by node: its number in the forward graph */
     size_t shared;        /* bytes of scratch before reuse */
     int64_t kernels;
 } reel__plan;

@@ -246,16 +246,16 @@ static void write_sums(const dump *d, const reel__segment *s)
 static void write_scope(const dump *d)
 {
     const reel__group *q = &d->plan->group[d->step->group];
-    bool backward;
+    uint32_t whose;
     const reel__slot *s =
-        reel__ran_slot(d->ran, d->first, d->plan->order[q->first + d->step->from], &backward);
+        reel__ran_slot(d->ran, d->first, d->plan->order[q->first + d->step->from], &whose);
     if (s && s->scope) {
         char text[512];
         reel__scope_text(d->ran->tape, s->scope, text, sizeof text, false);
         reel__text_add(d->out, "  ");
         reel__text_add(d->out, text);
     }
-    reel__text_add(d->out, backward ? ", backward" : "");
+    reel__text_add(d->out, reel__whose(whose));
 }
 
 static bool same_count(const reel__step *a, const reel__step *b)

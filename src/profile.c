@@ -155,7 +155,7 @@ static char *scope_name(const void *context)
 }
 
 /* The path with every time step as t=*. */
-static void write_scope(const reel_tape *tape, uint32_t scope, bool backward, named_scope *out)
+static void write_scope(const reel_tape *tape, uint32_t scope, uint32_t whose, named_scope *out)
 {
     enum { DEEPEST = 64 };
     uint32_t path[DEEPEST];
@@ -175,8 +175,8 @@ static void write_scope(const reel_tape *tape, uint32_t scope, bool backward, na
         snprintf(out->text, sizeof out->text, "(outside)");
         n = strlen(out->text);
     }
-    if (backward && n < sizeof out->text) {
-        snprintf(out->text + n, sizeof out->text - n, ", backward");
+    if (n < sizeof out->text) {
+        snprintf(out->text + n, sizeof out->text - n, "%s", reel__whose(whose));
     }
 }
 
@@ -187,7 +187,7 @@ static bool reserve_scopes(reel__profile *p, const reel_tape *tape)
         p->entry.n = 0;
         p->epoch = tape->epoch;
     }
-    while (p->entry.n < 2 * tape->scope_count) {
+    while (p->entry.n < 3 * tape->scope_count) {
         if (!reel__ids_push(&p->entry, 0)) {
             return false;
         }
@@ -196,12 +196,12 @@ static bool reserve_scopes(reel__profile *p, const reel_tape *tape)
 }
 
 static reel__spent *scope_entry(reel__profile *p, const reel_tape *tape, uint32_t scope,
-                                bool backward)
+                                uint32_t whose)
 {
-    uint32_t *known = &p->entry.v[2 * scope + backward];
+    uint32_t *known = &p->entry.v[3 * scope + (whose & REEL__BACKWARD ? 1 : whose ? 2 : 0)];
     if (!*known) {
         named_scope name;
-        write_scope(tape, scope, backward, &name);
+        write_scope(tape, scope, whose, &name);
         uint64_t h = 0xcbf29ce484222325U;
         for (const char *c = name.text; *c; c++) {
             h = (h ^ (unsigned char)*c) * 0x100000001b3U;
@@ -223,10 +223,10 @@ static bool spend_scopes(reel__profile *p, const reel__ran *ran, const uint32_t 
     uint32_t count = step->to - step->from;
     uint64_t left = all->ns;
     for (uint32_t m = 0; m < count; m++) {
-        bool backward;
+        uint32_t whose;
         const reel__slot *s =
-            reel__ran_slot(ran, first, ran->plan->order[q->first + step->from + m], &backward);
-        reel__spent *spent = scope_entry(p, ran->tape, s ? s->scope : 0, backward);
+            reel__ran_slot(ran, first, ran->plan->order[q->first + step->from + m], &whose);
+        reel__spent *spent = scope_entry(p, ran->tape, s ? s->scope : 0, whose);
         if (!spent) {
             return false;
         }

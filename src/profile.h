@@ -33,7 +33,7 @@ typedef struct reel__profile {
     uint64_t *of_kernel; /* this run's kernels, in order */
     size_t kernels, capacity;
     reel__spents kernel, scope;
-    reel__ids entry;  /* by scope of the recording, twice: its entry in `scope` + 1 */
+    reel__ids entry;  /* by scope of the recording, thrice: its entry in `scope` + 1 */
     uint32_t epoch;   /* of the recording */
     reel__part *part; /* by id */
     size_t parts;
@@ -51,12 +51,15 @@ void reel__profile_free(reel__profile *p);
 /* The entry of that key; `name` is called for a new one. NULL when memory is out. */
 reel__spent *reel__spent_of(reel__spents *s, uint64_t key, char *(*name)(const void *context),
                             const void *context);
-/* By block of the plan that ran: the number of its first node in the plan's graph; freed by the
- * caller. NULL when memory is out. */
+/* By block of the plan that ran: the number of its first node in the plan's graph, if that is
+ * known; freed by the caller. NULL when memory is out. */
 uint32_t *reel__ran_first(const reel__ran *ran);
-/* A node in the scope of one of its blocks; NULL when none is known any more. */
+/* ", backward" and the like. */
+const char *reel__whose(uint32_t whose);
+/* A node in the scope of one of its blocks; NULL when none is known any more. *whose: 0,
+ * REEL__BACKWARD or REEL__AGAIN. */
 const reel__slot *reel__ran_slot(const reel__ran *ran, const uint32_t *first, uint32_t block,
-                                 bool *backward);
+                                 uint32_t *whose);
 /* Notes which node each kernel of the run that has just ended was for (trace.c). False when memory
  * is out. */
 bool reel__trace(reel__profile *p, const reel__ran *ran);

@@ -18,16 +18,27 @@ uint32_t *reel__ran_first(const reel__ran *ran)
         blocks += plan->group[q].count;
     }
     uint32_t *first = reel__calloc((size_t)blocks + 1, sizeof *first);
-    for (uint32_t q = 0; first && q < plan->groups; q++) {
+    if (first && plan->start) {
+        memcpy(first, plan->start, blocks * sizeof *first);
+    }
+    if (!first || plan->like) {
+        return first;
+    }
+    for (uint32_t q = 0; q < plan->groups; q++) {
         for (uint32_t m = 0; m < plan->group[q].count; m++) {
             first[plan->order[plan->group[q].first + m] + 1] =
                 (uint32_t)plan->group[q].template->raw.outs;
         }
     }
-    for (uint32_t j = 0; first && j < blocks; j++) {
+    for (uint32_t j = 0; j < blocks; j++) {
         first[j + 1] += first[j];
     }
     return first;
+}
+
+const char *reel__whose(uint32_t whose)
+{
+    return whose & REEL__BACKWARD ? ", backward" : whose & REEL__AGAIN ? ", again" : "";
 }
 
 static bool known(const reel__ran *ran)
@@ -36,21 +47,20 @@ static bool known(const reel__ran *ran)
 }
 
 const reel__slot *reel__ran_slot(const reel__ran *ran, const uint32_t *first, uint32_t block,
-                                 bool *backward)
+                                 uint32_t *whose)
 {
     const reel__plan *plan = ran->plan;
-    *backward = false;
+    *whose = 0;
     if (plan->like) {
-        uint32_t like = plan->like[block];
-        *backward = like & REEL__BACKWARD;
-        like &= ~REEL__BACKWARD;
-        return like == (REEL__NONE & ~REEL__BACKWARD) || !known(ran) ? NULL : ran->node[like];
+        uint32_t node = plan->like[block] & REEL__NO_NODE;
+        *whose = plan->like[block] & ~REEL__NO_NODE;
+        return node == REEL__NO_NODE || !known(ran) ? NULL : ran->node[node];
     }
     if (!known(ran) || first[block] == first[block + 1]) {
         return NULL;
     }
     const reel__slot *s = ran->node[first[block]];
-    *backward = s->origin != 0;
+    *whose = s->origin ? REEL__BACKWARD : 0;
     return s;
 }
 
@@ -85,6 +95,11 @@ static void note(tracer *t, uint32_t step, int kernel, int at, double ns)
         const reel__slot *s = node_of(t->ran, t->first[block] + (uint32_t)at);
         if (s) {
             reel__part *part = &t->p->part[s->id];
+            bool again = plan->like && plan->like[block] & REEL__AGAIN;
+            if (again && has_part(t->p, s)) {
+                part->ns += ns;
+                continue;
+            }
             double before = has_part(t->p, s) ? part->ns : 0;
             *part = (reel__part){before + ns, t->p->runs, step, (uint32_t)kernel, x->segment};
         }

@@ -5,6 +5,7 @@
 
 #include <reel/reel.h>
 
+#include "../src/memory.h"
 #include "suite.h"
 
 enum { HIDDEN = 4, BATCH = 2, MOST = 40 };
@@ -465,6 +466,31 @@ START_TEST(trained_graph_has_colours)
 }
 END_TEST
 
+/* What is computed again is told apart, and the nodes' colours are those of the first time. */
+START_TEST(values_computed_again)
+{
+    net n = net_open();
+    reel_tape_free(n.tape);
+    n.tape = reel_tape_new(1, .executor = REEL_COMPILED, .keep_every = 5);
+    reel_opt *opt = reel_adam(n.params);
+    learn(&n, opt, 20);
+    reel_tape_set_profiling(n.tape, true);
+    reel_node *loss = record(&n, 20);
+    ck_assert_int_eq(reel_opt_step(opt, loss, NULL), REEL_OK);
+    char *dump = written(n.tape, reel_plan_dump_at),
+         *table = written(n.tape, reel_profile_print_at);
+    ck_assert_ptr_nonnull(strstr(dump, ", again\n"));
+    ck_assert_ptr_nonnull(strstr(table, "lstm/t=*, again\n"));
+    char *text = drawn((reel_draw_args){.root = loss, .colour = REEL_BY_PLAN}, REEL_OK);
+    ck_assert_uint_gt(count(text, "<i>step "), 20 * 15);
+    free(dump);
+    free(table);
+    free(text);
+    reel_opt_free(opt);
+    net_close(&n);
+}
+END_TEST
+
 START_TEST(colours_need_a_profile)
 {
     net n = net_open();
@@ -515,6 +541,45 @@ START_TEST(a_stream_that_takes_nothing)
 }
 END_TEST
 
+static bool taken(reel_status s)
+{
+    return s == REEL_OK || s == REEL_ERR_MEMORY;
+}
+
+/* One allocation fails, whichever it is: that is reported or makes no difference. */
+START_TEST(memory_runs_out)
+{
+    char *text = NULL;
+    size_t size = 0;
+    bool failed = true;
+    for (uint64_t nth = 1; failed; nth++) {
+        net n = net_open();
+        reel_opt *opt = reel_adam(n.params);
+        learn(&n, opt, 3);
+        reel_node *loss = record(&n, 4);
+        FILE *stream = open_memstream(&text, &size);
+        ck_assert_ptr_nonnull(stream);
+        reel__memory_fail(nth, false);
+        reel_tape_set_profiling(n.tape, true);
+        ck_assert(taken(reel_opt_step(opt, loss, NULL)));
+        ck_assert(taken(reel_plan_dump(n.tape, stream)));
+        ck_assert(taken(reel_profile_print(n.tape, stream)));
+        if (reel_profile_totals(n.tape).runs) {
+            ck_assert(taken(reel_draw_stream(stream, loss, .colour = REEL_BY_TIME)) ||
+                      reel_tape_status(n.tape) == REEL_ERR_ARGUMENT);
+        }
+        reel_tape_status(n.tape);
+        failed = reel__memory_failed();
+        reel__memory_fail(0, false);
+        fclose(stream);
+        free(text);
+        text = NULL;
+        reel_opt_free(opt);
+        net_close(&n);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("plan");
@@ -541,11 +606,13 @@ int main(void)
     tcase_add_test(drawings, colours_are_valid);
     tcase_add_test(drawings, fused_nodes_are_alike);
     tcase_add_test(drawings, trained_graph_has_colours);
+    tcase_add_test(drawings, values_computed_again);
     tcase_add_test(drawings, colours_need_a_profile);
     suite_add_tcase(suite, drawings);
     TCase *errors = tcase_create("errors");
     tcase_add_test(errors, nothing_to_look_at);
     tcase_add_test(errors, a_stream_that_takes_nothing);
+    tcase_add_test(errors, memory_runs_out);
     suite_add_tcase(suite, errors);
     return suite_run(suite);
 }
