@@ -524,7 +524,7 @@ static inline void record_touch(record *r, reel_node *x)
     for (size_t i = 0; data && i < bytes; i++) {
         r->sum += data[i];
     }
-    record_require(!data || reel_is_computed(x));
+    record_require((data != NULL) == reel_is_computed(x));
 }
 
 static inline void record_eval(record *r)
