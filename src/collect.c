@@ -387,7 +387,8 @@ static bool find_sums(collect *k)
 
 /* Keys */
 
-static bool push(collect *k, uint64_t word)
+/* Room for one more word. */
+static bool room(collect *k)
 {
     reel__compiled *c = k->c;
     if (k->words == c->key_capacity) {
@@ -399,7 +400,15 @@ static bool push(collect *k, uint64_t word)
         c->key = key;
         c->key_capacity = capacity;
     }
-    c->key[k->words++] = word;
+    return true;
+}
+
+static bool push(collect *k, uint64_t word)
+{
+    if (!room(k)) {
+        return false;
+    }
+    k->c->key[k->words++] = word;
     return true;
 }
 
@@ -663,7 +672,7 @@ static bool find_templates(collect *k)
 {
     reel__graph *g = k->g;
     g->port = take(k, k->edges, sizeof *g->port);
-    if (!g->port) {
+    if (!g->port || !room(k)) { /* a block of no nodes has an empty key, not none */
         return false;
     }
     for (uint32_t j = 0; j < g->blocks; j++) {

@@ -201,12 +201,11 @@ static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan,
         version[i] = use ? reel__mix(reel__param_key(use->param), use->version) | 1 : 0;
     }
     size_t bytes = plan->scratch + plan->working + 64;
-    char *kept = plan->kept ? reel__pool_get(&tape->pool, plan->kept) : NULL;
+    char *kept = reel__pool_get(&tape->pool, plan->kept); /* also for values of no elements */
     char *scratch = reel__pool_get(&tape->pool, bytes);
     c->kernel_failed = false;
     c->ran = (reel__ran){tape, plan, g->node, g->outside, tape->epoch};
-    bool ok = scratch && (kept || !plan->kept) &&
-              reel__replay(c, plan, outside, version, scratch, kept);
+    bool ok = scratch && kept && reel__replay(c, plan, outside, version, scratch, kept);
     for (uint32_t i = 0; ok && i < plan->results; i++) {
         const reel__result *x = &plan->result[i];
         reel__slot *s = g->node[x->node];

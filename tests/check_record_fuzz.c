@@ -37,6 +37,10 @@ START_TEST(found_before)
         unsigned char bytes[16];
     } found[] = {
         {6, {0xf8, 0xff, 0xff, 0x09, 0x52, 0x0a}}, /* evaluates before any recording was repeated */
+        {9, {0xf9, 0x24, 0x26, 0x00, 0x32, 0x2b, 0x00, 0xfd, 0x16}}, /* a block of no nodes */
+        {12,
+         {0xf6, 0x8f, 0xff, 0xfd, 0x00, 0x6e, 0x01, 0x5d, 0x63, 0x6f, 0x6e,
+          0x73}}, /* no elements */
     };
     for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
         fuzz_record(found[i].bytes, found[i].n);

@@ -153,7 +153,7 @@ static inline void record_leaf(record *r)
     const void *data = dtype == REEL_I32 ? (const void *)index : real;
     int64_t size = 1;
     for (int i = 0; i < s.rank && i < REEL_MAX_RANK; i++) {
-        bool over = s.dim[i] > RECORD_LARGE || (size *= s.dim[i]) > RECORD_LARGE;
+        bool over = s.dim[i] < 0 || s.dim[i] > RECORD_LARGE || (size *= s.dim[i]) > RECORD_LARGE;
         data = over ? NULL : data;
         size = over ? 1 : size;
     }
@@ -524,7 +524,7 @@ static inline void record_touch(record *r, reel_node *x)
     for (size_t i = 0; data && i < bytes; i++) {
         r->sum += data[i];
     }
-    record_require(!data || reel_is_computed(x));
+    record_require((data != NULL) == reel_is_computed(x));
 }
 
 static inline void record_eval(record *r)
