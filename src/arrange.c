@@ -1336,7 +1336,13 @@ static bool finish(arrange *a)
 
 reel__plan *reel__arrange(reel__compiled *c, reel__graph *g)
 {
-    reel__plan *plan = reel__calloc(1, sizeof *plan);
+    reel__plan *plan = c->spare ? c->spare : reel__calloc(1, sizeof *plan);
+    if (c->spare) {
+        reel__arena arena = plan->arena;
+        reel__arena_rewind(&arena);
+        *plan = (reel__plan){.arena = arena};
+        c->spare = NULL;
+    }
     arrange a = {.c = c, .g = g, .plan = plan, .arena = &c->work};
     if (plan && find_groups(&a) && sort_added(&a) && find_components(&a) && find_codes(&a) &&
         find_steps(&a) && find_arrays(&a)) {

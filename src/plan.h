@@ -284,7 +284,9 @@ typedef struct reel__ran {
     uint32_t epoch;
 } reel__ran;
 
-enum { REEL__TEMPLATE_BUCKETS = 256, REEL__PLAN_BUCKETS = 256, REEL__MOST_PLANS = 256 };
+enum { REEL__TEMPLATE_BUCKETS = 256, REEL__PLAN_BUCKETS = 256, REEL__MOST_PLANS = 256,
+       REEL__MOST_PLAN_BYTES = 64 << 20,
+       REEL__MOST_TEMPLATES = 8192 /* then all are forgotten */ };
 
 /* The compiled executor's side of a tape. */
 struct reel__compiled {
@@ -294,6 +296,8 @@ struct reel__compiled {
     uint32_t templates;
     reel__plan *plan[REEL__PLAN_BUCKETS], *newest, *oldest;
     uint32_t plans;
+    size_t plan_bytes;
+    reel__plan *spare; /* forgotten; its memory is for the next one */
     reel__arena work; /* of one evaluation */
     uint64_t *key;    /* while one is being built */
     size_t key_capacity;
