@@ -1,6 +1,6 @@
 /* Pass: windows of element-wise results become narrower element-wise results.
- * Invariant: every element that remains is computed by the same op from the same elements, so no bit
- * changes. Done only where all readers are windows: nothing is computed that was not before. */
+ * Invariant: every element that remains is computed by the same op from the same elements, so no
+ * bit changes. Done only where all readers are windows: nothing is computed that was not before. */
 #include "ir.h"
 
 #include "memory.h"
@@ -42,7 +42,8 @@ static void find_sinks(pass *p)
 static bool narrow(reel_shape large, reel_shape small, const reel_window *w, reel_shape own,
                    reel_shape *part, reel_window *out)
 {
-    reel_window dense = reel__window_all(own), wide = reel__window_all(large), spread = {.offset = 0};
+    reel_window dense = reel__window_all(own), wide = reel__window_all(large),
+                spread = {.offset = 0};
     for (int k = 0; k < own.rank; k++) {
         int at = large.rank - own.rank + k;
         spread.stride[at] = own.dim[k] == 1 ? 0 : dense.stride[k];
