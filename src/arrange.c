@@ -215,60 +215,68 @@ typedef struct edges {
     bool *self;
 } edges;
 
+/* Edges as they are found, each once if its reader's all come together. */
+typedef struct pairs {
+    uint32_t *from, *to, n;
+    uint32_t *seen; /* by group: the last that read it + 1 */
+} pairs;
+
+static void add_edge(pairs *p, edges *e, uint32_t from, uint32_t to)
+{
+    if (from == to) {
+        e->self[to] = true;
+    } else if (p->seen[from] != to + 1) {
+        p->seen[from] = to + 1;
+        p->from[p->n] = from;
+        p->to[p->n++] = to;
+    }
+}
+
+/* Edges by the group that they start from. */
+static bool sort_edges(arrange *a, const pairs *p, edges *e)
+{
+    uint32_t *at = take(a, a->groups, sizeof *at);
+    for (uint32_t i = 0; i < p->n; i++) {
+        e->start[p->from[i] + 1]++;
+    }
+    for (uint32_t q = 0; q < a->groups; q++) {
+        e->start[q + 1] += e->start[q];
+    }
+    for (uint32_t i = 0; at && i < p->n; i++) {
+        uint32_t from = p->from[i];
+        e->to[e->start[from] + at[from]++] = p->to[i];
+    }
+    return at != NULL;
+}
+
 static bool find_edges(arrange *a, edges *e)
 {
-    reel__graph *g = a->g;
+    const reel__graph *g = a->g;
     size_t most = g->port_count + (size_t)g->added_count;
-    uint32_t *from = take(a, most, sizeof *from), *to = take(a, most, sizeof *to);
-    uint32_t *seen = take(a, a->groups, sizeof *seen); /* target + 1 */
+    pairs p = {.from = take(a, most, sizeof *p.from), .to = take(a, most, sizeof *p.to)};
+    p.seen = take(a, a->groups, sizeof *p.seen);
     e->self = take(a, a->groups, sizeof *e->self);
     e->start = take(a, (size_t)a->groups + 1, sizeof *e->start);
     e->to = take(a, most, sizeof *e->to);
     if (a->failed) {
         return false;
     }
-    uint32_t n = 0;
     for (uint32_t q = 0; q < a->groups; q++) {
         for (uint32_t i = 0; i < a->group[q].count; i++) {
             const reel__block *b = &g->block[a->plan->order[a->group[q].first + i]];
-            for (uint32_t p = 0; p < b->ports; p++) {
-                const reel__source *x = &ports_of(a, b)[p];
-                if (x->block == REEL__NONE) {
-                    continue;
-                }
-                uint32_t r = g->block[x->block].group;
-                if (r == q) {
-                    e->self[q] = true;
-                } else if (seen[r] != q + 1) {
-                    seen[r] = q + 1;
-                    from[n] = r;
-                    to[n++] = q;
+            for (uint32_t k = 0; k < b->ports; k++) {
+                const reel__source *x = &ports_of(a, b)[k];
+                if (x->block != REEL__NONE) {
+                    add_edge(&p, e, g->block[x->block].group, q);
                 }
             }
         }
     }
-    memset(seen, 0, a->groups * sizeof *seen);
+    memset(p.seen, 0, a->groups * sizeof *p.seen);
     for (uint32_t i = 0; i < g->added_count; i++) {
-        uint32_t r = g->block[g->added[i].block].group, q = g->block[g->added[i].to_block].group;
-        if (r == q) {
-            e->self[q] = true;
-        } else if (seen[r] != q + 1) {
-            seen[r] = q + 1;
-            from[n] = r;
-            to[n++] = q;
-        }
+        add_edge(&p, e, g->block[g->added[i].block].group, g->block[g->added[i].to_block].group);
     }
-    for (uint32_t i = 0; i < n; i++) {
-        e->start[from[i] + 1]++;
-    }
-    for (uint32_t q = 0; q < a->groups; q++) {
-        e->start[q + 1] += e->start[q];
-    }
-    uint32_t *at = take(a, a->groups, sizeof *at);
-    for (uint32_t i = 0; !a->failed && i < n; i++) {
-        e->to[e->start[from[i]] + at[from[i]]++] = to[i];
-    }
-    return !a->failed;
+    return sort_edges(a, &p, e);
 }
 
 /* Renumbers components so that, of those that could come next, the one that was recorded first

@@ -78,6 +78,20 @@ void reel__ir_into(reel__ir *ir, int node, int to)
     }
 }
 
+bool reel__ir_become(reel__ir *ir, reel__ir *made, const int *map, bool ok)
+{
+    if (!ok) {
+        reel__ir_free(made);
+        return false;
+    }
+    for (int i = 0; i < ir->outs; i++) {
+        made->out[i] = ir->out[i] < 0 ? -1 : map[ir->out[i]];
+    }
+    reel__ir_free(ir);
+    *ir = *made;
+    return true;
+}
+
 void reel__ir_count(reel__ir *ir)
 {
     for (int i = 0; i < ir->n; i++) {

@@ -96,6 +96,9 @@ bool reel__ir_start(reel__ir *to, const reel__ir *from);
 int reel__ir_copy(reel__ir *to, const reel__ir *from, int i, const int *map);
 /* Notes that a template node's value has become part of another one's. */
 void reel__ir_into(reel__ir *ir, int node, int to);
+/* What a pass ends with: `made` takes the place of `ir`, with outputs mapped, if `ok`; else it is
+ * freed. Returns ok. */
+bool reel__ir_become(reel__ir *ir, reel__ir *made, const int *map, bool ok);
 /* Counts how often each value is read. */
 void reel__ir_count(reel__ir *ir);
 /* Leaves out what no output needs. False when memory is out. */

@@ -284,15 +284,7 @@ bool reel__pass_products(reel__ir *ir)
             p.map[i] = made.n - 1;
         }
     }
-    for (int i = 0; ok && i < ir->outs; i++) {
-        made.out[i] = ir->out[i] < 0 ? -1 : p.map[ir->out[i]];
-    }
+    ok = reel__ir_become(ir, &made, p.map, ok);
     reel__free(p.map);
-    if (!ok) {
-        reel__ir_free(&made);
-        return false;
-    }
-    reel__ir_free(ir);
-    *ir = made;
-    return reel__ir_sweep(ir);
+    return ok && reel__ir_sweep(ir);
 }

@@ -127,17 +127,9 @@ static bool divide_products(reel__ir *ir, const bool *leads)
         }
         ok = !made.failed;
     }
-    for (int i = 0; ok && i < ir->outs; i++) {
-        made.out[i] = ir->out[i] < 0 ? -1 : map[ir->out[i]];
-    }
+    ok = reel__ir_become(ir, &made, map, ok);
     reel__free(map);
-    if (!ok) {
-        reel__ir_free(&made);
-        return false;
-    }
-    reel__ir_free(ir);
-    *ir = made;
-    return reel__ir_sweep(ir);
+    return ok && reel__ir_sweep(ir);
 }
 
 static void assign(reel__ir *ir, const bool *depends, const bool *leads, bool any, bool whole)

@@ -152,16 +152,8 @@ bool reel__pass_sink(reel__ir *ir)
         }
         ok = !made.failed;
     }
-    for (int i = 0; ok && i < ir->outs; i++) {
-        made.out[i] = ir->out[i] < 0 ? -1 : p.map[ir->out[i]];
-    }
+    ok = reel__ir_become(ir, &made, p.map, ok);
     reel__free(p.map);
     reel__free(p.sinks);
-    if (!ok) {
-        reel__ir_free(&made);
-        return false;
-    }
-    reel__ir_free(ir);
-    *ir = made;
-    return reel__ir_sweep(ir) && reel__pass_cse(ir);
+    return ok && reel__ir_sweep(ir) && reel__pass_cse(ir);
 }
