@@ -20,7 +20,8 @@ static reel_node *lstm(reel_cell *cell, reel_node *x, reel_state *s)
     reel_gates(cell, GATES, x, h, a);
     reel_node *i = reel_sigmoid(a[I]), *f = reel_sigmoid(a[F]), *o = reel_sigmoid(a[O]);
     reel_node *g = reel_tanh(a[G]);
-    c = reel_add(reel_mul(f, c), reel_mul(i, g));
+    reel_node *fresh = reel_mul(i, g); /* one order of recording, whatever the compiler */
+    c = reel_add(reel_mul(f, c), fresh);
     h = reel_mul(o, reel_tanh(c));
     s->v[1] = c;
     return s->v[0] = h;

@@ -38,6 +38,11 @@ typedef struct member {
     uint32_t block;
 } member;
 
+/* Instances of one group that are of one level. */
+typedef struct range {
+    uint32_t level, group, from, to;
+} range;
+
 typedef struct arrange {
     reel__compiled *c;
     reel__graph *g;
@@ -50,6 +55,7 @@ typedef struct arrange {
     uint32_t components;
     uint32_t *by_component, *component_start; /* groups */
     uint32_t *last_turn;                      /* by component: its last window */
+    range *covers;                            /* by group: of the present window; `level` counts */
     uint8_t **recurs, **feeds;                /* by group */
     uint32_t *added_start;                    /* by block: its entries in added_of */
     uint32_t *added_of;
@@ -664,10 +670,6 @@ static void add_step(arrange *a, uint32_t group, int segment, uint32_t from, uin
     }
 }
 
-typedef struct range {
-    uint32_t level, group, from, to;
-} range;
-
 static int by_level(const void *x, const void *y)
 {
     const range *a = x, *b = y;
@@ -720,41 +722,33 @@ static size_t handed_on(const reel__group *q)
     return bytes;
 }
 
-/* The instances of one group that a window of ranges covers; false when they are not neighbours. */
-static bool covered(const range *r, uint32_t n, uint32_t group, uint32_t *from, uint32_t *to)
+/* Which instances of each group the window's ranges cover; false when some group's are no
+ * neighbours. */
+static bool cover(arrange *a, uint32_t k, const range *r, uint32_t n)
 {
-    uint32_t count = 0;
-    *from = UINT32_MAX;
-    *to = 0;
+    bool neighbours = true;
+    for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
+        a->covers[a->by_component[i]] = (range){.from = UINT32_MAX};
+    }
     for (uint32_t i = 0; i < n; i++) {
-        if (r[i].group == group) {
-            *from = r[i].from < *from ? r[i].from : *from;
-            *to = larger(*to, r[i].to);
-            count += r[i].to - r[i].from;
-        }
+        range *c = &a->covers[r[i].group];
+        c->from = r[i].from < c->from ? r[i].from : c->from;
+        c->to = larger(c->to, r[i].to);
+        c->level += r[i].to - r[i].from; /* how many they are */
     }
-    return count == 0 || count == *to - *from;
+    for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
+        const range *c = &a->covers[a->by_component[i]];
+        neighbours = neighbours && (c->level == 0 || c->level == c->to - c->from);
+    }
+    return neighbours;
 }
 
-static bool all_covered(const arrange *a, uint32_t k, const range *r, uint32_t n)
+static void add_segment_steps(arrange *a, uint32_t k, int segment, bool odd)
 {
     for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
-        uint32_t from, to;
-        if (!covered(r, n, a->by_component[i], &from, &to)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void add_segment_steps(arrange *a, uint32_t k, int segment, const range *r, uint32_t n,
-                              bool odd)
-{
-    for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
-        uint32_t from, to;
-        covered(r, n, a->by_component[i], &from, &to);
-        if (from < to) {
-            add_step(a, a->by_component[i], segment, from, to, from, odd);
+        const range *c = &a->covers[a->by_component[i]];
+        if (c->from < c->to) {
+            add_step(a, a->by_component[i], segment, c->from, c->to, c->from, odd);
         }
     }
 }
@@ -763,8 +757,7 @@ static void add_segment_steps(arrange *a, uint32_t k, int segment, const range *
 static void take_turn(arrange *a, const range *r, uint32_t n, uint32_t turn)
 {
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t first, last;
-        covered(r, n, r[i].group, &first, &last);
+        uint32_t first = a->covers[r[i].group].from;
         for (uint32_t m = r[i].from; m < r[i].to; m++) {
             reel__block *b = &a->g->block[a->plan->order[a->group[r[i].group].first + m]];
             b->turn = turn;
@@ -788,18 +781,18 @@ static void add_recurrent_steps(arrange *a, uint32_t k)
                 bytes += handed_on(&a->group[r[to].group]) * (r[to].to - r[to].from);
             }
         }
-        if (!all_covered(a, k, r + from, to - from)) {
+        if (!cover(a, k, r + from, to - from)) {
             to = n;
+            cover(a, k, r + from, to - from);
         }
         take_turn(a, r + from, to - from, turn);
         a->last_turn[k] = turn;
-        add_segment_steps(a, k, REEL__PRE, r + from, to - from, turn % 2);
+        add_segment_steps(a, k, REEL__PRE, turn % 2);
         for (uint32_t i = from; i < to; i++) {
-            uint32_t first, last;
-            covered(r + from, to - from, r[i].group, &first, &last);
-            add_step(a, r[i].group, REEL__MAIN, r[i].from, r[i].to, first, turn % 2);
+            add_step(a, r[i].group, REEL__MAIN, r[i].from, r[i].to, a->covers[r[i].group].from,
+                     turn % 2);
         }
-        add_segment_steps(a, k, REEL__POST, r + from, to - from, turn % 2);
+        add_segment_steps(a, k, REEL__POST, turn % 2);
         from = to;
     }
 }
@@ -808,6 +801,7 @@ static bool find_steps(arrange *a)
 {
     uint32_t *partner = find_partners(a);
     a->last_turn = take(a, a->components, sizeof *a->last_turn);
+    a->covers = take(a, a->groups, sizeof *a->covers);
     a->member = take(a, a->g->blocks, sizeof *a->member);
     if (!partner || a->failed) {
         return false;
