@@ -10,14 +10,20 @@
 #include "plant.h"
 #include "plan.h"
 
+#ifdef REEL_STRESS
+enum { ALIGN = 64, STEP_SCRATCH = 1 << 10, WINDOW_BYTES = 1 << 9 }; /* so that small nets have some */
+#else
 enum { ALIGN = 64, STEP_SCRATCH = 1 << 20, WINDOW_BYTES = 1 << 20 };
+#endif
 
 typedef struct array {
     size_t bytes; /* of one instance */
     uint32_t count;
     int64_t first, last; /* steps between which it is in use */
     uint32_t wanted;     /* how many instances are kept */
-    bool read;           /* by another block, or kept: only known when values are computed again */
+    bool read;           /* by another block, or kept */
+    bool far;            /* and not just by the window and the next one of its recurrence */
+    bool rolling;
     uint32_t within;     /* the array that it is a stretch of + 1; 0: none */
     size_t at;           /* and where */
     reel__place place;
@@ -39,6 +45,7 @@ typedef struct arrange {
     bool *recurrent;     /* by component */
     uint32_t components;
     uint32_t *by_component, *component_start; /* groups */
+    uint32_t *last_turn;                      /* by component: its last window */
     uint8_t **recurs, **feeds; /* by group */
     uint32_t *added_start;     /* by block: its entries in added_of */
     uint32_t *added_of;
@@ -609,7 +616,7 @@ static void order_component(arrange *a, uint32_t k, const uint32_t *partner)
 
 /* `origin`: where the window begins that the instances are of. */
 static void add_step(arrange *a, uint32_t group, int segment, uint32_t from, uint32_t to,
-                     uint32_t origin)
+                     uint32_t origin, bool odd)
 {
     const reel__segment *s = &a->group[group].code->segment[segment];
     if (s->kernels == 0 || from == to) {
@@ -635,7 +642,8 @@ static void add_step(arrange *a, uint32_t group, int segment, uint32_t from, uin
         uint32_t end = to - at < chunk ? to : at + chunk;
         a->step[a->steps++] = (reel__step){
             .group = group, .segment = (uint8_t)segment, .from = at, .to = end,
-            .origin = origin};
+            .origin = origin,
+            .odd = odd};
         a->group[group].window = larger(a->group[group].window, end - origin);
         size_t working = s->scratch * (end - at);
         a->plan->working = working > a->plan->working ? working : a->plan->working;
@@ -724,13 +732,28 @@ static bool all_covered(const arrange *a, uint32_t k, const range *r, uint32_t n
     return true;
 }
 
-static void add_segment_steps(arrange *a, uint32_t k, int segment, const range *r, uint32_t n)
+static void add_segment_steps(arrange *a, uint32_t k, int segment, const range *r, uint32_t n,
+                              bool odd)
 {
     for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
         uint32_t from, to;
         covered(r, n, a->by_component[i], &from, &to);
         if (from < to) {
-            add_step(a, a->by_component[i], segment, from, to, from);
+            add_step(a, a->by_component[i], segment, from, to, from, odd);
+        }
+    }
+}
+
+/* Tells the blocks of a window which one it is, and where in it they are. */
+static void take_turn(arrange *a, const range *r, uint32_t n, uint32_t turn)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t first, last;
+        covered(r, n, r[i].group, &first, &last);
+        for (uint32_t m = r[i].from; m < r[i].to; m++) {
+            reel__block *b = &a->g->block[a->plan->order[a->group[r[i].group].first + m]];
+            b->turn = turn;
+            b->slot = m - first; /* and a window further, when the turn is odd */
         }
     }
 }
@@ -741,7 +764,7 @@ static void add_recurrent_steps(arrange *a, uint32_t k)
 {
     range *r;
     uint32_t n = find_ranges(a, k, &r), from = 0;
-    while (r && from < n) {
+    for (uint32_t turn = 0; r && from < n; turn++) {
         uint32_t to = from;
         size_t bytes = 0;
         while (to < n && bytes < WINDOW_BYTES) {
@@ -753,13 +776,15 @@ static void add_recurrent_steps(arrange *a, uint32_t k)
         if (!all_covered(a, k, r + from, to - from)) {
             to = n;
         }
-        add_segment_steps(a, k, REEL__PRE, r + from, to - from);
+        take_turn(a, r + from, to - from, turn);
+        a->last_turn[k] = turn;
+        add_segment_steps(a, k, REEL__PRE, r + from, to - from, turn % 2);
         for (uint32_t i = from; i < to; i++) {
             uint32_t first, last;
             covered(r + from, to - from, r[i].group, &first, &last);
-            add_step(a, r[i].group, REEL__MAIN, r[i].from, r[i].to, first);
+            add_step(a, r[i].group, REEL__MAIN, r[i].from, r[i].to, first, turn % 2);
         }
-        add_segment_steps(a, k, REEL__POST, r + from, to - from);
+        add_segment_steps(a, k, REEL__POST, r + from, to - from, turn % 2);
         from = to;
     }
 }
@@ -767,6 +792,7 @@ static void add_recurrent_steps(arrange *a, uint32_t k)
 static bool find_steps(arrange *a)
 {
     uint32_t *partner = find_partners(a);
+    a->last_turn = take(a, a->components, sizeof *a->last_turn);
     a->member = take(a, a->g->blocks, sizeof *a->member);
     if (!partner || a->failed) {
         return false;
@@ -781,9 +807,13 @@ static bool find_steps(arrange *a)
         for (int segment = 0; segment < REEL__SEGMENTS; segment++) {
             for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
                 uint32_t group = a->by_component[i];
-                add_step(a, group, segment, 0, a->group[group].count, 0);
+                add_step(a, group, segment, 0, a->group[group].count, 0, false);
             }
         }
+    }
+    for (uint32_t j = 0; !a->failed && j < a->g->blocks; j++) {
+        reel__block *b = &a->g->block[j];
+        b->slot += b->turn % 2 ? a->group[b->group].window : 0;
     }
     return !a->failed;
 }
@@ -812,7 +842,8 @@ static uint32_t whole_of(const arrange *a, uint32_t at, size_t *offset)
     return at;
 }
 
-static spot spot_of(const arrange *a, reel__source x)
+/* `maker`: the block that computes the value, when it lies in an array; may be NULL. */
+static spot made_by(const arrange *a, reel__source x, uint32_t *maker)
 {
     const reel__graph *g = a->g;
     size_t offset = 0;
@@ -831,8 +862,11 @@ static spot spot_of(const arrange *a, reel__source x)
         }
         if (v->kind != REEL__PORT) {
             uint32_t at = a->array_start[b->group] + (uint32_t)base;
-            offset += b->position * a->array[at].bytes;
+            offset += (a->array[at].rolling ? b->slot : b->position) * a->array[at].bytes;
             at = whole_of(a, at, &offset);
+            if (maker) {
+                *maker = x.block;
+            }
             return (spot){at, offset, {0, 0}};
         }
         x = ports_of(a, b)[base];
@@ -840,48 +874,79 @@ static spot spot_of(const arrange *a, reel__source x)
     return (spot){REEL__NONE, offset, {REEL__OUTSIDE + x.at, 0}};
 }
 
-/* What only the block itself reads, on its way from segment to segment, is done with when the window
- * is. */
-static bool is_windowed(const arrange *a, const reel__group *q, const reel__value *v, bool read)
+static spot spot_of(const arrange *a, reel__source x)
 {
-    bool out = v->flags & REEL__OUT || v->used & REEL__LASTING;
-    return a->c->passes & REEL__PASS_MEMORY && q->window < q->count &&
-           v->kind != REEL__ACCUMULATE && (a->c->tape->keep_every ? !read : !out);
+    return made_by(a, x, NULL);
 }
 
-/* What first passes hand on need not be what their templates have ready for others: backward blocks
- * read the copies. */
+/* Whether the block is of its recurrence's last window. */
+static bool last_turn(const arrange *a, uint32_t block)
+{
+    return a->g->block[block].turn == a->last_turn[component_of(a, block)];
+}
+
+/* Who reads what: a value that only the same recurrence reads, and soon, needs no lasting place; and
+ * what first passes of recomputed steps have ready, nobody may read at all. */
 static void find_readers(arrange *a)
 {
     const reel__graph *g = a->g;
     for (uint32_t j = 0; j < g->blocks; j++) {
         const reel__block *b = &g->block[j];
+        uint32_t maker = 0;
         for (uint32_t p = 0; p < b->ports; p++) {
-            spot s = spot_of(a, ports_of(a, b)[p]);
+            spot s = made_by(a, ports_of(a, b)[p], &maker);
             if (s.array != REEL__NONE) {
-                a->array[s.array].read = true;
+                array *x = &a->array[s.array];
+                x->read = true;
+                x->far = x->far || !inside(a, maker, j) || b->turn > g->block[maker].turn + 1;
             }
         }
         for (uint32_t at = 0; at < b->nodes; at++) {
             if (g->kept[b->first + at] && !b->copy) {
-                spot s = spot_of(a, (reel__source){j, at});
+                spot s = made_by(a, (reel__source){j, at}, &maker);
                 if (s.array != REEL__NONE) {
-                    a->array[s.array].read = true;
+                    array *x = &a->array[s.array];
+                    x->read = true;
+                    x->far = x->far || !last_turn(a, maker);
                 }
             }
         }
     }
 }
 
+/* Where a value of a recurrence has its place: for all instances, for those of a window, or for those
+ * of two. */
+static void choose_place(arrange *a, uint32_t group, int i)
+{
+    reel__group *q = &a->group[group];
+    const reel__value *v = &q->code->ir.v[i];
+    array *x = &a->array[a->array_start[group] + (uint32_t)i];
+    x->bytes = (size_t)v->size * element(v);
+    x->count = q->count;
+    if (!(a->c->passes & REEL__PASS_MEMORY) || v->kind == REEL__ACCUMULATE) {
+        return;
+    }
+    if (!x->read && q->window < q->count) {
+        q->given[i] = REEL__WINDOWED;
+        x->count = q->window;
+    } else if (!x->far && q->window < q->count / 2) {
+        q->given[i] = REEL__ROLLING;
+        x->rolling = true;
+        x->count = 2 * q->window;
+    }
+}
+
 static bool find_arrays(arrange *a)
 {
     a->array_start = take(a, a->groups, sizeof *a->array_start);
+    bool windows = false;
     for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
         a->array_start[q] = a->arrays;
         a->arrays += (uint32_t)a->group[q].code->ir.n;
+        windows = windows || a->group[q].window < a->group[q].count;
     }
     a->array = take(a, a->arrays, sizeof *a->array);
-    if (!a->failed && a->c->tape->keep_every) {
+    if (!a->failed && windows) {
         find_readers(a);
     }
     for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
@@ -892,10 +957,7 @@ static bool find_arrays(arrange *a)
             x->first = INT64_MAX;
             x->last = -1;
             if (ir->v[i].store == REEL__ARRAY) {
-                bool windowed = is_windowed(a, &a->group[q], &ir->v[i], x->read);
-                x->bytes = (size_t)ir->v[i].size * element(&ir->v[i]);
-                x->count = windowed ? a->group[q].window : a->group[q].count;
-                a->group[q].given[i] = windowed ? REEL__WINDOWED : 0;
+                choose_place(a, q, i);
             }
         }
     }
@@ -916,7 +978,7 @@ static bool lies_ready(const arrange *a, const reel__block *b, const reel__value
             return false;
         }
         spot s = spot_of(a, ports_of(a, b)[v->arg[k]]);
-        if (s.array == REEL__NONE || s.offset < offset) {
+        if (s.array == REEL__NONE || a->array[s.array].rolling || s.offset < offset) {
             return false;
         }
         s.offset -= offset;
@@ -1274,7 +1336,13 @@ static bool finish(arrange *a)
 
 reel__plan *reel__arrange(reel__compiled *c, reel__graph *g)
 {
-    reel__plan *plan = reel__calloc(1, sizeof *plan);
+    reel__plan *plan = c->spare ? c->spare : reel__calloc(1, sizeof *plan);
+    if (c->spare) {
+        reel__arena arena = plan->arena;
+        reel__arena_rewind(&arena);
+        *plan = (reel__plan){.arena = arena};
+        c->spare = NULL;
+    }
     arrange a = {.c = c, .g = g, .plan = plan, .arena = &c->work};
     if (plan && find_groups(&a) && sort_added(&a) && find_components(&a) && find_codes(&a) &&
         find_steps(&a) && find_arrays(&a)) {

@@ -83,8 +83,10 @@ static void forget(reel__compiled *c, reel__plan *p)
     }
     *at = p->next;
     unlink_plan(c, p);
-    reel__plan_free(p);
     c->plans--;
+    c->plan_bytes -= p->arena.reserved;
+    reel__plan_free(c->spare);
+    c->spare = p; /* the next one can have its memory */
 }
 
 static reel__plan *known_plan(reel__compiled *c, uint64_t hash, const uint64_t *key, size_t words)
@@ -103,7 +105,8 @@ static reel__plan *known_plan(reel__compiled *c, uint64_t hash, const uint64_t *
 
 static void remember(reel__compiled *c, reel__plan *p)
 {
-    if (c->plans == REEL__MOST_PLANS) {
+    c->plan_bytes += p->arena.reserved;
+    while (c->plans && (c->plans == REEL__MOST_PLANS || c->plan_bytes > REEL__MOST_PLAN_BYTES)) {
         forget(c, c->oldest);
         c->evicted++;
     }
@@ -132,6 +135,8 @@ void reel__plans_forget(reel__compiled *c)
     while (c->oldest) {
         forget(c, c->oldest);
     }
+    reel__plan_free(c->spare);
+    c->spare = NULL;
 }
 
 static void forget_all(reel__compiled *c)
@@ -139,6 +144,14 @@ static void forget_all(reel__compiled *c)
     reel__plans_forget(c);
     reel__templates_free(c);
     reel__packs_free(c);
+}
+
+/* A program whose structures never repeat is not to fill the memory with them. */
+static void bound_templates(reel__compiled *c)
+{
+    if (c->templates > REEL__MOST_TEMPLATES) {
+        forget_all(c);
+    }
 }
 
 void reel__compiled_free(reel__compiled *c)
@@ -367,6 +380,7 @@ static reel_status eval(reel_tape *tape, size_t n, reel__slot *const *roots)
         }
         done = repeat(c, turn, &kept);
     } else {
+        bound_templates(c);
         reel__graph g = {.tape = tape};
         if (!reel__collect(c, &g, n, roots)) {
             return tape->status;
@@ -562,6 +576,7 @@ static reel__plan *run_gradients(reel__compiled *c, const char *at, size_t n, re
     if (turn) {
         return all_fresh(turn) && repeat(c, turn, kept) ? turn->plan : NULL;
     }
+    bound_templates(c);
     reel__graph g = {.tape = c->tape, .step = true};
     if (!reel__collect(c, &g, 1, root) || !gradient_key(c, &g, n, x)) {
         return NULL;

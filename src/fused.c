@@ -11,7 +11,7 @@
 #include "memory.h"
 #include "threads.h"
 
-enum { BLOCK_BYTES = 2048, SHORT_RUN = 96, MOST_AXES = REEL_MAX_RANK + 1, WORTH_THREADS = 1 << 14 };
+enum { BLOCK_BYTES = 2048, SHORT_RUN = 160, MOST_AXES = REEL_MAX_RANK + 1, WORTH_THREADS = 1 << 14 };
 
 /* One input or output: where element (row, i) of the group's space is. */
 typedef struct line {
@@ -21,7 +21,6 @@ typedef struct line {
     char *slot;      /* a block of its own, for what is not dense; NULL: not needed so far */
     const char *spread; /* the element that fills the slot, when it is one */
     int64_t filled;
-    char *now; /* the present block */
 } line;
 
 typedef struct space {
@@ -197,19 +196,18 @@ static void sum_f64(size_t n, const double *const *x, int terms, double *y)
     }
 }
 
-/* All ops of the group on one block of n elements, whose lines' `now` are set. */
-static void run_block(const space *s, line *lines, char **reg, char *registers, const void **x,
-                      size_t n)
+/* All ops of the group on one block of n elements; `now`: where the lines' blocks are. */
+static void run_block(const reel__fused *f, size_t element, char *const *now, char **reg,
+                      char *registers, const void **x, size_t n)
 {
-    const reel__fused *f = s->f;
     for (int o = 0; o < f->ops; o++) {
         const reel__map_op *op = &f->op[o];
         for (int k = 0; k < op->n; k++) {
-            x[k] = op->arg[k] >= 0 ? reg[op->arg[k]] : lines[-1 - op->arg[k]].now;
+            x[k] = op->arg[k] >= 0 ? reg[op->arg[k]] : now[-1 - op->arg[k]];
         }
-        char *y = op->out >= 0 ? lines[f->inputs + op->out].now
+        char *y = op->out >= 0 ? now[f->inputs + op->out]
                                : registers + (size_t)op->to * BLOCK_BYTES;
-        if (s->element == 4) {
+        if (element == 4) {
             if (op->op->flags & REEL_OP_ELEMENTWISE) {
                 op->op->map_f32(n, (const float *const *)x, (float *)(void *)y, op->attr);
             } else {
@@ -226,6 +224,7 @@ static void run_block(const space *s, line *lines, char **reg, char *registers, 
 
 typedef struct worker {
     line *lines;
+    char **now; /* by line: the present block */
     char **reg;
     char *registers;
     const void **x;
@@ -239,30 +238,30 @@ static void run_part(const space *s, worker *w, const int64_t *index, int64_t fr
         line *x = &w->lines[i];
         char *start = row_start(s, x, index);
         if (x->inner == 1) {
-            x->now = start + from * (int64_t)s->element;
+            w->now[i] = start + from * (int64_t)s->element;
         } else if (x->inner == 0) {
             if (x->spread != start || x->filled < n) {
                 fill(x->slot, start, s->element, n);
                 x->spread = start;
                 x->filled = n;
             }
-            x->now = x->slot;
+            w->now[i] = x->slot;
         } else {
             gather(x->slot, start + from * x->inner * (int64_t)s->element, s->element, x->inner,
                    n);
-            x->now = x->slot;
+            w->now[i] = x->slot;
         }
     }
     for (int i = f->inputs; i < f->inputs + f->outputs; i++) {
         line *x = &w->lines[i];
-        x->now = x->inner == 1 ? row_start(s, x, index) + from * (int64_t)s->element : x->slot;
+        w->now[i] = x->inner == 1 ? row_start(s, x, index) + from * (int64_t)s->element : x->slot;
     }
-    run_block(s, w->lines, w->reg, w->registers, w->x, (size_t)n);
+    run_block(f, s->element, w->now, w->reg, w->registers, w->x, (size_t)n);
     for (int i = f->inputs; i < f->inputs + f->outputs; i++) {
         line *x = &w->lines[i];
         if (x->inner != 1) {
             char *start = row_start(s, x, index) + from * x->inner * (int64_t)s->element;
-            scatter(start, x->now, s->element, x->inner, n);
+            scatter(start, w->now[i], s->element, x->inner, n);
         }
     }
 }
@@ -282,7 +281,7 @@ static void run_rows(const space *s, worker *w, const int64_t *first, int64_t ro
             next_row(s, index);
             dense = row_start(s, x, index) == start + (size_t)row * bytes;
         }
-        x->now = dense ? start : x->slot;
+        w->now[i] = dense ? start : x->slot;
         if (dense || i >= f->inputs) {
             continue;
         }
@@ -294,10 +293,10 @@ static void run_rows(const space *s, worker *w, const int64_t *first, int64_t ro
             next_row(s, index);
         }
     }
-    run_block(s, w->lines, w->reg, w->registers, w->x, (size_t)(rows * s->run));
+    run_block(f, s->element, w->now, w->reg, w->registers, w->x, (size_t)(rows * s->run));
     for (int i = f->inputs; i < f->inputs + f->outputs; i++) {
         line *x = &w->lines[i];
-        if (x->now != x->slot) {
+        if (w->now[i] != x->slot) {
             continue;
         }
         int64_t index[MOST_AXES];
@@ -325,7 +324,8 @@ static void run_units(const space *s, char *memory, int64_t begin, int64_t end)
     char *slots = memory + (size_t)f->registers * BLOCK_BYTES;
     w.lines = (line *)(void *)(slots + (size_t)n * BLOCK_BYTES);
     w.reg = (char **)(void *)(w.lines + n);
-    w.x = (const void **)(void *)(w.reg + f->registers);
+    w.now = w.reg + f->registers;
+    w.x = (const void **)(void *)(w.now + n);
     memcpy(w.lines, s->line, (size_t)n * sizeof *w.lines);
     for (int i = 0; i < n; i++) {
         w.lines[i].slot = slots + (size_t)i * BLOCK_BYTES;
@@ -360,6 +360,36 @@ static void body(void *context, int64_t begin, int64_t end)
     run_units(j->s, j->s->memory + (size_t)number * j->s->memory_bytes, begin, end);
 }
 
+/* One instance of one short row, as a step with batch 1 is: no more than a block, and worth no
+ * preparation. */
+static void run_single(reel__running *r, const reel__fused *f, size_t element, char *room, size_t n)
+{
+    int lines = f->inputs + f->outputs;
+    char *slots = room + (size_t)f->registers * BLOCK_BYTES;
+    char **reg = (char **)(void *)(slots + (size_t)lines * BLOCK_BYTES);
+    char **now = reg + f->registers;
+    for (int i = 0; i < lines; i++) {
+        const reel__operand *x = i < f->inputs ? &f->input[i] : &f->output[i - f->inputs];
+        reel__ref ref = reel__find(r, x);
+        char *slot = slots + (size_t)i * BLOCK_BYTES;
+        now[i] = reel__ref_at(r, &ref, 0);
+        if (n > 1 && x->window.stride[0] != 1) {
+            if (i < f->inputs) {
+                gather(slot, now[i], element, x->window.stride[0], (int64_t)n);
+            }
+            now[i] = slot;
+        }
+    }
+    run_block(f, element, now, reg, room, (const void **)(void *)(now + lines), n);
+    for (int i = f->inputs; i < lines; i++) {
+        const reel__operand *x = &f->output[i - f->inputs];
+        if (n > 1 && x->window.stride[0] != 1) {
+            reel__ref ref = reel__find(r, x);
+            scatter(reel__ref_at(r, &ref, 0), now[i], element, x->window.stride[0], (int64_t)n);
+        }
+    }
+}
+
 bool reel__run_fused(reel__running *r, const reel__kernel *k)
 {
     const reel__fused *f = k->fused;
@@ -380,12 +410,16 @@ bool reel__run_fused(reel__running *r, const reel__kernel *k)
     }
     int threads = size < WORTH_THREADS ? 1 : r->tape->threads;
     size_t bytes = ((size_t)f->registers + n) * BLOCK_BYTES + n * sizeof(line) +
-                   (size_t)f->registers * sizeof(char *) + (size_t)most * sizeof(void *);
+                   ((size_t)f->registers + n) * sizeof(char *) + (size_t)most * sizeof(void *);
     s.memory_bytes = (bytes + 127) / 128 * 128;
     size_t shared = (n * (sizeof(line) + sizeof(reel__ref)) + 127) / 128 * 128;
     char *room = reel__room(r->c, shared + (size_t)threads * s.memory_bytes);
     if (!room) {
         return false;
+    }
+    if (r->count == 1 && f->shape.rank <= 1 && (size_t)size * s.element <= BLOCK_BYTES) {
+        run_single(r, f, s.element, room, (size_t)size);
+        return true;
     }
     s.line = (line *)(void *)room;
     s.ref = (reel__ref *)(void *)(s.line + n);

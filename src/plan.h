@@ -37,6 +37,8 @@ typedef struct reel__block {
     uint32_t window; /* blocks of different windows do not run together */
     /* how the plan arranges it */
     uint32_t group, position, level, tail;
+    uint32_t turn;   /* number of its window in its recurrence */
+    uint32_t slot;   /* its place where two windows' instances have one */
 } reel__block;
 
 /* A value that goes straight into a sum of another block. */
@@ -186,6 +188,7 @@ typedef struct reel__step {
     uint8_t segment;
     uint32_t from, to;      /* instances */
     uint32_t origin;        /* the first instance of its window */
+    bool odd;               /* whether the window's number is */
     reel__binding *binding; /* by place in the segment's list of ports */
     reel__place *sum;       /* of `added` kernels in order, by instance: where they go */
     uint8_t *starts;        /* likewise: whether it is the first of the sum */
@@ -209,6 +212,7 @@ typedef struct reel__group {
 
 enum {
     REEL__WINDOWED = 1, /* only a window's instances have a place at a time */
+    REEL__ROLLING = 4,  /* this window's and the last one's do */
     REEL__IN_PLACE = 2  /* its parts lie as they should where they are: no copies */
 };
 
@@ -280,7 +284,9 @@ typedef struct reel__ran {
     uint32_t epoch;
 } reel__ran;
 
-enum { REEL__TEMPLATE_BUCKETS = 256, REEL__PLAN_BUCKETS = 256, REEL__MOST_PLANS = 256 };
+enum { REEL__TEMPLATE_BUCKETS = 256, REEL__PLAN_BUCKETS = 256, REEL__MOST_PLANS = 256,
+       REEL__MOST_PLAN_BYTES = 64 << 20,
+       REEL__MOST_TEMPLATES = 8192 /* then all are forgotten */ };
 
 /* The compiled executor's side of a tape. */
 struct reel__compiled {
@@ -290,6 +296,8 @@ struct reel__compiled {
     uint32_t templates;
     reel__plan *plan[REEL__PLAN_BUCKETS], *newest, *oldest;
     uint32_t plans;
+    size_t plan_bytes;
+    reel__plan *spare; /* forgotten; its memory is for the next one */
     reel__arena work; /* of one evaluation */
     uint64_t *key;    /* while one is being built */
     size_t key_capacity;
