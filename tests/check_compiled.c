@@ -46,7 +46,7 @@ static unsigned some_passes(uint64_t seed)
 static bool compare_passes(campaign *c, oracle *o)
 {
     lane l = {.dtype = o->dtype, .compiled = true, .passes = ALL_PASSES};
-    l.threads = o->g.seed % 8 < 2 ? 2 + (int)(o->g.seed % 8) : 1;
+    l.threads = o->g.seed % 100 == 99 ? 2 : 1; /* idle threads wait busily */
     int passes = compiled_passes();
     bool ok = compare(c, o, &l);
     for (int i = 0; ok && i <= passes; i++) {
