@@ -7,11 +7,15 @@
 #include <string.h>
 
 #include "memory.h"
-#include "plant.h"
 #include "plan.h"
+#include "plant.h"
 
 #ifdef REEL_STRESS
-enum { ALIGN = 64, STEP_SCRATCH = 1 << 10, WINDOW_BYTES = 1 << 9 }; /* so that small nets have some */
+enum {
+    ALIGN = 64,
+    STEP_SCRATCH = 1 << 10,
+    WINDOW_BYTES = 1 << 9
+}; /* so that small nets have some */
 #else
 enum { ALIGN = 64, STEP_SCRATCH = 1 << 20, WINDOW_BYTES = 1 << 20 };
 #endif
@@ -24,8 +28,8 @@ typedef struct array {
     bool read;           /* by another block, or kept */
     bool far;            /* and not just by the window and the next one of its recurrence */
     bool rolling;
-    uint32_t within;     /* the array that it is a stretch of + 1; 0: none */
-    size_t at;           /* and where */
+    uint32_t within; /* the array that it is a stretch of + 1; 0: none */
+    size_t at;       /* and where */
     reel__place place;
 } array;
 
@@ -46,10 +50,10 @@ typedef struct arrange {
     uint32_t components;
     uint32_t *by_component, *component_start; /* groups */
     uint32_t *last_turn;                      /* by component: its last window */
-    uint8_t **recurs, **feeds; /* by group */
-    uint32_t *added_start;     /* by block: its entries in added_of */
+    uint8_t **recurs, **feeds;                /* by group */
+    uint32_t *added_start;                    /* by block: its entries in added_of */
     uint32_t *added_of;
-    member *member; /* scratch for sorting */
+    member *member;        /* scratch for sorting */
     uint32_t *array_start; /* by group */
     array *array;
     uint32_t arrays;
@@ -61,8 +65,8 @@ typedef struct arrange {
 static void *take(arrange *a, size_t count, size_t size)
 {
     size_t bytes;
-    void *p = __builtin_mul_overflow(count + 1, size, &bytes) ? NULL
-                                                              : reel__arena_alloc(a->arena, bytes);
+    void *p =
+        __builtin_mul_overflow(count + 1, size, &bytes) ? NULL : reel__arena_alloc(a->arena, bytes);
     if (!p) {
         a->failed = true;
         return NULL;
@@ -119,8 +123,8 @@ static uint64_t group_hash(const arrange *a, uint32_t j)
 static bool same_group(const arrange *a, uint32_t i, uint32_t j)
 {
     const reel__block *b = &a->g->block[i], *other = &a->g->block[j];
-    if (b->template != other->template || b->window != other->window ||
-        b->copy != other->copy || !(a->c->passes & REEL__PASS_BATCH)) {
+    if (b->template != other->template || b->window != other->window || b->copy != other->copy ||
+        !(a->c->passes & REEL__PASS_BATCH)) {
         return i == j;
     }
     for (uint32_t p = 0; p < b->ports; p++) {
@@ -211,64 +215,72 @@ typedef struct edges {
     bool *self;
 } edges;
 
+/* Edges as they are found, each once if its reader's all come together. */
+typedef struct pairs {
+    uint32_t *from, *to, n;
+    uint32_t *seen; /* by group: the last that read it + 1 */
+} pairs;
+
+static void add_edge(pairs *p, edges *e, uint32_t from, uint32_t to)
+{
+    if (from == to) {
+        e->self[to] = true;
+    } else if (p->seen[from] != to + 1) {
+        p->seen[from] = to + 1;
+        p->from[p->n] = from;
+        p->to[p->n++] = to;
+    }
+}
+
+/* Edges by the group that they start from. */
+static bool sort_edges(arrange *a, const pairs *p, edges *e)
+{
+    uint32_t *at = take(a, a->groups, sizeof *at);
+    for (uint32_t i = 0; i < p->n; i++) {
+        e->start[p->from[i] + 1]++;
+    }
+    for (uint32_t q = 0; q < a->groups; q++) {
+        e->start[q + 1] += e->start[q];
+    }
+    for (uint32_t i = 0; at && i < p->n; i++) {
+        uint32_t from = p->from[i];
+        e->to[e->start[from] + at[from]++] = p->to[i];
+    }
+    return at != NULL;
+}
+
 static bool find_edges(arrange *a, edges *e)
 {
-    reel__graph *g = a->g;
+    const reel__graph *g = a->g;
     size_t most = g->port_count + (size_t)g->added_count;
-    uint32_t *from = take(a, most, sizeof *from), *to = take(a, most, sizeof *to);
-    uint32_t *seen = take(a, a->groups, sizeof *seen); /* target + 1 */
+    pairs p = {.from = take(a, most, sizeof *p.from), .to = take(a, most, sizeof *p.to)};
+    p.seen = take(a, a->groups, sizeof *p.seen);
     e->self = take(a, a->groups, sizeof *e->self);
     e->start = take(a, (size_t)a->groups + 1, sizeof *e->start);
     e->to = take(a, most, sizeof *e->to);
     if (a->failed) {
         return false;
     }
-    uint32_t n = 0;
     for (uint32_t q = 0; q < a->groups; q++) {
         for (uint32_t i = 0; i < a->group[q].count; i++) {
             const reel__block *b = &g->block[a->plan->order[a->group[q].first + i]];
-            for (uint32_t p = 0; p < b->ports; p++) {
-                const reel__source *x = &ports_of(a, b)[p];
-                if (x->block == REEL__NONE) {
-                    continue;
-                }
-                uint32_t r = g->block[x->block].group;
-                if (r == q) {
-                    e->self[q] = true;
-                } else if (seen[r] != q + 1) {
-                    seen[r] = q + 1;
-                    from[n] = r;
-                    to[n++] = q;
+            for (uint32_t k = 0; k < b->ports; k++) {
+                const reel__source *x = &ports_of(a, b)[k];
+                if (x->block != REEL__NONE) {
+                    add_edge(&p, e, g->block[x->block].group, q);
                 }
             }
         }
     }
-    memset(seen, 0, a->groups * sizeof *seen);
+    memset(p.seen, 0, a->groups * sizeof *p.seen);
     for (uint32_t i = 0; i < g->added_count; i++) {
-        uint32_t r = g->block[g->added[i].block].group, q = g->block[g->added[i].to_block].group;
-        if (r == q) {
-            e->self[q] = true;
-        } else if (seen[r] != q + 1) {
-            seen[r] = q + 1;
-            from[n] = r;
-            to[n++] = q;
-        }
+        add_edge(&p, e, g->block[g->added[i].block].group, g->block[g->added[i].to_block].group);
     }
-    for (uint32_t i = 0; i < n; i++) {
-        e->start[from[i] + 1]++;
-    }
-    for (uint32_t q = 0; q < a->groups; q++) {
-        e->start[q + 1] += e->start[q];
-    }
-    uint32_t *at = take(a, a->groups, sizeof *at);
-    for (uint32_t i = 0; !a->failed && i < n; i++) {
-        e->to[e->start[from[i]] + at[from[i]]++] = to[i];
-    }
-    return !a->failed;
+    return sort_edges(a, &p, e);
 }
 
-/* Renumbers components so that, of those that could come next, the one that was recorded first does:
- * what is computed again then comes right before it is needed. */
+/* Renumbers components so that, of those that could come next, the one that was recorded first
+ * does: what is computed again then comes right before it is needed. */
 static bool order_by_blocks(arrange *a, const edges *e)
 {
     uint32_t n = a->components, done = 0;
@@ -640,10 +652,12 @@ static void add_step(arrange *a, uint32_t group, int segment, uint32_t from, uin
             a->step_room = room;
         }
         uint32_t end = to - at < chunk ? to : at + chunk;
-        a->step[a->steps++] = (reel__step){
-            .group = group, .segment = (uint8_t)segment, .from = at, .to = end,
-            .origin = origin,
-            .odd = odd};
+        a->step[a->steps++] = (reel__step){.group = group,
+                                           .segment = (uint8_t)segment,
+                                           .from = at,
+                                           .to = end,
+                                           .origin = origin,
+                                           .odd = odd};
         a->group[group].window = larger(a->group[group].window, end - origin);
         size_t working = s->scratch * (end - at);
         a->plan->working = working > a->plan->working ? working : a->plan->working;
@@ -697,7 +711,8 @@ static size_t handed_on(const reel__group *q)
     const reel__ir *ir = &q->code->ir;
     size_t bytes = 0;
     for (int i = ir->ports; i < ir->n; i++) {
-        unsigned segments = (unsigned)(ir->v[i].made | ir->v[i].used) & ((1U << REEL__SEGMENTS) - 1);
+        unsigned segments =
+            (unsigned)(ir->v[i].made | ir->v[i].used) & ((1U << REEL__SEGMENTS) - 1);
         if (ir->v[i].store == REEL__ARRAY && segments & (segments - 1)) {
             bytes += (size_t)ir->v[i].size * reel_dtype_size((reel_dtype)ir->v[i].dtype);
         }
@@ -758,8 +773,8 @@ static void take_turn(arrange *a, const range *r, uint32_t n, uint32_t turn)
     }
 }
 
-/* A recurrence runs in windows of levels: what does not recur runs for a window's instances at once,
- * and what it hands on is still in the cache when it is used. */
+/* A recurrence runs in windows of levels: what does not recur runs for a window's instances at
+ * once, and what it hands on is still in the cache when it is used. */
 static void add_recurrent_steps(arrange *a, uint32_t k)
 {
     range *r;
@@ -885,8 +900,8 @@ static bool last_turn(const arrange *a, uint32_t block)
     return a->g->block[block].turn == a->last_turn[component_of(a, block)];
 }
 
-/* Who reads what: a value that only the same recurrence reads, and soon, needs no lasting place; and
- * what first passes of recomputed steps have ready, nobody may read at all. */
+/* Who reads what: a value that only the same recurrence reads, and soon, needs no lasting place;
+ * and what first passes of recomputed steps have ready, nobody may read at all. */
 static void find_readers(arrange *a)
 {
     const reel__graph *g = a->g;
@@ -914,8 +929,8 @@ static void find_readers(arrange *a)
     }
 }
 
-/* Where a value of a recurrence has its place: for all instances, for those of a window, or for those
- * of two. */
+/* Where a value of a recurrence has its place: for all instances, for those of a window, or for
+ * those of two. */
 static void choose_place(arrange *a, uint32_t group, int i)
 {
     reel__group *q = &a->group[group];
@@ -1193,8 +1208,8 @@ static bool bind_port(arrange *a, const reel__step *step, int port, reel__bindin
             second = p;
         }
         int64_t stride = m ? (int64_t)(second.offset - first.offset) : 0;
-        bool even = p.base == first.base &&
-                    (int64_t)(p.offset - first.offset) == stride * (int64_t)m;
+        bool even =
+            p.base == first.base && (int64_t)(p.offset - first.offset) == stride * (int64_t)m;
         if (!even && !each) {
             each = keep(a, n, sizeof *each);
             if (!each) {

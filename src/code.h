@@ -4,7 +4,8 @@
 
 #include "plan.h"
 
-/* Rows [from, from + n) along one axis of matrix i, as a view at the end; -1 when that is no window. */
+/* Rows [from, from + n) along one axis of matrix i, as a view at the end; -1 when that is no
+ * window. */
 int reel__ir_rows(reel__ir *ir, int i, int axis, int64_t from, int64_t n);
 
 /* Gives every value its segment; a product of which only some columns go on is divided. recurs: by

@@ -17,11 +17,11 @@ enum { BLOCK_NODES = 512, MANY_TERMS = 16, PROLOGUE = 0 };
 typedef struct note {
     uint32_t block, at;
     uint32_t uses;
-    uint32_t sum; /* the needed node it is added to + 1; 0: none */
+    uint32_t sum;              /* the needed node it is added to + 1; 0: none */
     uint32_t port_block, port; /* the last block that it is a port of, and which */
     uint32_t scope;
     uint32_t first, n; /* its arguments: edge[first..] */
-    bool part; /* its argument in a window, 0 elsewhere */
+    bool part;         /* its argument in a window, 0 elsewhere */
     bool out, kept, backward, long_sum, addable, weight;
 } note;
 
@@ -166,8 +166,8 @@ static bool number(collect *k)
     }
     for (uint32_t i = 0; i < k->outsides; i++) {
         const reel__slot *s = k->g->outside[i];
-        k->note[k->n + i] = (note){.block = REEL__NONE, .port_block = REEL__NONE,
-                                   .weight = s->flags & REEL__PARAM};
+        k->note[k->n + i] =
+            (note){.block = REEL__NONE, .port_block = REEL__NONE, .weight = s->flags & REEL__PARAM};
     }
     uint32_t edge = 0;
     for (uint32_t i = 0; i < k->n; i++) {
@@ -526,11 +526,11 @@ static bool is_plain_product(const reel__slot *s)
 
 static reel__kind kind_of(const reel__slot *s, bool started)
 {
-    return started                                                        ? REEL__ACCUMULATE
+    return started                                                         ? REEL__ACCUMULATE
            : s->op->flags & REEL_OP_ELEMENTWISE && s->n <= REEL_MAX_MAPPED ? REEL__MAP
-           : s->op->flags & REEL_OP_SUM                                   ? REEL__MAP
-           : is_plain_product(s)                                          ? REEL__PRODUCT
-                                                                          : REEL__RUN;
+           : s->op->flags & REEL_OP_SUM                                    ? REEL__MAP
+           : is_plain_product(s)                                           ? REEL__PRODUCT
+                                                                           : REEL__RUN;
 }
 
 /* The block's node number `at`, which is number i of the needed ones, as a value. */
@@ -583,8 +583,8 @@ static bool build(collect *k, reel__template *t, uint32_t block)
 {
     reel__graph *g = k->g;
     const reel__block *b = &g->block[block];
-    t->raw = (reel__ir){.ports = (int)b->ports, .outs = (int)b->nodes, .arena = &t->arena,
-                        .real = k->tape->dtype};
+    t->raw = (reel__ir){
+        .ports = (int)b->ports, .outs = (int)b->nodes, .arena = &t->arena, .real = k->tape->dtype};
     t->raw.out = reel__ir_alloc(&t->raw, (size_t)b->nodes + 1, sizeof *t->raw.out);
     for (uint32_t p = 0; p < b->ports && !t->raw.failed; p++) {
         reel__value *v = reel__ir_add(&t->raw, REEL__PORT, 0);

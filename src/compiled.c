@@ -1,8 +1,7 @@
-/* Job: the compiled executor: takes an evaluation apart, finds or makes its plan, runs it, and hands
- * the results to the nodes.
- * Invariant: when a kernel reports an error, the reference executor computes the same again and says
- * what is wrong where; so both report alike.
- * Must not know: how plans are made or run. */
+/* Job: the compiled executor: takes an evaluation apart, finds or makes its plan, runs it, and
+ * hands the results to the nodes. Invariant: when a kernel reports an error, the reference executor
+ * computes the same again and says what is wrong where; so both report alike. Must not know: how
+ * plans are made or run. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,9 +35,11 @@ static unsigned passes_wanted(void)
         if (i < PASSES) {
             passes &= ~(1U << i);
         } else if (n) {
-            fprintf(stderr, "reel: environment variable REEL_SKIP_PASSES: no pass is called "
-                            "'%.*s': expected cse, views, products, sink, assemble, segments, "
-                            "batch, fuse, pack or memory\n", (int)(n < 40 ? n : 40), p);
+            fprintf(stderr,
+                    "reel: environment variable REEL_SKIP_PASSES: no pass is called "
+                    "'%.*s': expected cse, views, products, sink, assemble, segments, "
+                    "batch, fuse, pack or memory\n",
+                    (int)(n < 40 ? n : 40), p);
         }
         p += n + (p[n] == ',');
     }
@@ -240,8 +241,7 @@ static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan,
 
 enum { MOST_TURNS = 64 };
 
-static bool is_turn(reel__compiled *c, size_t n, reel__slot *const *root,
-                                   bool gradients)
+static bool is_turn(reel__compiled *c, size_t n, reel__slot *const *root, bool gradients)
 {
     const reel_tape *tape = c->tape;
     if (!tape->echo || c->turn >= c->turns) {
@@ -333,8 +333,11 @@ static bool all_fresh(const reel__turn *t)
 /* Plays the turn again. */
 static bool repeat(reel__compiled *c, const reel__turn *t, char **kept)
 {
-    reel__graph g = {.tape = c->tape, .nodes = t->nodes, .node = t->node,
-                     .outsides = t->outsides, .outside = t->outside};
+    reel__graph g = {.tape = c->tape,
+                     .nodes = t->nodes,
+                     .node = t->node,
+                     .outsides = t->outsides,
+                     .outside = t->outside};
     c->hits++;
     return run(c, &g, t->plan, kept);
 }
@@ -444,8 +447,10 @@ static bool note_forward(reel__compiled *c, reel__plan *plan, const reel__graph 
     for (uint32_t j = 0; j < all->blocks; j++) {
         const reel__block *b = &all->block[j];
         uint32_t node = of_scope[b->scope];
-        plan->like[j] = (node < REEL__NO_NODE ? node : REEL__NO_NODE) |
-                        (b->backward ? REEL__BACKWARD : b->copy ? REEL__AGAIN : 0);
+        plan->like[j] =
+            (node < REEL__NO_NODE ? node : REEL__NO_NODE) | (b->backward ? REEL__BACKWARD
+                                                             : b->copy   ? REEL__AGAIN
+                                                                         : 0);
         if (plan->start) {
             plan->start[j] = b->first;
         }
@@ -554,8 +559,7 @@ static reel__plan *find_gradients(reel__compiled *c, const char *at, reel__graph
     }
     c->misses++;
     plan = plan_both(c, at, g, loss, n, x);
-    uint64_t *key =
-        plan ? reel__arena_alloc(&plan->arena, (g->words + 1) * sizeof *key) : NULL;
+    uint64_t *key = plan ? reel__arena_alloc(&plan->arena, (g->words + 1) * sizeof *key) : NULL;
     if (!key) {
         reel__plan_free(plan);
         return NULL;

@@ -11,14 +11,19 @@
 #include "memory.h"
 #include "threads.h"
 
-enum { BLOCK_BYTES = 2048, SHORT_RUN = 160, MOST_AXES = REEL_MAX_RANK + 1, WORTH_THREADS = 1 << 14 };
+enum {
+    BLOCK_BYTES = 2048,
+    SHORT_RUN = 160,
+    MOST_AXES = REEL_MAX_RANK + 1,
+    WORTH_THREADS = 1 << 14
+};
 
 /* One input or output: where element (row, i) of the group's space is. */
 typedef struct line {
     const reel__ref *ref;
     int64_t stride[MOST_AXES]; /* in elements; the first is that of instances */
     int64_t inner;
-    char *slot;      /* a block of its own, for what is not dense; NULL: not needed so far */
+    char *slot;         /* a block of its own, for what is not dense; NULL: not needed so far */
     const char *spread; /* the element that fills the slot, when it is one */
     int64_t filled;
 } line;
@@ -205,8 +210,8 @@ static void run_block(const reel__fused *f, size_t element, char *const *now, ch
         for (int k = 0; k < op->n; k++) {
             x[k] = op->arg[k] >= 0 ? reg[op->arg[k]] : now[-1 - op->arg[k]];
         }
-        char *y = op->out >= 0 ? now[f->inputs + op->out]
-                               : registers + (size_t)op->to * BLOCK_BYTES;
+        char *y =
+            op->out >= 0 ? now[f->inputs + op->out] : registers + (size_t)op->to * BLOCK_BYTES;
         if (element == 4) {
             if (op->op->flags & REEL_OP_ELEMENTWISE) {
                 op->op->map_f32(n, (const float *const *)x, (float *)(void *)y, op->attr);
@@ -247,8 +252,7 @@ static void run_part(const space *s, worker *w, const int64_t *index, int64_t fr
             }
             w->now[i] = x->slot;
         } else {
-            gather(x->slot, start + from * x->inner * (int64_t)s->element, s->element, x->inner,
-                   n);
+            gather(x->slot, start + from * x->inner * (int64_t)s->element, s->element, x->inner, n);
             w->now[i] = x->slot;
         }
     }

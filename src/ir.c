@@ -10,8 +10,8 @@
 void *reel__ir_alloc(reel__ir *ir, size_t count, size_t size)
 {
     size_t bytes;
-    void *p = __builtin_mul_overflow(count, size, &bytes) ? NULL
-                                                          : reel__arena_alloc(ir->arena, bytes);
+    void *p =
+        __builtin_mul_overflow(count, size, &bytes) ? NULL : reel__arena_alloc(ir->arena, bytes);
     if (!p) {
         ir->failed = true;
         return NULL;
@@ -42,8 +42,8 @@ reel__value *reel__ir_add(reel__ir *ir, reel__kind kind, int n)
 
 bool reel__ir_start(reel__ir *to, const reel__ir *from)
 {
-    *to = (reel__ir){.ports = from->ports, .outs = from->outs, .real = from->real,
-                     .arena = from->arena};
+    *to = (reel__ir){
+        .ports = from->ports, .outs = from->outs, .real = from->real, .arena = from->arena};
     to->out = reel__ir_alloc(to, (size_t)from->outs + 1, sizeof *to->out);
     to->into = reel__ir_alloc(to, (size_t)from->outs + 1, sizeof *to->into);
     for (int i = 0; to->into && i < from->outs; i++) {
@@ -76,6 +76,20 @@ void reel__ir_into(reel__ir *ir, int node, int to)
     if (ir->into && node >= 0 && node != to) {
         ir->into[node] = to;
     }
+}
+
+bool reel__ir_become(reel__ir *ir, reel__ir *made, const int *map, bool ok)
+{
+    if (!ok) {
+        reel__ir_free(made);
+        return false;
+    }
+    for (int i = 0; i < ir->outs; i++) {
+        made->out[i] = ir->out[i] < 0 ? -1 : map[ir->out[i]];
+    }
+    reel__ir_free(ir);
+    *ir = *made;
+    return true;
 }
 
 void reel__ir_count(reel__ir *ir)
@@ -160,13 +174,12 @@ bool reel__window_dense(reel_shape shape, const reel_window *w)
 
 /* The axis of a dense tensor along which a step of `stride` elements goes `steps` times from
  * `start`; -1: none. */
-static int axis_of(reel_shape large, const reel_window *dense, const int64_t *start,
-                   int64_t stride, int64_t steps)
+static int axis_of(reel_shape large, const reel_window *dense, const int64_t *start, int64_t stride,
+                   int64_t steps)
 {
     for (int k = 0; k < large.rank; k++) {
         int64_t by = dense->stride[k];
-        if (large.dim[k] > 1 && stride % by == 0 &&
-            start[k] + stride / by * steps < large.dim[k]) {
+        if (large.dim[k] > 1 && stride % by == 0 && start[k] + stride / by * steps < large.dim[k]) {
             return k;
         }
     }
@@ -211,8 +224,8 @@ static bool take_apart(reel_shape large, reel_shape small, const reel_window *w,
     return true;
 }
 
-bool reel__window_of(reel_shape large, const reel_window *p, reel_shape small,
-                     const reel_window *w, reel_window *out)
+bool reel__window_of(reel_shape large, const reel_window *p, reel_shape small, const reel_window *w,
+                     reel_window *out)
 {
     if (reel__window_dense(large, p)) {
         *out = *w;

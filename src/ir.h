@@ -8,13 +8,13 @@
 #include "arena.h"
 
 typedef enum reel__kind {
-    REEL__PORT,     /* comes from outside the block */
-    REEL__CONST,    /* known when the block is compiled; small */
-    REEL__MAP,      /* element-wise, or a sum of equal shapes */
-    REEL__PRODUCT,  /* Σ_i A_i B_i, two arguments a term */
-    REEL__RUN,      /* any other op, by its own kernel */
-    REEL__VIEW,     /* a window of arg[0], which is no view itself */
-    REEL__ASSEMBLE, /* arg[i] stands in window[i], 0 elsewhere */
+    REEL__PORT,      /* comes from outside the block */
+    REEL__CONST,     /* known when the block is compiled; small */
+    REEL__MAP,       /* element-wise, or a sum of equal shapes */
+    REEL__PRODUCT,   /* Σ_i A_i B_i, two arguments a term */
+    REEL__RUN,       /* any other op, by its own kernel */
+    REEL__VIEW,      /* a window of arg[0], which is no view itself */
+    REEL__ASSEMBLE,  /* arg[i] stands in window[i], 0 elsewhere */
     REEL__ACCUMULATE /* its buffer has been added to by other blocks; the arguments are added too */
 } reel__kind;
 
@@ -49,21 +49,21 @@ typedef struct reel__value {
     uint8_t *transposed; /* PRODUCT, by term: 1 for A, 2 for B */
     int *term_node;      /* PRODUCT, by term: as `node`; NULL: all of `node` */
     int uses;
-    int node;            /* of the template, for profiles and dumps; -1: made by a pass */
-    int home;            /* INSIDE: of which value */
-    reel_window inside;  /* and where */
-    void *constant;      /* CONST */
-    size_t offset;       /* TEMP: in the group's scratch, per instance */
-    int position;        /* among the members of its fused group */
-    uint8_t made, used;  /* the segments in which it is written, read: bits; LASTING: also later */
+    int node;           /* of the template, for profiles and dumps; -1: made by a pass */
+    int home;           /* INSIDE: of which value */
+    reel_window inside; /* and where */
+    void *constant;     /* CONST */
+    size_t offset;      /* TEMP: in the group's scratch, per instance */
+    int position;       /* among the members of its fused group */
+    uint8_t made, used; /* the segments in which it is written, read: bits; LASTING: also later */
 } reel__value;
 
 typedef struct reel__ir {
     reel__value *v;
     int n, capacity;
-    int ports;          /* values 0..ports-1 */
-    int *out;           /* by template node: its value; -1 when it is computed nowhere */
-    int *into;          /* by template node: another one, in whose value it is now; -1 */
+    int ports; /* values 0..ports-1 */
+    int *out;  /* by template node: its value; -1 when it is computed nowhere */
+    int *into; /* by template node: another one, in whose value it is now; -1 */
     int outs;
     reel_dtype real;
     reel__arena *arena; /* lists, windows, attributes */
@@ -72,10 +72,11 @@ typedef struct reel__ir {
 
 /* Which passes run; for tests, all by default. */
 typedef enum reel__pass {
-    REEL__PASS_CSE = 1 << 0,      /* equal work once */
-    REEL__PASS_VIEWS = 1 << 1,    /* windows are read in place */
-    REEL__PASS_PRODUCTS = 1 << 2, /* sums of products accumulate; products of concatenations split */
-    REEL__PASS_SINK = 1 << 3,     /* windows of element-wise results become narrower results */
+    REEL__PASS_CSE = 1 << 0,   /* equal work once */
+    REEL__PASS_VIEWS = 1 << 1, /* windows are read in place */
+    REEL__PASS_PRODUCTS =
+        1 << 2,               /* sums of products accumulate; products of concatenations split */
+    REEL__PASS_SINK = 1 << 3, /* windows of element-wise results become narrower results */
     REEL__PASS_ASSEMBLE = 1 << 4, /* parts are computed in their place */
     REEL__PASS_SEGMENTS = 1 << 5, /* what does not recur runs for all steps at once */
     REEL__PASS_BATCH = 1 << 6,    /* instances that are ready together run together */
@@ -95,6 +96,9 @@ bool reel__ir_start(reel__ir *to, const reel__ir *from);
 int reel__ir_copy(reel__ir *to, const reel__ir *from, int i, const int *map);
 /* Notes that a template node's value has become part of another one's. */
 void reel__ir_into(reel__ir *ir, int node, int to);
+/* What a pass ends with: `made` takes the place of `ir`, with outputs mapped, if `ok`; else it is
+ * freed. Returns ok. */
+bool reel__ir_become(reel__ir *ir, reel__ir *made, const int *map, bool ok);
 /* Counts how often each value is read. */
 void reel__ir_count(reel__ir *ir);
 /* Leaves out what no output needs. False when memory is out. */
@@ -107,8 +111,8 @@ reel_window reel__window_all(reel_shape shape);
 bool reel__window_dense(reel_shape shape, const reel_window *w);
 /* Window w, of shape `small`, of a tensor of shape `large` that itself stands in window `p`. False
  * when the result is no window. */
-bool reel__window_of(reel_shape large, const reel_window *p, reel_shape small,
-                     const reel_window *w, reel_window *out);
+bool reel__window_of(reel_shape large, const reel_window *p, reel_shape small, const reel_window *w,
+                     reel_window *out);
 /* Whether two windows of one tensor of that shape are known to share no element. */
 bool reel__windows_apart(reel_shape large, reel_shape a, const reel_window *wa, reel_shape b,
                          const reel_window *wb);

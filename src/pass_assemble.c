@@ -31,7 +31,8 @@ static bool windows_of(reel__ir *ir, reel__value *v, reel_window *w)
 static void take_apart(reel__ir *ir, int i)
 {
     reel__value *v = &ir->v[i];
-    if (v->kind != REEL__RUN || !v->op->place || v->flags & REEL__ADDED || v->size == 0 || v->n == 0) {
+    if (v->kind != REEL__RUN || !v->op->place || v->flags & REEL__ADDED || v->size == 0 ||
+        v->n == 0) {
         return;
     }
     reel_window *w = reel__ir_alloc(ir, (size_t)v->n, sizeof *w);

@@ -1,7 +1,7 @@
 /* Pass: equal work once.
- * Invariant: of two values with the same op, attribute and arguments only the first remains; ops are
- * pure, and what changes between runs is an argument (a mask's counter, a number), so nothing that
- * could differ is merged. */
+ * Invariant: of two values with the same op, attribute and arguments only the first remains; ops
+ * are pure, and what changes between runs is an argument (a mask's counter, a number), so nothing
+ * that could differ is merged. */
 #include "ir.h"
 
 #include <string.h>

@@ -26,10 +26,10 @@ typedef struct work {
     unsigned passes;
     draft *draft[REEL__SEGMENTS];
     int drafts[REEL__SEGMENTS], room[REEL__SEGMENTS];
-    int *at;           /* value -> position of the kernel that completes it in the segment; -1 */
-    int *group;        /* MAP: position of its kernel in its segment */
+    int *at;              /* value -> position of the kernel that completes it in the segment; -1 */
+    int *group;           /* MAP: position of its kernel in its segment */
     uint8_t *used, *made; /* segments in which it is read, written: bits */
-    int *first, *last; /* positions, of values of one segment */
+    int *first, *last;    /* positions, of values of one segment */
     bool failed;
 } work;
 
@@ -161,8 +161,8 @@ static int earliest(const work *w, int i, int segment)
     for (int k = 0; k < v->n; k++) {
         const reel__value *a = &ir->v[v->arg[k]];
         int at = ready(w, v->arg[k], segment);
-        bool beside = a->kind == REEL__MAP && a->segment == segment &&
-                      reel_shape_equal(a->shape, v->shape);
+        bool beside =
+            a->kind == REEL__MAP && a->segment == segment && reel_shape_equal(a->shape, v->shape);
         int least = beside ? at : at + 1;
         need = least > need ? least : need;
     }
@@ -535,8 +535,11 @@ static bool finish(work *w, int segment, const draft *d, reel__kernel *kernel)
 {
     reel__ir *ir = w->ir;
     const reel__value *v = &ir->v[d->value];
-    *kernel = (reel__kernel){.kind = d->kind, .value = d->value, .accumulate = d->accumulate,
-                             .added = v->flags & REEL__ADDED, .node = v->node};
+    *kernel = (reel__kernel){.kind = d->kind,
+                             .value = d->value,
+                             .accumulate = d->accumulate,
+                             .added = v->flags & REEL__ADDED,
+                             .node = v->node};
     (void)segment;
     if (v->store != REEL__NOWHERE) {
         kernel->to = operand_of(ir, d->value);

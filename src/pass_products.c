@@ -1,7 +1,8 @@
 /* Pass: products.
  * Invariant: a product is a sum of terms A B of one shape, each accumulated into the same place. A
  * sum with several products among its terms becomes one product and the rest; a product of a
- * concatenation becomes the sum of the products of its parts. Only the order of additions changes. */
+ * concatenation becomes the sum of the products of its parts. Only the order of additions changes.
+ */
 #include <reel/ops.h>
 
 #include "code.h"
@@ -232,8 +233,8 @@ static void split(reel__ir *ir, int i, int j)
             arg[2 * to + 1] = old.arg[2 * k + 1];
             if (k == j) {
                 int64_t rows = ir->v[left.arg[part]].shape.dim[axis];
-                arg[2 * to + 1] =
-                    reel__ir_rows(ir, old.arg[2 * k + 1], old.transposed[j] & 2 ? 1 : 0, from, rows);
+                arg[2 * to + 1] = reel__ir_rows(ir, old.arg[2 * k + 1],
+                                                old.transposed[j] & 2 ? 1 : 0, from, rows);
                 from += rows;
                 if (arg[2 * to + 1] < 0) {
                     return;
@@ -283,15 +284,7 @@ bool reel__pass_products(reel__ir *ir)
             p.map[i] = made.n - 1;
         }
     }
-    for (int i = 0; ok && i < ir->outs; i++) {
-        made.out[i] = ir->out[i] < 0 ? -1 : p.map[ir->out[i]];
-    }
+    ok = reel__ir_become(ir, &made, p.map, ok);
     reel__free(p.map);
-    if (!ok) {
-        reel__ir_free(&made);
-        return false;
-    }
-    reel__ir_free(ir);
-    *ir = made;
-    return reel__ir_sweep(ir);
+    return ok && reel__ir_sweep(ir);
 }

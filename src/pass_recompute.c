@@ -125,7 +125,8 @@ static bool rebuild(pass *p)
 {
     reel__graph *g = p->g;
     uint32_t n = g->blocks + p->copies, to = 0;
-    uint32_t *place = take(p, g->blocks, sizeof *place), *copy_place = take(p, p->copies, sizeof *place);
+    uint32_t *place = take(p, g->blocks, sizeof *place),
+             *copy_place = take(p, p->copies, sizeof *place);
     uint32_t *origin = take(p, n, sizeof *origin);
     reel__block *block = take(p, n, sizeof *block);
     reel__source *port = take(p, (size_t)g->port_count * 2, sizeof *port);

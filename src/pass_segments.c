@@ -1,7 +1,7 @@
 /* Pass: what recurs and what does not.
- * Invariant: of a block's values, PRE ones depend on nothing that comes from the same recurrence and
- * can run for all instances at once; POST ones feed nothing that goes on in it, and can wait for all
- * instances; only MAIN ones must go step by step. */
+ * Invariant: of a block's values, PRE ones depend on nothing that comes from the same recurrence
+ * and can run for all instances at once; POST ones feed nothing that goes on in it, and can wait
+ * for all instances; only MAIN ones must go step by step. */
 #include <string.h>
 
 #include "code.h"
@@ -14,8 +14,8 @@ static void propagate(const reel__ir *ir, const uint8_t *recurs, const uint8_t *
 {
     for (int i = 0; i < ir->n; i++) {
         const reel__value *v = &ir->v[i];
-        depends[i] = i < ir->ports ? recurs[i]
-                                   : v->kind == REEL__ACCUMULATE && recurs[ir->ports + v->node];
+        depends[i] =
+            i < ir->ports ? recurs[i] : v->kind == REEL__ACCUMULATE && recurs[ir->ports + v->node];
         leads[i] = false;
         for (int k = 0; k < v->n; k++) {
             depends[i] = depends[i] || depends[v->arg[k]];
@@ -127,17 +127,9 @@ static bool divide_products(reel__ir *ir, const bool *leads)
         }
         ok = !made.failed;
     }
-    for (int i = 0; ok && i < ir->outs; i++) {
-        made.out[i] = ir->out[i] < 0 ? -1 : map[ir->out[i]];
-    }
+    ok = reel__ir_become(ir, &made, map, ok);
     reel__free(map);
-    if (!ok) {
-        reel__ir_free(&made);
-        return false;
-    }
-    reel__ir_free(ir);
-    *ir = made;
-    return reel__ir_sweep(ir);
+    return ok && reel__ir_sweep(ir);
 }
 
 static void assign(reel__ir *ir, const bool *depends, const bool *leads, bool any, bool whole)

@@ -1,6 +1,6 @@
 /* Pass: windows of element-wise results become narrower element-wise results.
- * Invariant: every element that remains is computed by the same op from the same elements, so no bit
- * changes. Done only where all readers are windows: nothing is computed that was not before. */
+ * Invariant: every element that remains is computed by the same op from the same elements, so no
+ * bit changes. Done only where all readers are windows: nothing is computed that was not before. */
 #include "ir.h"
 
 #include "memory.h"
@@ -42,7 +42,8 @@ static void find_sinks(pass *p)
 static bool narrow(reel_shape large, reel_shape small, const reel_window *w, reel_shape own,
                    reel_shape *part, reel_window *out)
 {
-    reel_window dense = reel__window_all(own), wide = reel__window_all(large), spread = {.offset = 0};
+    reel_window dense = reel__window_all(own), wide = reel__window_all(large),
+                spread = {.offset = 0};
     for (int k = 0; k < own.rank; k++) {
         int at = large.rank - own.rank + k;
         spread.stride[at] = own.dim[k] == 1 ? 0 : dense.stride[k];
@@ -151,16 +152,8 @@ bool reel__pass_sink(reel__ir *ir)
         }
         ok = !made.failed;
     }
-    for (int i = 0; ok && i < ir->outs; i++) {
-        made.out[i] = ir->out[i] < 0 ? -1 : p.map[ir->out[i]];
-    }
+    ok = reel__ir_become(ir, &made, p.map, ok);
     reel__free(p.map);
     reel__free(p.sinks);
-    if (!ok) {
-        reel__ir_free(&made);
-        return false;
-    }
-    reel__ir_free(ir);
-    *ir = made;
-    return reel__ir_sweep(ir) && reel__pass_cse(ir);
+    return ok && reel__ir_sweep(ir) && reel__pass_cse(ir);
 }

@@ -135,7 +135,9 @@ bool reel__pass_views(reel__ir *ir)
     }
     for (int i = 0; ok && i < ir->outs; i++) {
         int old = ir->out[i];
-        made.out[i] = old < 0 ? -1 : ir->v[old].flags && p.dense[old] >= 0 ? p.dense[old] : p.map[old];
+        made.out[i] = old < 0                                 ? -1
+                      : ir->v[old].flags && p.dense[old] >= 0 ? p.dense[old]
+                                                              : p.map[old];
     }
     reel__free(p.map);
     reel__free(p.dense);

@@ -37,14 +37,14 @@ typedef struct reel__block {
     uint32_t window; /* blocks of different windows do not run together */
     /* how the plan arranges it */
     uint32_t group, position, level, tail;
-    uint32_t turn;   /* number of its window in its recurrence */
-    uint32_t slot;   /* its place where two windows' instances have one */
+    uint32_t turn; /* number of its window in its recurrence */
+    uint32_t slot; /* its place where two windows' instances have one */
 } reel__block;
 
 /* A value that goes straight into a sum of another block. */
 typedef struct reel__added {
-    uint32_t block, at;         /* the contribution */
-    uint32_t to_block, to_at;   /* the sum */
+    uint32_t block, at;       /* the contribution */
+    uint32_t to_block, to_at; /* the sum */
 } reel__added;
 
 /* What one evaluation needs. */
@@ -53,8 +53,8 @@ typedef struct reel__graph {
     reel__arena *arena;
     bool step; /* forward and backward in one, of which only what is wanted is kept */
     uint32_t nodes;
-    reel__slot **node;  /* by block */
-    uint8_t *kept;      /* by the same number: readable after the run */
+    reel__slot **node; /* by block */
+    uint8_t *kept;     /* by the same number: readable after the run */
     reel__block *block;
     uint32_t blocks;
     reel__source *port;
@@ -141,7 +141,7 @@ typedef struct reel__segment {
     int kernels;
     int *port; /* the ports that are read */
     int ports;
-    int *binding; /* by port: its place in the list */
+    int *binding;   /* by port: its place in the list */
     size_t scratch; /* bytes for each instance */
 } reel__segment;
 
@@ -162,8 +162,8 @@ void reel__code_free(reel__code *code);
 
 /* Plans */
 
-/* Whose a block is, in reel__plan.like beside the number of a node, which is REEL__NO_NODE where none
- * is known: of the backward pass; of what is computed again for it. */
+/* Whose a block is, in reel__plan.like beside the number of a node, which is REEL__NO_NODE where
+ * none is known: of the backward pass; of what is computed again for it. */
 #define REEL__BACKWARD (UINT32_C(1) << 31)
 #define REEL__AGAIN    (UINT32_C(1) << 30)
 #define REEL__NO_NODE  (REEL__AGAIN - 1)
@@ -178,8 +178,8 @@ enum { REEL__SCRATCH, REEL__KEPT, REEL__CONSTANT, REEL__OUTSIDE };
 
 /* The places of one port, or of one sum, for the instances of a step. */
 typedef struct reel__binding {
-    reel__place at;            /* of the first, when `each` is NULL */
-    int64_t stride;            /* in bytes, from instance to instance */
+    reel__place at; /* of the first, when `each` is NULL */
+    int64_t stride; /* in bytes, from instance to instance */
     const reel__place *each;
 } reel__binding;
 
@@ -239,23 +239,23 @@ typedef struct reel__plan {
     reel__group *group;
     reel__step *step;
     reel__keep *keep;
-    reel__result *result; /* kept nodes */
+    reel__result *result;          /* kept nodes */
     size_t scratch, kept, working; /* bytes; working: of one step's temporaries */
-    uint32_t *order;      /* blocks by group */
-    uint32_t *from;       /* outside value k is number from[k] of the forward graph */
+    uint32_t *order;               /* blocks by group */
+    uint32_t *from;                /* outside value k is number from[k] of the forward graph */
     reel__place *gradient;
     uint32_t gradients;
-    uint32_t *like;       /* of gradients, by block: a forward node in its scope, and flags */
-    uint32_t *start;      /* likewise: its first node; NULL: made without profiling, or no gradients */
-    uint32_t *forward;    /* likewise, by node: its number in the forward graph */
-    size_t shared;        /* bytes of scratch before reuse */
+    uint32_t *like;    /* of gradients, by block: a forward node in its scope, and flags */
+    uint32_t *start;   /* likewise: its first node; NULL: made without profiling, or no gradients */
+    uint32_t *forward; /* likewise, by node: its number in the forward graph */
+    size_t shared;     /* bytes of scratch before reuse */
     int64_t kernels;
 } reel__plan;
 
 /* A weight's panels, packed once per update. */
 typedef struct reel__pack {
-    const void *data;  /* where the matrix lies; NULL: free */
-    uint64_t version;  /* of the weight, or of the run that computed it */
+    const void *data; /* where the matrix lies; NULL: free */
+    uint64_t version; /* of the weight, or of the run that computed it */
     int64_t k, n, row, column;
     void *panels;
     size_t bytes;
@@ -267,8 +267,8 @@ typedef struct reel__turn {
     uint32_t count; /* nodes at the time */
     uint64_t wants;
     size_t n;
-    uint32_t *root;    /* ids */
-    bool gradients;    /* the first is the loss, the others are leaves */
+    uint32_t *root; /* ids */
+    bool gradients; /* the first is the loss, the others are leaves */
     reel__plan *plan;
     uint32_t nodes, outsides;
     reel__slot **node, **outside; /* of the graph */
@@ -279,14 +279,18 @@ typedef struct reel__turn {
 /* What ran last, for those who look at it. */
 typedef struct reel__ran {
     const reel_tape *tape;
-    const reel__plan *plan; /* NULL: none, or it is forgotten */
+    const reel__plan *plan;                   /* NULL: none, or it is forgotten */
     reel__slot *const *node, *const *outside; /* of the graph; NULL: not known any more */
     uint32_t epoch;
 } reel__ran;
 
-enum { REEL__TEMPLATE_BUCKETS = 256, REEL__PLAN_BUCKETS = 256, REEL__MOST_PLANS = 256,
-       REEL__MOST_PLAN_BYTES = 64 << 20,
-       REEL__MOST_TEMPLATES = 8192 /* then all are forgotten */ };
+enum {
+    REEL__TEMPLATE_BUCKETS = 256,
+    REEL__PLAN_BUCKETS = 256,
+    REEL__MOST_PLANS = 256,
+    REEL__MOST_PLAN_BYTES = 64 << 20,
+    REEL__MOST_TEMPLATES = 8192 /* then all are forgotten */
+};
 
 /* The compiled executor's side of a tape. */
 struct reel__compiled {
@@ -298,16 +302,16 @@ struct reel__compiled {
     uint32_t plans;
     size_t plan_bytes;
     reel__plan *spare; /* forgotten; its memory is for the next one */
-    reel__arena work; /* of one evaluation */
-    uint64_t *key;    /* while one is being built */
+    reel__arena work;  /* of one evaluation */
+    uint64_t *key;     /* while one is being built */
     size_t key_capacity;
     reel__pack *pack;
     size_t packs, pack_capacity;
-    uint64_t run; /* number of the run */
+    uint64_t run;        /* number of the run */
     reel__turn *turn_of; /* evaluations of the recording before, in order */
     uint32_t turns, turn, turn_room;
     reel__arena lay; /* matrices laid together, within one kernel */
-    void *room;   /* working memory of kernels */
+    void *room;      /* working memory of kernels */
     size_t room_bytes;
     reel__ran ran;
     struct reel__profile *profile; /* while it is on */

@@ -1,5 +1,5 @@
-/* For the stress build alone: faults that tests plant in the compiled executor, to see that they are
- * found, and counts of what each pass has done, to see that all are exercised. */
+/* For the stress build alone: faults that tests plant in the compiled executor, to see that they
+ * are found, and counts of what each pass has done, to see that all are exercised. */
 #ifndef REEL_SRC_PLANT_H
 #define REEL_SRC_PLANT_H
 

@@ -15,7 +15,7 @@
 #include "threads.h"
 
 enum {
-    PIECE = 256,            /* columns or rows that a thread takes of a large product */
+    PIECE = 256,             /* columns or rows that a thread takes of a large product */
     WORTH_CUTTING = 1 << 21, /* multiplications */
     WORTH_THREADS = 1 << 18,
     MOST_PACKED_ROWS = 512, /* beyond, packing anew costs nothing to speak of */
@@ -140,8 +140,8 @@ static void piece(const call *x, int64_t p, char *scratch)
     int64_t e = (int64_t)x->element;
     if (x->pack) {
         reel__panels_multiply(dtype, x->m, x->n, x->k, x->a.data, x->a.row, x->a.column,
-                              x->pack->panels, from, to, x->accumulate, x->c, x->c_row,
-                              x->c_column, scratch);
+                              x->pack->panels, from, to, x->accumulate, x->c, x->c_row, x->c_column,
+                              scratch);
         return;
     }
     int64_t m = x->by_columns ? x->m : to - from, n = x->by_columns ? to - from : x->n;
@@ -259,11 +259,16 @@ typedef struct operands {
 
 static call call_of(reel__running *r, const operands *o, bool accumulate)
 {
-    return (call){.r = r, .m = o->t->m, .n = o->t->n, .k = o->t->k,
+    return (call){.r = r,
+                  .m = o->t->m,
+                  .n = o->t->n,
+                  .k = o->t->k,
                   .a = {NULL, o->t->a.row, o->t->a.column},
                   .b = {NULL, o->t->b.row, o->t->b.column},
-                  .c_row = o->t->c.row, .c_column = o->t->c.column,
-                  .accumulate = accumulate, .element = o->element};
+                  .c_row = o->t->c.row,
+                  .c_column = o->t->c.column,
+                  .accumulate = accumulate,
+                  .element = o->element};
 }
 
 static bool one_by_one(reel__running *r, const operands *o, bool accumulate)
@@ -321,8 +326,8 @@ static bool tall(reel__running *r, const operands *o, int64_t from, int64_t coun
     /* Aᵀ and B as stacks of rows */
     matrix a = {NULL, x.a.column, x.a.row}, b = x.b;
     reel__ref ra = o->a, rb = o->b;
-    bool joined = stacked(&ra, x.k, count, &a, o->element) &&
-                  stacked(&rb, x.k, count, &b, o->element);
+    bool joined =
+        stacked(&ra, x.k, count, &a, o->element) && stacked(&rb, x.k, count, &b, o->element);
     if (joined) {
         x.a = (matrix){reel__ref_at(r, &ra, from), a.column, a.row};
         x.b = (matrix){reel__ref_at(r, &rb, from), b.row, b.column};

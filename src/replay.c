@@ -118,14 +118,19 @@ static bool run_op(reel__running *r, const reel__kernel *k)
         reel_tensor all = v->n ? x[0] : (reel_tensor){.data = NULL};
         n = v->n == 1 ? summed_at_once(r, k, &x[0], &ref[0], m) : 1;
         if (n > 1) {
-            all.shape = reel_shape_of(all.shape.rank + 1,
-                                      (const int64_t[]){n, all.shape.dim[0], all.shape.dim[1],
-                                                        all.shape.dim[2]});
+            all.shape = reel_shape_of(
+                all.shape.rank + 1,
+                (const int64_t[]){n, all.shape.dim[0], all.shape.dim[1], all.shape.dim[2]});
             all.size *= n;
         }
         reel_call_state state = {.status = REEL_OK};
-        reel_call call = {.op = v->op, .n = v->n, .x = n > 1 ? &all : x, .attr = v->attr, .end = 1,
-                          .accumulate = k->accumulate, .state = &state};
+        reel_call call = {.op = v->op,
+                          .n = v->n,
+                          .x = n > 1 ? &all : x,
+                          .attr = v->attr,
+                          .end = 1,
+                          .accumulate = k->accumulate,
+                          .state = &state};
         call.y = (reel_tensor){.dtype = (reel_dtype)v->dtype, .shape = v->shape, .size = v->size};
         if (k->added) {
             int64_t entry = (int64_t)r->sums * r->count + m;
@@ -192,8 +197,7 @@ static void run_zero(reel__running *r, const reel__kernel *k)
     const reel__value *v = &r->group->code->ir.v[k->value];
     reel__ref y = reel__find(r, &k->to);
     for (int64_t m = 0; m < r->count; m++) {
-        memset(reel__ref_at(r, &y, m), 0,
-               (size_t)v->size * reel_dtype_size((reel_dtype)v->dtype));
+        memset(reel__ref_at(r, &y, m), 0, (size_t)v->size * reel_dtype_size((reel_dtype)v->dtype));
     }
 }
 
@@ -241,8 +245,12 @@ static bool run_step(reel__running *r, const reel__step *step)
 bool reel__replay(reel__compiled *c, const reel__plan *plan, const void *const *outside,
                   const uint64_t *version, char *scratch, char *kept)
 {
-    reel__running r = {.c = c, .tape = c->tape, .plan = plan, .outside = outside,
-                       .version = version, .base = {scratch, kept, NULL}};
+    reel__running r = {.c = c,
+                       .tape = c->tape,
+                       .plan = plan,
+                       .outside = outside,
+                       .version = version,
+                       .base = {scratch, kept, NULL}};
     r.temporary = scratch + plan->scratch;
     c->run++;
     if (c->profile) {

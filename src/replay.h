@@ -25,7 +25,7 @@ typedef struct reel__ref {
     char *at;
     int64_t stride; /* bytes */
     const reel__place *each;
-    size_t offset; /* added to each */
+    size_t offset;    /* added to each */
     uint64_t version; /* of the weight it is; 0: none */
 } reel__ref;
 

@@ -16,7 +16,14 @@
 #include "random_catalogue.h"
 #include "suite.h"
 
-enum { TEXT = 4096, DEFAULT_GRAPHS = 200, OFTEN = 100, MOST_OPS = 512, MOST_PASSES = 32 };
+enum {
+    TEXT = 4096,
+    DEFAULT_GRAPHS = 200,
+    SLOW_GRAPHS = 12,
+    OFTEN = 100,
+    MOST_OPS = 512,
+    MOST_PASSES = 32
+};
 enum { MOST_FAILURES = 10 /* after which a long run stops */ };
 
 typedef struct campaign {
@@ -209,7 +216,7 @@ static int replay(int argc, char **argv)
 static uint64_t wished(void)
 {
     const char *n = getenv("REEL_RANDOM_GRAPHS");
-    return n && *n ? strtoull(n, NULL, 0) : DEFAULT_GRAPHS;
+    return n && *n ? strtoull(n, NULL, 0) : getenv("REEL_TEST_SLOW") ? SLOW_GRAPHS : DEFAULT_GRAPHS;
 }
 
 START_TEST(executors_agree)
