@@ -75,11 +75,12 @@ static void region_window(const region *r, reel_shape large, reel_window *w)
     int to = large.rank - 1 - (r->drop != 0);
     *w = (reel_window){.offset = 0};
     for (int k = large.rank - 1; k >= 0; k--) {
+        bool steps = k == r->axis && r->step < large.dim[k]; /* else there is one row at most */
         if (k == r->axis) {
             w->offset = r->start * stride;
         }
         if (k != r->axis || !r->drop) {
-            w->stride[to--] = k == r->axis ? r->step * stride : stride;
+            w->stride[to--] = steps ? r->step * stride : stride;
         }
         stride *= large.dim[k];
     }

@@ -8,12 +8,14 @@
  * where m is the magnitude of what rounding can do to this very element: how far it moves, by
  * first order, when every element of every op before it that is noisy, or comes after a noisy one,
  * is moved by its own magnitude (that of a sum of products: the sum of the products' absolute
- * values; by element: its absolute value). m* is the largest m of the
- * tensor. m is found by running the program some times with random disturbances of epsilon times
- * those magnitudes (2^-34 in f64, 2^-20 in f32), and taking the largest movement over epsilon: an
- * estimate from below, so that the bound is tighter than if m were exact. Elements that move by
- * more than a small part of the tensor's largest element lie at a kink or are ill-conditioned, and
- * are left out and counted. */
+ * values; by element: its absolute value). m* is the largest m of the tensor. m is found by running
+ * the program some times with random disturbances of epsilon times those magnitudes (2^-34 in f64,
+ * 2^-20 in f32), and taking the largest movement over epsilon: an estimate from below, so that the
+ * bound is tighter than if m were exact. A tensor of which an element moves by more than a small
+ * part of the largest element lies at a kink or is ill-conditioned; it is left out and counted. One
+ * that moves by no more than a few units in the last place of its largest element may differ by
+ * four times as much: that is the rounding of the disturbed runs themselves, which does not shrink
+ * with epsilon. */
 #ifndef TESTS_AGREEMENT_H
 #define TESTS_AGREEMENT_H
 

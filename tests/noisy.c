@@ -146,7 +146,16 @@ static void copy_args(const reel__slot *s, reel_tensor *x, bool absolute, double
     }
 }
 
-/* An op by element rounds its result. Whole numbers stay: they are truth values and the like. */
+/* These come so close to whole numbers that they are rounded to them. */
+static bool saturates(const reel_op *op)
+{
+    static const char *const smooth[] = {"tanh", "sigmoid",  "erf",      "erfc", "exp",
+                                         "cos",  "softsign", "softplus", "cosh", NULL};
+    return is_one_of(op, smooth);
+}
+
+/* An op by element rounds its result. Other whole numbers stay: they are truth values and the
+ * like. */
 static void disturb_relative(reel_tensor y, double epsilon, bool whole_too)
 {
     for (int64_t k = 0; k < y.size; k++) {
@@ -185,7 +194,7 @@ static bool run_disturbed(reel__slot *s, reel_tensor *x, reel_tensor y, double e
         return disturb_sum(s, x, y, epsilon);
     }
     if (noisy || broken || s->op->flags & REEL_OP_ELEMENTWISE) {
-        disturb_relative(y, epsilon, noisy || broken);
+        disturb_relative(y, epsilon, noisy || broken || saturates(s->op));
     }
     return true;
 }

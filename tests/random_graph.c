@@ -85,6 +85,11 @@ static unsigned char *mark_of(machine *m, const reel_node *x)
     return &m->mark[reel_node_id(x)];
 }
 
+bool is_exact(machine *m, const reel_node *x)
+{
+    return !(*mark_of(m, x) & LOOSE);
+}
+
 static void count_op(const machine *m, const reel_op *op)
 {
     const catalogue *c = catalogue_get();
@@ -125,7 +130,7 @@ static void note(machine *m, reel_node *x)
                          .op = reel_node_op(x)->name,
                          .dtype = reel_node_dtype(x),
                          .shape = reel_node_shape(x),
-                         .exact = !(*mark_of(m, x) & LOOSE),
+                         .exact = is_exact(m, x),
                          .n = (size_t)reel_node_size(x)};
     reel_node_scope(x, o->scope, sizeof o->scope);
     snprintf(o->where, sizeof o->where, "%s", reel_node_where(x));

@@ -74,6 +74,8 @@ reel_node *weigh(machine *m, reel_node *x);
 /* Evaluation: everything that is evaluated is noted down and compared. */
 
 void emit(machine *m, int n, reel_node *const *x);
+/* Whether no noisy op takes part in x: then it has the same bits in every run. */
+bool is_exact(machine *m, const reel_node *x);
 /* Whether the mean of x is above a threshold: from its value, or as the run that is followed
  * decided. */
 bool decide(machine *m, reel_node *x, double threshold);

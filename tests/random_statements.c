@@ -40,7 +40,8 @@ static reel_node *argument(machine *m, const catalogue_arg *a, reel_shape shape)
     return into_range(m, fit(m, v.x, shape), v.most, a->low, a->high);
 }
 
-/* An index is made into something that later statements can use. */
+/* An index is made into something that later statements can use, unless rounding may decide between
+ * equals. */
 static void keep_result(machine *m, reel_node *y, double most)
 {
     if (reel_node_dtype(y) != REEL_I32) {
@@ -48,7 +49,7 @@ static void keep_result(machine *m, reel_node *y, double most)
         return;
     }
     emit(m, 1, &y);
-    if (reel_node_rank(y) < REEL_MAX_RANK) {
+    if (reel_node_rank(y) < REEL_MAX_RANK && !reel_tape_status(m->tape) && is_exact(m, y)) {
         keep(m, reel_one_hot(y, 40), 1);
     }
 }

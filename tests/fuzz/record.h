@@ -461,9 +461,11 @@ static inline void record_unroll(record *r)
     reel_cell *c = r->cell[record_below(r, RECORD_CELLS)];
     reel_node *x[RECORD_LIST], *y[RECORD_LIST];
     int n = record_nodes(r, x);
-    reel_state s = record_below(r, 2)
-                       ? reel_state_zero(record_tape(r), c, record_size(r))
-                       : reel_state_from(record_tape(r), c, record_size(r), &r->carry);
+    reel_tape *tape = record_tape(r);
+    int64_t batch = record_size(r);
+    batch = batch > RECORD_LARGE ? 1 : batch; /* states are evaluated however large they are */
+    reel_state s = record_below(r, 2) ? reel_state_zero(tape, c, batch)
+                                      : reel_state_from(tape, c, batch, &r->carry);
     for (int i = 0; i < s.n && record_below(r, 3) == 0; i++) {
         s.v[i] = record_node(r);
     }
