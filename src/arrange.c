@@ -766,25 +766,43 @@ static void take_turn(arrange *a, const range *r, uint32_t n, uint32_t turn)
     }
 }
 
+/* Where the window that begins at range `from` ends. */
+static uint32_t window_end(const arrange *a, const range *r, uint32_t n, uint32_t from)
+{
+    uint32_t to = from;
+    size_t bytes = 0;
+    while (to < n && bytes < WINDOW_BYTES) {
+        uint32_t level = r[to].level;
+        for (; to < n && r[to].level == level; to++) {
+            bytes += handed_on(&a->group[r[to].group]) * (r[to].to - r[to].from);
+        }
+    }
+    return to;
+}
+
+/* Whether the instances of each window are neighbours in every group. Where they are not, as when
+ * the levels of several forward groups interleave, the recurrence is one window. */
+static bool has_windows(arrange *a, uint32_t k, const range *r, uint32_t n)
+{
+    for (uint32_t from = 0, to; from < n; from = to) {
+        to = window_end(a, r, n, from);
+        if (!cover(a, k, r + from, to - from)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* A recurrence runs in windows of levels: what does not recur runs for a window's instances at
  * once, and what it hands on is still in the cache when it is used. */
 static void add_recurrent_steps(arrange *a, uint32_t k)
 {
     range *r;
-    uint32_t n = find_ranges(a, k, &r), from = 0;
-    for (uint32_t turn = 0; r && from < n; turn++) {
-        uint32_t to = from;
-        size_t bytes = 0;
-        while (to < n && bytes < WINDOW_BYTES) {
-            uint32_t level = r[to].level;
-            for (; to < n && r[to].level == level; to++) {
-                bytes += handed_on(&a->group[r[to].group]) * (r[to].to - r[to].from);
-            }
-        }
-        if (!cover(a, k, r + from, to - from)) {
-            to = n;
-            cover(a, k, r + from, to - from);
-        }
+    uint32_t n = find_ranges(a, k, &r);
+    bool windows = r && has_windows(a, k, r, n);
+    for (uint32_t turn = 0, from = 0, to; r && from < n; turn++, from = to) {
+        to = windows ? window_end(a, r, n, from) : n;
+        cover(a, k, r + from, to - from);
         take_turn(a, r + from, to - from, turn);
         a->last_turn[k] = turn;
         add_segment_steps(a, k, REEL__PRE, turn % 2);
@@ -793,7 +811,6 @@ static void add_recurrent_steps(arrange *a, uint32_t k)
                      turn % 2);
         }
         add_segment_steps(a, k, REEL__POST, turn % 2);
-        from = to;
     }
 }
 
