@@ -55,7 +55,7 @@ static bool room_for(reel__text *t, size_t n)
 
 static void add_bytes(reel__text *t, const char *bytes, size_t n)
 {
-    if (room_for(t, n)) {
+    if (n && room_for(t, n)) {
         memcpy(t->data + t->n, bytes, n);
         t->n += n;
     }
