@@ -940,6 +940,9 @@ static void find_readers(arrange *a)
     }
 }
 
+/* Beyond any memory, and so far below SIZE_MAX that sums of such sizes do not overflow. */
+#define MOST_BYTES ((size_t)1 << 46)
+
 /* Where a value of a recurrence has its place: for all instances, for those of a window, or for
  * those of two. */
 static void choose_place(arrange *a, uint32_t group, int i)
@@ -949,6 +952,10 @@ static void choose_place(arrange *a, uint32_t group, int i)
     array *x = &a->array[a->array_start[group] + (uint32_t)i];
     x->bytes = (size_t)v->size * element(v);
     x->count = q->count;
+    if (x->count && x->bytes > MOST_BYTES / x->count) {
+        a->failed = true;
+        return;
+    }
     if (!(a->c->passes & REEL__PASS_MEMORY) || v->kind == REEL__ACCUMULATE) {
         return;
     }

@@ -244,7 +244,7 @@ enum { MOST_TURNS = 64 };
 static bool is_turn(reel__compiled *c, size_t n, reel__slot *const *root, bool gradients)
 {
     const reel_tape *tape = c->tape;
-    if (!tape->echo || c->turn >= c->turns) {
+    if (!tape->echo || tape->keep_every || c->turn >= c->turns) {
         return false;
     }
     const reel__turn *t = &c->turn_of[c->turn];
@@ -254,6 +254,11 @@ static bool is_turn(reel__compiled *c, size_t n, reel__slot *const *root, bool g
     }
     for (size_t i = 0; i < n; i++) {
         if (t->root[i] != root[i]->id) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < t->outsides; i++) {
+        if (!(t->outside[i]->flags & REEL__COMPUTED)) {
             return false;
         }
     }
@@ -409,7 +414,7 @@ static reel_status eval(reel_tape *tape, size_t n, reel__slot *const *roots)
 /* What a plan of gradients goes by: the forward pass, and by which outside values. */
 static bool gradient_key(reel__compiled *c, reel__graph *g, size_t n, reel_node *const *x)
 {
-    uint64_t *key = reel__arena_alloc(&c->work, (g->words + n + 2) * sizeof *key);
+    uint64_t *key = reel__arena_alloc(&c->work, (g->words + n + 2 + 2 * (size_t)g->blocks) * sizeof *key);
     if (!key) {
         return false;
     }
@@ -424,6 +429,12 @@ static bool gradient_key(reel__compiled *c, reel__graph *g, size_t n, reel_node 
     }
     g->key = key;
     g->words += n + 2;
+    for (uint32_t j = 0; c->tape->keep_every && j < g->blocks; j++) { /* windows go by the time */
+        const reel__scope *scope = &c->tape->scopes[g->block[j].scope];
+        key[g->words++] = (uint64_t)scope->t;
+        key[g->words++] = c->tape->scopes[scope->parent].hash;
+        g->hash = reel__mix(g->hash, key[g->words - 2] ^ key[g->words - 1]);
+    }
     return true;
 }
 
@@ -572,7 +583,18 @@ static reel__plan *find_gradients(reel__compiled *c, const char *at, reel__graph
     return plan;
 }
 
-/* Finds or makes the plan and runs it; *failed: the reason is in the status or in the run. */
+/* Whether the forward pass reads nodes, not leaves, that were computed before. */
+static bool reads_computed(const reel__graph *g)
+{
+    for (uint32_t k = 0; k < g->outsides; k++) {
+        if (g->outside[k]->n > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Finds or makes the plan and runs it. NULL: the reason is in the status or in kernel_failed. */
 static reel__plan *run_gradients(reel__compiled *c, const char *at, size_t n, reel__slot **root,
                                  reel_node *const *x, char **kept)
 {
@@ -582,7 +604,14 @@ static reel__plan *run_gradients(reel__compiled *c, const char *at, size_t n, re
     }
     bound_templates(c);
     reel__graph g = {.tape = c->tape, .step = true};
-    if (!reel__collect(c, &g, 1, root) || !gradient_key(c, &g, n, x)) {
+    if (!reel__collect(c, &g, 1, root)) {
+        return NULL;
+    }
+    if (reads_computed(&g)) {
+        c->kernel_failed = true; /* the backward pass goes on behind them: it has to be recorded */
+        return NULL;
+    }
+    if (!gradient_key(c, &g, n, x)) {
         return NULL;
     }
     reel__plan *plan = find_gradients(c, at, &g, root[0], n, x);

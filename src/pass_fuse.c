@@ -633,6 +633,10 @@ static void give_offsets(work *w, int segment)
             continue;
         }
         size_t at = 0, bytes = rounded(v);
+        if (bytes > (size_t)1 << 46) { /* beyond any memory */
+            w->failed = ir->failed = true;
+            return;
+        }
         bool moved = true;
         while (moved) {
             moved = false;
@@ -699,7 +703,7 @@ static bool finish_segment(work *w, int segment)
     }
     find_lives(w, segment);
     give_offsets(w, segment);
-    return find_ports(w, s);
+    return find_ports(w, s) && !w->failed;
 }
 
 static bool run(work *w, bool *stored)

@@ -207,7 +207,7 @@ typedef struct reel__group {
     uint32_t window;       /* the most instances that run in one window */
     reel__place *array;    /* by value of the code */
     reel__life *life;      /* likewise */
-    uint8_t *given;        /* by value: GIVEN_WINDOWED, GIVEN_IN_PLACE */
+    uint8_t *given;        /* by value: REEL__WINDOWED and the like */
 } reel__group;
 
 enum {
