@@ -1138,12 +1138,6 @@ static size_t rounded(size_t bytes)
     return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-static int by_from(const void *x, const void *y)
-{
-    const placed *a = x, *b = y;
-    return (a->from > b->from) - (a->from < b->from);
-}
-
 /* The lowest place where the array meets none that is in use at the same time. */
 static size_t lowest(const placed *all, uint32_t n, const array *x, size_t bytes, bool reuse)
 {
@@ -1198,7 +1192,6 @@ static bool place_arrays(arrange *a)
         }
         all[to] = (placed){at, at + bytes, x->first, x->last};
     }
-    (void)by_from;
     return true;
 }
 

@@ -503,6 +503,7 @@ static bool refer_to(reel__compiled *c, reel__plan *plan, const reel__graph *all
             ok = all->node[plan->result[i].node] == s;
             plan->gradient[k] = plan->result[i].place;
         }
+        c->kernel_failed = !ok; /* a value that is there already: no plan is needed for it */
     }
     uint32_t results = 0;
     for (uint32_t i = 0; ok && i < plan->results; i++) {

@@ -96,7 +96,7 @@ REEL_API uint64_t reel_tape_stream(reel_tape *tape);
  * reset. */
 typedef struct reel_tape_stats {
     int64_t nodes;           /**< recorded since the last reset */
-    int64_t evaluated;       /**< kernels run since the last reset */
+    int64_t evaluated;       /**< nodes computed since the last reset */
     size_t node_bytes;       /**< nodes, attributes, scopes */
     size_t value_bytes;      /**< values now alive */
     size_t peak_value_bytes; /**< the most that were ever alive at once */
