@@ -329,7 +329,9 @@ static void write_array(dump *d, uint32_t group, int value)
     }
     reel__text_format(d->out, "  group %" PRIu32 " a%d ", group, value);
     add_shape(d->out, v->shape);
-    uint32_t count = q->given[value] & REEL__WINDOWED ? q->window : q->count;
+    uint32_t count = q->given[value] & REEL__WINDOWED  ? q->window
+                     : q->given[value] & REEL__ROLLING ? 2 * q->window
+                                                       : q->count;
     reel__text_format(d->out, " x %" PRIu32 ": %zu bytes at ", count,
                       (size_t)v->size * reel_dtype_size((reel_dtype)v->dtype) * count);
     add_place(d, q->array[value]);
