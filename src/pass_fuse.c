@@ -721,6 +721,9 @@ static bool run(work *w, bool *stored)
         }
         for (int i = ir->ports; i < ir->n; i++) {
             place(w, i, segment);
+            if (w->failed) { /* a kernel may lack what it is made of */
+                return false;
+            }
         }
     }
     find_stored(w, stored);

@@ -1,6 +1,7 @@
 /* The element-wise kernels on every instruction set of this machine: that bits do not depend on where an element
  * stands, how far values are off, and what becomes of special ones. A new op is tested here without a
  * line of this file being touched. */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -282,12 +283,19 @@ START_TEST(doubles_are_near_the_c_library)
 }
 END_TEST
 
+/* Valgrind computes long doubles with the digits of a double; powl then loses some that pow keeps. */
+static long double power(long double a, long double b)
+{
+    volatile long double least = LDBL_EPSILON;
+    return least + 1 > 1 ? powl(a, b) : (long double)pow((double)a, (double)b);
+}
+
 static const struct {
     const char *op;
     long double (*value)(long double a, long double b);
     double low, high;
 } binary[] = {
-    {"pow", powl, 1e-3, 100},
+    {"pow", power, 1e-3, 100},
     {"hypot", hypotl, -1e30, 1e30},
     {"atan2", atan2l, -30, 30},
 };
