@@ -1327,7 +1327,9 @@ static bool find_results(arrange *a)
             reel__place p = place_of(a, (reel__source){j, at});
             if (p.base != REEL__KEPT) {
                 reel__place to = {REEL__KEPT, plan->kept};
-                size_t bytes = reel__bytes(g->node[node]);
+                const reel__ir *raw = &g->block[j].template->raw; /* not every node is recorded */
+                const reel__value *v = &raw->v[raw->out[at]];
+                size_t bytes = (size_t)v->size * element(v);
                 plan->keep[plan->keeps++] = (reel__keep){p, to, bytes};
                 plan->kept += rounded(bytes);
                 p = to;

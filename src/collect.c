@@ -3,6 +3,8 @@
  * Invariant: a block reads earlier blocks only. The key says all that a plan depends on: structure,
  * shapes, attributes, what is kept; no address and no number that is a leaf.
  * Must not know: how blocks are compiled or arranged. */
+#include <reel/ops.h>
+
 #include <string.h>
 
 #include "memory.h"
@@ -35,7 +37,11 @@ typedef struct collect {
     uint32_t *edge;    /* numbers of notes */
     uint32_t outsides, outside_capacity;
     size_t edges, words;
+    uint32_t *flag_at; /* by node of a block: where its key has its flags */
 } collect;
+
+/* In note.sum: the sum is not part of what is collected. */
+#define SUM_ELSEWHERE UINT32_MAX
 
 static bool no_memory(const collect *k)
 {
@@ -387,6 +393,9 @@ static bool find_sums(collect *k)
 
 /* Keys */
 
+/* A node's flags and how many arguments it has, in front of its dtype and rank. */
+enum { KEY_OUT = 1, KEY_ADDED = 2, KEY_STARTED = 4, KEY_ARGS_SHIFT = 8, KEY_FLAGS_SHIFT = 16 };
+
 /* Room for one more word. */
 static bool room(collect *k)
 {
@@ -414,7 +423,7 @@ static bool push(collect *k, uint64_t word)
 
 static bool push_shape(collect *k, const reel__slot *s, uint64_t rest)
 {
-    bool ok = push(k, rest << 16 | (uint64_t)s->dtype << 8 | s->rank);
+    bool ok = push(k, rest << KEY_FLAGS_SHIFT | (uint64_t)s->dtype << 8 | s->rank);
     for (int i = 0; ok && i < s->rank; i++) {
         ok = push(k, (uint64_t)s->dim[i]);
     }
@@ -452,8 +461,6 @@ static bool push_arg(collect *k, uint32_t block, uint32_t x)
     return push(k, (uint64_t)1 << 32 | from->port);
 }
 
-enum { KEY_OUT = 1, KEY_ADDED = 2, KEY_STARTED = 4 };
-
 static bool push_attr(collect *k, const reel__slot *s)
 {
     const unsigned char *attr = s->attr;
@@ -467,7 +474,8 @@ static bool push_attr(collect *k, const reel__slot *s)
     return ok;
 }
 
-static bool push_node(collect *k, uint32_t block, uint32_t i)
+/* `from`: where the block's key begins. */
+static bool push_node(collect *k, uint32_t block, size_t from, uint32_t i)
 {
     const reel__slot *s = k->need[i];
     const note *own = &k->note[i];
@@ -477,8 +485,9 @@ static bool push_node(collect *k, uint32_t block, uint32_t i)
         args += k->note[k->edge[own->first + a]].sum != i + 1;
     }
     flags |= args < own->n ? KEY_STARTED : 0;
-    bool ok = push(k, (uint64_t)(uintptr_t)s->op) && push_shape(k, s, args << 8 | flags) &&
-              push_attr(k, s);
+    k->flag_at[own->at] = (uint32_t)(k->words - from + 1);
+    bool ok = push(k, (uint64_t)(uintptr_t)s->op) &&
+              push_shape(k, s, args << KEY_ARGS_SHIFT | flags) && push_attr(k, s);
     for (uint32_t a = 0; ok && a < own->n; a++) {
         uint32_t x = k->edge[own->first + a];
         if (k->note[x].sum != i + 1) {
@@ -615,6 +624,7 @@ static void free_template(reel__template *t)
         reel__code_free(code);
         code = next;
     }
+    reel__pullbacks_free(t);
     reel__free(t->key);
     reel__free(t);
 }
@@ -632,6 +642,52 @@ void reel__templates_free(reel__compiled *c)
     c->templates = 0;
 }
 
+/* The template with that key, or NULL. */
+static reel__template *known_template(const reel__compiled *c, const uint64_t *key, size_t words,
+                                      uint64_t hash)
+{
+    for (reel__template *t = c->bucket[hash % REEL__TEMPLATE_BUCKETS]; t; t = t->next) {
+        if (t->hash == hash && t->words == words && memcmp(t->key, key, words * sizeof *key) == 0) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+/* A template that is no use yet: with its key, not in its bucket. NULL when memory is out. */
+static reel__template *new_template(const uint64_t *key, size_t words, uint64_t hash,
+                                    const uint32_t *flag_at, size_t nodes)
+{
+    reel__template *t = reel__calloc(1, sizeof *t);
+    uint64_t *copy = reel__reallocarray(NULL, words + 1, sizeof *copy);
+    uint32_t *flags = t ? reel__arena_alloc(&t->arena, (nodes + 1) * sizeof *flags) : NULL;
+    if (!copy || !flags) {
+        if (t) {
+            reel__arena_free(&t->arena);
+        }
+        reel__free(t);
+        reel__free(copy);
+        return NULL;
+    }
+    if (words) {
+        memcpy(copy, key, words * sizeof *copy);
+    }
+    if (nodes) {
+        memcpy(flags, flag_at, nodes * sizeof *flags);
+    }
+    *t = (reel__template){
+        .key = copy, .words = words, .hash = hash, .flag_at = flags, .arena = t->arena};
+    return t;
+}
+
+static void add_template(reel__compiled *c, reel__template *t)
+{
+    reel__template **bucket = &c->bucket[t->hash % REEL__TEMPLATE_BUCKETS];
+    c->templates++;
+    t->next = *bucket;
+    *bucket = t;
+}
+
 /* The template of the block whose key has just been built: key[from..words). */
 static reel__template *find_template(collect *k, uint32_t block, size_t from)
 {
@@ -639,32 +695,129 @@ static reel__template *find_template(collect *k, uint32_t block, size_t from)
     const uint64_t *key = c->key + from;
     size_t words = k->words - from;
     uint64_t hash = hash_words(key, words);
-    reel__template **bucket = &c->bucket[hash % REEL__TEMPLATE_BUCKETS];
-    for (reel__template *t = *bucket; t; t = t->next) {
-        if (t->hash == hash && t->words == words && memcmp(t->key, key, words * sizeof *key) == 0) {
-            return t;
-        }
+    reel__template *t = known_template(c, key, words, hash);
+    if (t) {
+        return t;
     }
-    reel__template *t = reel__calloc(1, sizeof *t);
-    uint64_t *copy = reel__reallocarray(NULL, words + 1, sizeof *copy);
-    if (!t || !copy) {
-        reel__free(t);
-        reel__free(copy);
+    t = new_template(key, words, hash, k->flag_at, k->g->block[block].nodes);
+    if (!t) {
         no_memory(k);
         return NULL;
     }
-    memcpy(copy, key, words * sizeof *copy);
-    t->key = copy;
-    t->words = words;
-    t->hash = hash;
-    t->id = c->templates;
     if (!build(k, t, block)) {
         free_template(t);
         return NULL;
     }
-    c->templates++;
-    t->next = *bucket;
-    *bucket = t;
+    add_template(c, t);
+    return t;
+}
+
+reel__template *reel__template_read(reel__compiled *c, reel__template *t, const uint64_t *nodes)
+{
+    const reel__ir *raw = &t->raw;
+    uint64_t *key = reel__arena_alloc(&c->work, (t->words + 1) * sizeof *key);
+    bool same = true;
+    if (!key) {
+        return NULL;
+    }
+    memcpy(key, t->key, t->words * sizeof *key);
+    for (int at = 0; at < raw->outs; at++) {
+        if (nodes[at / 64] >> at % 64 & 1 && !(raw->v[raw->out[at]].flags & REEL__OUT)) {
+            key[t->flag_at[at]] |= (uint64_t)KEY_OUT << KEY_FLAGS_SHIFT;
+            same = false;
+        }
+    }
+    if (same) {
+        return t;
+    }
+    uint64_t hash = hash_words(key, t->words);
+    reel__template *made = known_template(c, key, t->words, hash);
+    if (made) {
+        return made;
+    }
+    made = new_template(key, t->words, hash, t->flag_at, (size_t)raw->outs);
+    if (!made) {
+        return NULL;
+    }
+    reel__ir from = *raw;
+    from.arena = &made->arena;
+    bool ok = reel__ir_start(&made->raw, &from);
+    for (int i = raw->ports; ok && i < raw->n; i++) {
+        ok = reel__ir_copy(&made->raw, raw, i, NULL) >= 0;
+        reel__value *v = ok ? &made->raw.v[i] : NULL;
+        void *attr = ok && v->attr ? reel__ir_alloc(&made->raw, 1, v->op->attr_size) : NULL;
+        uint8_t *transposed = ok && v->transposed ? reel__ir_alloc(&made->raw, 1, 1) : NULL;
+        ok = ok && !made->raw.failed;
+        if (ok && attr) {
+            v->attr = memcpy(attr, v->attr, v->op->attr_size);
+        }
+        if (ok && transposed) {
+            *transposed = *v->transposed;
+            v->transposed = transposed;
+        }
+        if (ok && nodes[v->node / 64] >> v->node % 64 & 1) {
+            v->flags |= REEL__OUT;
+        }
+    }
+    for (int at = 0; ok && at < raw->outs; at++) {
+        made->raw.out[at] = raw->out[at];
+    }
+    if (!ok) {
+        free_template(made);
+        return NULL;
+    }
+    add_template(c, made);
+    return made;
+}
+
+reel__template *reel__template_sum(reel__compiled *c, const reel__slot *like, uint32_t n,
+                                   bool started)
+{
+    reel__graph g = {.tape = c->tape};
+    collect k = {.c = c, .tape = c->tape, .g = &g};
+    uint64_t flags = KEY_OUT | (started ? KEY_STARTED : 0);
+    bool ok = room(&k) && push(&k, (uint64_t)(uintptr_t)&reel_op_sum_of) &&
+              push_shape(&k, like, (uint64_t)n << KEY_ARGS_SHIFT | flags);
+    for (uint32_t p = 0; ok && p < n; p++) {
+        ok = push_shape(&k, like, 2) && push(&k, (uint64_t)1 << 32 | p);
+    }
+    if (!ok) {
+        return NULL;
+    }
+    uint64_t hash = hash_words(c->key, k.words);
+    reel__template *t = known_template(c, c->key, k.words, hash);
+    if (t) {
+        return t;
+    }
+    t = new_template(c->key, k.words, hash, &(uint32_t){1}, 1);
+    if (!t) {
+        return NULL;
+    }
+    reel__ir *ir = &t->raw;
+    *ir = (reel__ir){.ports = (int)n, .outs = 1, .arena = &t->arena, .real = c->tape->dtype};
+    ir->out = reel__ir_alloc(ir, 1, sizeof *ir->out);
+    for (uint32_t p = 0; p < n && !ir->failed; p++) {
+        reel__value *v = reel__ir_add(ir, REEL__PORT, 0);
+        if (v) {
+            describe(v, like);
+            v->store = REEL__GIVEN;
+        }
+    }
+    reel__value *v =
+        ir->failed ? NULL : reel__ir_add(ir, started ? REEL__ACCUMULATE : REEL__MAP, (int)n);
+    if (!v) {
+        free_template(t);
+        return NULL;
+    }
+    describe(v, like);
+    v->op = &reel_op_sum_of;
+    v->node = 0;
+    v->flags = REEL__OUT;
+    for (uint32_t p = 0; p < n; p++) {
+        v->arg[p] = (int)p;
+    }
+    ir->out[0] = (int)n;
+    add_template(c, t);
     return t;
 }
 
@@ -672,7 +825,8 @@ static bool find_templates(collect *k)
 {
     reel__graph *g = k->g;
     g->port = take(k, k->edges, sizeof *g->port);
-    if (!g->port || !room(k)) { /* a block of no nodes has an empty key, not none */
+    k->flag_at = take(k, k->n, sizeof *k->flag_at);
+    if (!g->port || !k->flag_at || !room(k)) { /* a block of no nodes has an empty key, not none */
         return false;
     }
     for (uint32_t j = 0; j < g->blocks; j++) {
@@ -680,7 +834,7 @@ static bool find_templates(collect *k)
         size_t from = k->words;
         b->first_port = g->port_count;
         for (uint32_t at = 0; at < b->nodes; at++) {
-            if (!push_node(k, j, g->node[b->first + at]->mark)) {
+            if (!push_node(k, j, from, g->node[b->first + at]->mark)) {
                 return false;
             }
         }
@@ -695,9 +849,22 @@ static bool find_templates(collect *k)
 
 /* The whole */
 
+static void list_sums(collect *k)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < k->n; i++) {
+        const note *own = &k->note[i];
+        if (own->sum && own->sum != SUM_ELSEWHERE) {
+            const note *sum = &k->note[own->sum - 1];
+            k->g->added[n++] = (reel__added){own->block, own->at, sum->block, sum->at};
+        }
+    }
+}
+
 static bool push_whole(collect *k)
 {
     reel__graph *g = k->g;
+    list_sums(k);
     bool ok = push(k, g->blocks) && push(k, k->outsides) && push(k, g->step);
     for (uint32_t j = 0; ok && j < g->blocks; j++) {
         const reel__block *b = &g->block[j];
@@ -714,17 +881,49 @@ static bool push_whole(collect *k)
             }
         }
     }
-    for (uint32_t i = 0, n = 0; ok && i < k->n; i++) {
-        const note *own = &k->note[i];
-        if (own->sum) {
-            const note *sum = &k->note[own->sum - 1];
-            g->added[n] = (reel__added){own->block, own->at, sum->block, sum->at};
-            ok = push(k, (uint64_t)own->block << 32 | own->at) &&
-                 push(k, (uint64_t)sum->block << 32 | sum->at);
-            n++;
-        }
+    for (uint32_t i = 0; ok && i < g->added_count; i++) {
+        const reel__added *x = &g->added[i];
+        ok = push(k, (uint64_t)x->block << 32 | x->at) &&
+             push(k, (uint64_t)x->to_block << 32 | x->to_at);
     }
     return ok;
+}
+
+/* A root that goes into a sum elsewhere, and nowhere else, can be added there in place. */
+static bool add_elsewhere(collect *k, reel__slot *root)
+{
+    note *own = &k->note[root->mark];
+    if (!own->addable || own->uses) {
+        return false;
+    }
+    own->sum = SUM_ELSEWHERE;
+    own->kept = false;
+    return true;
+}
+
+bool reel__collect_part(reel__compiled *c, reel__graph *g, size_t n, reel__slot *const *roots,
+                        bool *added, reel__source *where)
+{
+    collect k = {.c = c, .tape = c->tape, .g = g, .walk = reel__walk(c->tape)};
+    if (!need(&k, n, roots)) {
+        return false;
+    }
+    g->outsides = k.outsides;
+    if (!number(&k)) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        added[i] = added[i] && add_elsewhere(&k, roots[i]);
+    }
+    if (!divide(&k) || !find_sums(&k) || !find_templates(&k)) {
+        return false;
+    }
+    list_sums(&k);
+    for (size_t i = 0; i < n; i++) {
+        const note *own = &k.note[roots[i]->mark];
+        where[i] = (reel__source){own->block, own->at};
+    }
+    return true;
 }
 
 bool reel__collect(reel__compiled *c, reel__graph *g, size_t n, reel__slot *const *roots)

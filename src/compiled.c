@@ -411,10 +411,13 @@ static reel_status eval(reel_tape *tape, size_t n, reel__slot *const *roots)
 
 /* Gradients without their nodes */
 
-/* What a plan of gradients goes by: the forward pass, and by which outside values. */
-static bool gradient_key(reel__compiled *c, reel__graph *g, size_t n, reel_node *const *x)
+/* What a plan of gradients goes by: the forward pass, and by which outside values; `number` gets
+ * these, REEL__NONE for what is none. */
+static bool gradient_key(reel__compiled *c, reel__graph *g, size_t n, reel_node *const *x,
+                         uint32_t *number)
 {
-    uint64_t *key = reel__arena_alloc(&c->work, (g->words + n + 2 + 2 * (size_t)g->blocks) * sizeof *key);
+    uint64_t *key =
+        reel__arena_alloc(&c->work, (g->words + n + 2 + 2 * (size_t)g->blocks) * sizeof *key);
     if (!key) {
         return false;
     }
@@ -424,7 +427,8 @@ static bool gradient_key(reel__compiled *c, reel__graph *g, size_t n, reel_node 
     for (size_t i = 0; i < n; i++) {
         const reel__slot *s = reel__live(x[i]);
         bool used = s->stamp == c->tape->stamp && s->flags & REEL__COMPUTED;
-        key[g->words + 2 + i] = used ? s->mark : UINT64_MAX;
+        number[i] = used ? s->mark : REEL__NONE;
+        key[g->words + 2 + i] = number[i];
         g->hash = reel__mix(g->hash, key[g->words + 2 + i]);
     }
     g->key = key;
@@ -438,9 +442,10 @@ static bool gradient_key(reel__compiled *c, reel__graph *g, size_t n, reel_node 
     return true;
 }
 
-/* Which nodes and scopes of the forward pass the plan is about, for dumps and profiles. */
+/* Which nodes and scopes of the forward pass the plan is about, for dumps and profiles.
+ * plan->forward is there, and to be filled in, when it is wanted. */
 static bool note_forward(reel__compiled *c, reel__plan *plan, const reel__graph *all,
-                         const reel__graph *forward, const reel__map *known)
+                         const reel__graph *forward)
 {
     uint32_t *of_scope = reel__arena_alloc(&c->work, c->tape->scope_count * sizeof *of_scope);
     plan->like = reel__arena_alloc(&plan->arena, (all->blocks + 1) * sizeof *plan->like);
@@ -465,11 +470,6 @@ static bool note_forward(reel__compiled *c, reel__plan *plan, const reel__graph 
         if (plan->start) {
             plan->start[j] = b->first;
         }
-    }
-    for (uint32_t i = 0; plan->forward && i < all->nodes; i++) {
-        const reel__slot *s = all->node[i];
-        uintptr_t at = (uintptr_t)reel__map_get(known, (uint64_t)s->id + 1);
-        plan->forward[i] = (uint32_t)at - 1;
     }
     return true;
 }
@@ -515,9 +515,43 @@ static bool refer_to(reel__compiled *c, reel__plan *plan, const reel__graph *all
         }
     }
     plan->results = results;
-    ok = ok && note_forward(c, plan, all, forward, &known);
+    ok = ok && note_forward(c, plan, all, forward);
+    for (uint32_t i = 0; ok && plan->forward && i < all->nodes; i++) {
+        uintptr_t at = (uintptr_t)reel__map_get(&known, (uint64_t)all->node[i]->id + 1);
+        plan->forward[i] = (uint32_t)at - 1;
+    }
     reel__map_free(&known);
     return ok;
+}
+
+/* Likewise for a graph made by reel__derive, which begins with the forward pass and has the same
+ * outside values. */
+static bool refer_to_blocks(reel__compiled *c, reel__plan *plan, const reel__graph *all,
+                            const reel__graph *forward, size_t n, const reel__source *gradient)
+{
+    uint32_t results = 0;
+    uint32_t *result_of = reel__arena_alloc(&c->work, (all->nodes + 1) * sizeof *result_of);
+    plan->gradient = reel__arena_alloc(&plan->arena, (n + 1) * sizeof *plan->gradient);
+    if (!result_of || !plan->gradient || !note_forward(c, plan, all, forward)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < plan->results; i++) {
+        result_of[plan->result[i].node] = i;
+    }
+    for (size_t k = 0; k < n; k++) {
+        uint32_t node = all->block[gradient[k].block].first + gradient[k].at;
+        plan->gradient[k] = plan->result[result_of[node]].place;
+    }
+    for (uint32_t i = 0; i < plan->results; i++) {
+        if (plan->result[i].node < forward->nodes) {
+            plan->result[results++] = plan->result[i];
+        }
+    }
+    plan->results = results;
+    for (uint32_t i = 0; plan->forward && i < all->nodes; i++) {
+        plan->forward[i] = i < forward->nodes ? i : REEL__NONE;
+    }
+    return true;
 }
 
 /* Takes nodes from `count` on off the tape again. */
@@ -552,6 +586,9 @@ static reel__plan *plan_both(reel__compiled *c, const char *at, const reel__grap
         ok = reel__pass_recompute(&all, tape->keep_every);
     }
     if (ok) {
+        all.key = forward->key;
+        all.words = forward->words;
+        all.hash = forward->hash;
         plan = reel__arrange(c, &all);
     }
     if (plan && !refer_to(c, plan, &all, forward, n, gradient)) {
@@ -562,25 +599,46 @@ static reel__plan *plan_both(reel__compiled *c, const char *at, const reel__grap
     return plan;
 }
 
-static reel__plan *find_gradients(reel__compiled *c, const char *at, reel__graph *g,
-                                  reel__slot *loss, size_t n, reel_node *const *x)
+/* Plans both passes from what is known of the blocks. NULL: not possible, or out of memory; the
+ * status may say why. */
+static reel__plan *plan_blocks(reel__compiled *c, const reel__graph *forward, size_t n,
+                               reel__slot *const *root, const uint32_t *number)
+{
+    reel__graph all;
+    reel__source *gradient = reel__arena_alloc(&c->work, (n + 1) * sizeof *gradient);
+    if (!gradient || c->tape->keep_every ||
+        !reel__derive(c, forward, root[0], n, number, root + 1, &all, gradient)) {
+        return NULL;
+    }
+    all.key = forward->key;
+    all.words = forward->words;
+    all.hash = forward->hash;
+    reel__plan *plan = reel__arrange(c, &all);
+    if (plan && !refer_to_blocks(c, plan, &all, forward, n, gradient)) {
+        reel__plan_free(plan);
+        plan = NULL;
+    }
+    if (!plan) {
+        no_memory(c->tape);
+    }
+    return plan;
+}
+
+static reel__plan *find_gradients(reel__compiled *c, const char *at, reel__graph *g, size_t n,
+                                  reel__slot **root, reel_node *const *x, const uint32_t *number)
 {
     reel__plan *plan = known_plan(c, g->hash, g->key, g->words);
     if (plan) {
         return plan;
     }
     c->misses++;
-    plan = plan_both(c, at, g, loss, n, x);
-    uint64_t *key = plan ? reel__arena_alloc(&plan->arena, (g->words + 1) * sizeof *key) : NULL;
-    if (!key) {
-        reel__plan_free(plan);
-        return NULL;
+    plan = plan_blocks(c, g, n, root, number);
+    if (!plan && !c->tape->status) {
+        plan = plan_both(c, at, g, root[0], n, x);
     }
-    memcpy(key, g->key, g->words * sizeof *key);
-    plan->key = key;
-    plan->words = g->words;
-    plan->hash = g->hash;
-    remember(c, plan);
+    if (plan) {
+        remember(c, plan);
+    }
     return plan;
 }
 
@@ -612,10 +670,11 @@ static reel__plan *run_gradients(reel__compiled *c, const char *at, size_t n, re
         c->kernel_failed = true; /* the backward pass goes on behind them: it has to be recorded */
         return NULL;
     }
-    if (!gradient_key(c, &g, n, x)) {
+    uint32_t *number = reel__arena_alloc(&c->work, (n + 1) * sizeof *number);
+    if (!number || !gradient_key(c, &g, n, x, number)) {
         return NULL;
     }
-    reel__plan *plan = find_gradients(c, at, &g, root[0], n, x);
+    reel__plan *plan = find_gradients(c, at, &g, n, root, x, number);
     if (plan) {
         keep_turn(c, &g, plan, n + 1, root, true);
     }

@@ -122,25 +122,27 @@ static void contribute(sweep *w, const reel__slot *s, reel_node *node)
     w->count[s->mark]++;
 }
 
+reel_node *reel__gradient_sum(reel__slot *s, size_t n, reel_node *const *term)
+{
+    if (n < 2) {
+        return n ? term[0] : NULL;
+    }
+    s->tape->origin = s;
+    reel_node *sum = reel_sum_of_at(NULL, (int)n, term);
+    s->tape->origin = NULL;
+    return sum;
+}
+
 /* The sum of all contributions to s, in the order they came; NULL when there are none. */
 static reel_node *total_of(sweep *w, reel__slot *s)
 {
     uint32_t n = w->count[s->mark];
     uint32_t at = w->last[s->mark];
-    if (n == 0) {
-        return NULL;
-    }
-    if (n == 1) {
-        return w->list[at - 1].node;
-    }
     for (uint32_t i = n; i > 0; i--) {
         w->gathered[i - 1] = w->list[at - 1].node;
         at = w->list[at - 1].next;
     }
-    w->tape->origin = s;
-    reel_node *sum = reel_sum_of_at(NULL, (int)n, w->gathered);
-    w->tape->origin = NULL;
-    return sum;
+    return reel__gradient_sum(s, n, w->gathered);
 }
 
 static void bad_rule(const reel__slot *s, int i, reel_status status, const char *what)
@@ -170,31 +172,27 @@ static reel_node *fit(const reel__slot *s, int i, const reel__slot *a, reel_node
     return reel_sum_to_at(NULL, dx, want);
 }
 
-/* Asks s's rule for the gradient of argument i and books it. */
-static bool apply_rule(sweep *w, reel__slot *s, int i, reel_node *dy)
+bool reel__gradient_rule(reel__slot *s, int i, reel_node *dy, reel_node **dx)
 {
-    reel_tape *tape = w->tape;
-    reel__slot *a = reel__args(s)[i];
+    reel_tape *tape = s->tape;
+    if (!s->op->gradient) {
+        reel__fail_node(s, REEL_ERR_GRADIENT, "the op has no gradient rule");
+        return false;
+    }
     tape->origin = s;
-    reel_node *dx = s->op->gradient(reel__node_of(s), dy, i);
-    bool live = dx != reel_zero_gradient() && reel__live(dx) && reel__live(dx)->tape == tape;
-    reel_node *fitted = live && !tape->status ? fit(s, i, a, dx) : NULL;
+    reel_node *made = s->op->gradient(reel__node_of(s), dy, i);
+    bool live = made != reel_zero_gradient() && reel__live(made) && reel__live(made)->tape == tape;
+    *dx = live && !tape->status ? fit(s, i, reel__args(s)[i], made) : NULL;
     tape->origin = NULL;
     if (tape->status) {
         return false;
     }
-    if (dx == reel_zero_gradient()) {
-        return true;
-    }
-    if (!live) {
+    if (!live && made != reel_zero_gradient()) {
         bad_rule(s, i, REEL_ERR_GRADIENT,
-                 dx ? "gave a node that is not on this tape" : "gave NULL");
+                 made ? "gave a node that is not on this tape" : "gave NULL");
         return false;
     }
-    if (fitted) {
-        contribute(w, a, fitted);
-    }
-    return fitted != NULL;
+    return true;
 }
 
 static bool propagate(sweep *w, reel__slot *s, reel_node *dy)
@@ -204,17 +202,17 @@ static bool propagate(sweep *w, reel__slot *s, reel_node *dy)
         if (a->stamp != w->walk || !w->matters[a->mark]) {
             continue;
         }
-        if (!s->op->gradient) {
-            reel__fail_node(s, REEL_ERR_GRADIENT, "the op has no gradient rule");
-            return false;
-        }
-        if (w->linear && s->op->flags & REEL_OP_NONLINEAR_GRADIENT) {
+        if (w->linear && s->op->gradient && s->op->flags & REEL_OP_NONLINEAR_GRADIENT) {
             reel__fail_node(s, REEL_ERR_GRADIENT,
                             "the gradient rule is not linear in the cotangent: no forward mode");
             return false;
         }
-        if (!apply_rule(w, s, i, dy)) {
+        reel_node *dx;
+        if (!reel__gradient_rule(s, i, dy, &dx)) {
             return false;
+        }
+        if (dx) {
+            contribute(w, a, dx);
         }
     }
     return true;

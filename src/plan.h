@@ -13,12 +13,14 @@
 typedef struct reel__template {
     uint64_t hash;
     struct reel__template *next; /* in its bucket */
-    uint32_t id;
     uint64_t *key;
     size_t words;
-    reel__ir raw; /* one value a node, before any pass */
+    uint32_t *flag_at; /* by node: where the key says who reads it */
+    reel__ir raw;      /* one value a node, before any pass */
     reel__arena arena;
     struct reel__code *codes;
+    struct reel__paths *paths; /* what derive.c found out */
+    struct reel__pullback *pullbacks;
 } reel__template;
 
 /* What a block reads: a node of another block, or one with a value. */
@@ -73,7 +75,29 @@ typedef struct reel__compiled reel__compiled;
 /* Takes apart what the roots need; templates are found or made. False after reporting. */
 bool reel__collect(reel__compiled *c, reel__graph *g, size_t n, reel__slot *const *roots);
 
+/* The same of nodes that are recorded for a while, with all that they read computed. Gives the
+ * place of each root; one with added[i] is added in place to a sum that is elsewhere, if it can be:
+ * else added[i] becomes false. The graph gets no key. */
+bool reel__collect_part(reel__compiled *c, reel__graph *g, size_t n, reel__slot *const *roots,
+                        bool *added, reel__source *where);
+/* The template like t whose nodes in the set are read from outside, too. NULL when memory is out.
+ */
+reel__template *reel__template_read(reel__compiled *c, reel__template *t, const uint64_t *nodes);
+/* The template of one sum of n terms of that shape; of more than those, when it has been started.
+ * NULL when memory is out. */
+reel__template *reel__template_sum(reel__compiled *c, const reel__slot *like, uint32_t n,
+                                   bool started);
+
 void reel__templates_free(reel__compiled *c);
+
+/* Makes the graph of a loss and its gradients from that of the loss, block by block: a block's
+ * backward pass is recorded once, for all blocks of its template. x: outside values of g, or
+ * REEL__NONE for leaves that are none; `gradient` gets the places of their gradients. False when it
+ * cannot be done: the status may say why. */
+bool reel__derive(reel__compiled *c, const reel__graph *g, reel__slot *loss, size_t n,
+                  const uint32_t *x, reel__slot *const *slots, reel__graph *all,
+                  reel__source *gradient);
+void reel__pullbacks_free(reel__template *t);
 
 /* Compiled blocks */
 

@@ -201,6 +201,12 @@ void reel__mark_read(reel__slot *s);
 /* What gradient rules read of s's op: see reel__reads. */
 uint64_t reel__rule_reads(const reel__slot *s);
 
+/* What s's gradient rule gives for argument i, brought to the argument's shape; *dx is NULL when that
+ * is zero. False after reporting. */
+bool reel__gradient_rule(reel__slot *s, int i, reel_node *dy, reel_node **dx);
+/* The sum of contributions to s's cotangent, in their order; NULL when there are none. */
+reel_node *reel__gradient_sum(reel__slot *s, size_t n, reel_node *const *term);
+
 /* The loss's value and its gradients by the leaves x in one evaluation, so that what one needs of
  * the other is computed once and can be dropped early. data[i] is of the tape's type and stays
  * readable until the reset. */
