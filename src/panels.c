@@ -4,14 +4,10 @@
 #include "panels.h"
 
 #include "cpu.h"
-#include "panels_kernels.h"
+#include "panels_inner.h"
 
 #include <pthread.h>
 #include <string.h>
-
-/* m is cut into blocks of at most so many rows: what these have of A and of C then stays in the
- * second cache while the panels go through it. */
-enum { TALL = 80 };
 
 /* Chosen once; only tests change it later. */
 static struct {
@@ -41,7 +37,7 @@ static int64_t element_size(reel_dtype dtype)
     return dtype == REEL_F32 ? (int64_t)sizeof(float) : (int64_t)sizeof(double);
 }
 
-static const reel__tiles *tiles_of(reel_dtype dtype)
+const reel__tiles *reel__panel_tiles(reel_dtype dtype)
 {
     pthread_once(&chosen.once, choose);
     return chosen.tiles[dtype == REEL_F32 ? 0 : 1];
@@ -52,21 +48,9 @@ int64_t reel__panels_step(reel_dtype dtype)
     return REEL__PANEL / element_size(dtype);
 }
 
-static int64_t pieces(int64_t size, int64_t most)
-{
-    return (size + most - 1) / most;
-}
-
-/* Where the i-th of `count` pieces of nearly equal length begins. */
-static int64_t cut(int64_t size, int64_t count, int64_t i)
-{
-    int64_t longer = size % count;
-    return size / count * i + (i < longer ? i : longer);
-}
-
 size_t reel__panels_bytes(reel_dtype dtype, int64_t k, int64_t n)
 {
-    return (size_t)k * (size_t)pieces(n, reel__panels_step(dtype)) * REEL__PANEL;
+    return (size_t)k * (size_t)reel__pieces(n, reel__panels_step(dtype)) * REEL__PANEL;
 }
 
 /* Whether A's rows are copied first: columns that lie apart are slow to read, and each panel reads
@@ -78,8 +62,9 @@ static bool gathers(const reel__tiles *tiles, int64_t m, int64_t a_column)
 
 size_t reel__panels_scratch(reel_dtype dtype, int64_t m, int64_t k)
 {
-    int64_t deep = tiles_of(dtype)->deep;
-    return (size_t)((m < TALL ? m : TALL) * (k < deep ? k : deep) * element_size(dtype));
+    int64_t deep = reel__panel_tiles(dtype)->deep;
+    int64_t rows = m < REEL__STRIP_ROWS ? m : REEL__STRIP_ROWS;
+    return (size_t)(rows * (k < deep ? k : deep) * element_size(dtype));
 }
 
 static const char *at(const void *base, int64_t element, int64_t size)
@@ -87,78 +72,26 @@ static const char *at(const void *base, int64_t element, int64_t size)
     return (const char *)base + element * size;
 }
 
-/* One panel's part of `deep` rows and `wide` columns; what is missing to its full width is 0.
- * Column by column: weights that are read transposed lie dense that way. */
-static void pack_f32(int64_t deep, int64_t wide, const float *w, int64_t row, int64_t column,
-                     float *to)
-{
-    enum { WIDTH = REEL__PANEL / sizeof(float) };
-    for (int64_t j = 0; j < WIDTH; j++) {
-        for (int64_t l = 0; l < deep; l++) {
-            to[l * WIDTH + j] = j < wide ? w[l * row + j * column] : 0;
-        }
-    }
-}
-
-static void pack_f64(int64_t deep, int64_t wide, const double *w, int64_t row, int64_t column,
-                     double *to)
-{
-    enum { WIDTH = REEL__PANEL / sizeof(double) };
-    for (int64_t j = 0; j < WIDTH; j++) {
-        for (int64_t l = 0; l < deep; l++) {
-            to[l * WIDTH + j] = j < wide ? w[l * row + j * column] : 0;
-        }
-    }
-}
-
-/* The same where the rows of the panel lie dense. */
-static void pack_lines(int64_t deep, const char *w, int64_t row_bytes, char *to)
-{
-    for (int64_t l = 0; l < deep; l++) {
-        memcpy(to + l * REEL__PANEL, w + l * row_bytes, REEL__PANEL);
-    }
-}
-
 /* The packed matrix is a sequence of blocks of k, each a sequence of panels [deep][width]. */
 void reel__panels_pack(reel_dtype dtype, int64_t k, int64_t n, const void *w, int64_t row,
                        int64_t column, void *panels)
 {
-    int64_t size = element_size(dtype), width = reel__panels_step(dtype);
-    int64_t blocks = pieces(k, tiles_of(dtype)->deep);
+    int64_t size = element_size(dtype), wide = reel__pieces(n, reel__panels_step(dtype));
+    int64_t blocks = reel__pieces(k, reel__panel_tiles(dtype)->deep);
     char *to = panels;
     for (int64_t b = 0; b < blocks; b++) {
-        int64_t begin = cut(k, blocks, b), deep = cut(k, blocks, b + 1) - begin;
-        for (int64_t j = 0; j < n; j += width) {
-            const void *from = at(w, begin * row + j * column, size);
-            int64_t wide = n - j < width ? n - j : width;
-            if (column == 1 && wide == width) {
-                pack_lines(deep, from, row * size, to);
-            } else if (dtype == REEL_F32) {
-                pack_f32(deep, wide, from, row, column, (float *)(void *)to);
-            } else {
-                pack_f64(deep, wide, from, row, column, (double *)(void *)to);
-            }
-            to += deep * REEL__PANEL;
-        }
+        int64_t begin = reel__cut(k, blocks, b);
+        reel__lines lines;
+        reel__lines_set(&lines, at(w, begin * row, size), row * size,
+                        reel__cut(k, blocks, b + 1) - begin, column);
+        reel__lines_pack(&lines, size, 0, n, to);
+        to += lines.k * wide * REEL__PANEL;
     }
 }
 
-typedef struct product {
-    const reel__tiles *tiles;
-    int64_t size, width; /* bytes of an element, columns of a panel */
-    int64_t m, n, k;
-    const char *a;
-    int64_t a_row, a_column;
-    const char *end; /* of the packed matrix */
-    char *gathered;  /* the rows that are at work, tile by tile; NULL: where they stand in A */
-    char *c;
-    int64_t c_row, c_column;
-    bool load;
-} product;
-
 /* Copies a tile between C and a dense buffer of `wide` columns; columns from n on are not in C. */
-static void copy_tile(const product *p, bool out, int64_t i, int64_t rows, int64_t j, int64_t wide,
-                      char *tile)
+static void copy_tile(const reel__strips *p, bool out, int64_t i, int64_t rows, int64_t j,
+                      int64_t wide, char *tile)
 {
     int64_t there = p->n - j < wide ? p->n - j : wide;
     for (int64_t r = 0; r < rows; r++) {
@@ -171,7 +104,7 @@ static void copy_tile(const product *p, bool out, int64_t i, int64_t rows, int64
 }
 
 /* Tiles that C has not whole, or not in dense rows, are made aside. */
-static void run_aside(const product *p, reel__tile_kernel *kernel, reel__tile *tile, int64_t i,
+static void run_aside(const reel__strips *p, reel__tile_kernel *kernel, reel__tile *tile, int64_t i,
                       int64_t rows, int64_t j, int64_t wide)
 {
     _Alignas(REEL__PANEL) char buffer[REEL__TILE_PANELS * REEL__PANEL];
@@ -186,7 +119,8 @@ static void run_aside(const product *p, reel__tile_kernel *kernel, reel__tile *t
 }
 
 /* Where a tile finds its rows of A: [i, i + rows), with those from `begin` on in the copy. */
-static void set_rows(const product *p, reel__tile *tile, int64_t begin, int64_t i, int64_t rows)
+static void set_rows(const reel__strips *p, reel__tile *tile, int64_t begin, int64_t i,
+                     int64_t rows)
 {
     if (p->gathered != NULL) {
         tile->a = p->gathered + (i - begin) * p->k * p->size;
@@ -199,69 +133,41 @@ static void set_rows(const product *p, reel__tile *tile, int64_t begin, int64_t 
     }
 }
 
-static void gather_f32(int64_t k, int64_t rows, const float *a, int64_t row, int64_t column,
-                       float *to)
+/* Rows of A are columns of what is gathered. */
+static void gather(const reel__strips *p, int64_t count, int64_t first, int64_t last)
 {
-    for (int64_t l = 0; l < k; l++) {
-        for (int64_t r = 0; r < rows; r++) {
-            to[l * rows + r] = a[l * column + r * row];
-        }
-    }
-}
-
-static void gather_f64(int64_t k, int64_t rows, const double *a, int64_t row, int64_t column,
-                       double *to)
-{
-    for (int64_t l = 0; l < k; l++) {
-        for (int64_t r = 0; r < rows; r++) {
-            to[l * rows + r] = a[l * column + r * row];
-        }
-    }
-}
-
-static void gather(const product *p, int64_t begin, int64_t end)
-{
-    int64_t count = pieces(end - begin, p->tiles->rows);
-    for (int64_t b = 0; b < count; b++) {
-        int64_t from = cut(end - begin, count, b), rows = cut(end - begin, count, b + 1) - from;
-        const char *a = p->a + (begin + from) * p->a_row * p->size;
-        char *to = p->gathered + from * p->k * p->size;
-        if (p->size == sizeof(float)) {
-            gather_f32(p->k, rows, (const float *)(const void *)a, p->a_row, p->a_column,
-                       (float *)(void *)to);
-        } else {
-            gather_f64(p->k, rows, (const double *)(const void *)a, p->a_row, p->a_column,
-                       (double *)(void *)to);
-        }
-    }
+    reel__lines lines;
+    reel__lines_set(&lines, p->a, p->a_column * p->size, p->k, p->a_row);
+    reel__tiles_gather(&lines, p->size, p->m, count, first, last, p->gathered);
 }
 
 /* What tile b of `count`, one below the other, calls into the cache: its share of the panels that
  * come next, if so many do, byte by byte rounded up. A single tile would push out what it reads
  * itself. */
-static void look_ahead(const product *p, reel__tile *tile, int64_t b, int64_t count, int choice)
+static void look_ahead(const reel__strips *p, reel__tile *tile, int64_t b, int64_t count,
+                       int choice)
 {
     int64_t bytes = p->k * REEL__PANEL, group = bytes << choice;
     const char *panel = tile->panel;
     tile->ahead = panel;
     tile->ahead_step = REEL__PANEL;
     if (count > 1 && p->end - panel >= 2 * group) {
-        int64_t step = pieces(REEL__PANEL, count), begin = cut(bytes, count, b);
+        int64_t step = reel__pieces(REEL__PANEL, count), begin = reel__cut(bytes, count, b);
         int64_t last = bytes - p->k * step;
         tile->ahead = panel + group + (begin < last ? begin : last);
         tile->ahead_step = step;
     }
 }
 
-/* Rows [begin, end), a block of k, 1 << choice panels from column j on. */
-static void multiply_strip(const product *p, int64_t begin, int64_t end, const char *panel,
-                           int64_t j, int choice)
+/* Tiles [first, last) of `count`, 1 << choice panels from column j on. */
+static void multiply_tiles(const reel__strips *p, int64_t first, int64_t last, int64_t count,
+                           const char *panel, int64_t j, int choice)
 {
-    int64_t count = pieces(end - begin, p->tiles->rows), wide = p->width << choice;
+    int64_t begin = reel__cut(p->m, count, first), wide = p->width << choice;
     bool whole = p->c_column == 1 && j + wide <= p->n;
-    for (int64_t b = 0; b < count; b++) {
-        int64_t i = begin + cut(end - begin, count, b);
-        int64_t rows = begin + cut(end - begin, count, b + 1) - i;
+    int64_t i = begin;
+    for (int64_t b = first; b < last; b++) {
+        int64_t next = reel__cut(p->m, count, b + 1), rows = next - i;
         reel__tile_kernel *kernel = p->tiles->kernel[rows][choice];
         reel__tile tile = {
             .k = p->k,
@@ -272,12 +178,13 @@ static void multiply_strip(const product *p, int64_t begin, int64_t end, const c
             .load = p->load,
         };
         set_rows(p, &tile, begin, i, rows);
-        look_ahead(p, &tile, b, count, choice);
+        look_ahead(p, &tile, b - first, last - first, choice);
         if (whole) {
             kernel(&tile);
         } else {
             run_aside(p, kernel, &tile, i, rows, j, wide);
         }
+        i = next;
     }
 }
 
@@ -291,24 +198,21 @@ static int widest(const reel__tiles *tiles, int64_t rows)
     return choice;
 }
 
-/* A block of rows and of k, whose panels begin at `panels`; columns [from, to). */
-static void multiply_block(const product *p, int64_t begin, int64_t end, const char *panels,
-                           int64_t from, int64_t to)
+void reel__strip_multiply(const reel__strips *p, int64_t first, int64_t last, const char *panels,
+                          int64_t from, int64_t to)
 {
-    int64_t rows = pieces(end - begin, pieces(end - begin, p->tiles->rows));
-    int choice = widest(p->tiles, rows);
-    if (p->gathered != NULL) {
-        gather(p, begin, end);
-    }
+    int64_t count = reel__pieces(p->m, p->tiles->rows);
+    int choice = widest(p->tiles, reel__pieces(p->m, count));
     for (int64_t j = from; j < to; j += p->width << choice) {
         while (j + (p->width << choice) >= to + p->width) {
             choice--; /* panels from `to` on are not ours */
         }
-        multiply_strip(p, begin, end, panels + j / p->width * p->k * REEL__PANEL, j, choice);
+        multiply_tiles(p, first, last, count, panels + j / p->width * p->k * REEL__PANEL, j,
+                       choice);
     }
 }
 
-static void clear(const product *p, int64_t from, int64_t to)
+static void clear(const reel__strips *p, int64_t from, int64_t to)
 {
     for (int64_t i = 0; i < p->m; i++) {
         for (int64_t j = from; j < to; j++) {
@@ -325,8 +229,8 @@ void reel__panels_multiply(reel_dtype dtype, int64_t m, int64_t n, int64_t k, co
     if (m <= 0 || from >= to) {
         return;
     }
-    product p = {
-        .tiles = tiles_of(dtype),
+    reel__strips p = {
+        .tiles = reel__panel_tiles(dtype),
         .size = element_size(dtype),
         .width = reel__panels_step(dtype),
         .m = m,
@@ -345,16 +249,21 @@ void reel__panels_multiply(reel_dtype dtype, int64_t m, int64_t n, int64_t k, co
     }
     p.end = (const char *)panels + reel__panels_bytes(dtype, k, n);
     p.gathered = gathers(p.tiles, m, a_column) ? scratch : NULL;
-    int64_t strips = pieces(m, TALL), blocks = pieces(k, p.tiles->deep);
+    int64_t tiles = reel__pieces(m, p.tiles->rows), blocks = reel__pieces(k, p.tiles->deep);
+    int64_t strips = reel__pieces(tiles, reel__strip_tiles(p.tiles));
     for (int64_t s = 0; s < strips; s++) {
+        int64_t first = reel__cut(tiles, strips, s), last = reel__cut(tiles, strips, s + 1);
         const char *panel = panels;
         for (int64_t b = 0; b < blocks; b++) {
-            int64_t begin = cut(k, blocks, b);
-            p.k = cut(k, blocks, b + 1) - begin;
+            int64_t begin = reel__cut(k, blocks, b);
+            p.k = reel__cut(k, blocks, b + 1) - begin;
             p.a = at(a, begin * a_column, p.size);
             p.load = accumulate || b > 0;
-            multiply_block(&p, cut(m, strips, s), cut(m, strips, s + 1), panel, from, to);
-            panel += p.k * pieces(n, p.width) * REEL__PANEL;
+            if (p.gathered) {
+                gather(&p, tiles, first, last);
+            }
+            reel__strip_multiply(&p, first, last, panel, from, to);
+            panel += p.k * reel__pieces(n, p.width) * REEL__PANEL;
         }
     }
 }

@@ -27,6 +27,7 @@ typedef struct reel__tile {
 typedef void reel__tile_kernel(const reel__tile *tile);
 
 enum {
+    REEL__DEEPEST = 256, /* bounds reel__tiles' deep */
     REEL__TILE_ROWS = 8,
     REEL__TILE_STREAMED = 3, /* up to so many rows, nothing is called for */
     REEL__TILE_CHOICES = 4,

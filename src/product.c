@@ -19,7 +19,6 @@ enum {
     WORTH_CUTTING = 1 << 21, /* multiplications */
     WORTH_THREADS = 1 << 18,
     MOST_PACKED_ROWS = 512, /* beyond, packing anew costs nothing to speak of */
-    TALL_ROWS = 2048,       /* rows of contributions that are gathered at a time */
     MOST_PACKS = 1024
 };
 
@@ -317,41 +316,103 @@ static bool all_rows(reel__running *r, const operands *o, bool accumulate)
     return ok;
 }
 
+/* Tall products */
+
+typedef struct tall_call {
+    reel__tall t;
+    bool accumulate, by_columns;
+    char *c;
+    int64_t c_row, c_column, step;
+    char *scratch;
+    size_t scratch_bytes;
+} tall_call;
+
+static void tall_body(void *context, int64_t begin, int64_t end)
+{
+    const tall_call *x = context;
+    for (int64_t p = begin; p < end; p++) {
+        int64_t all = x->by_columns ? x->t.n : x->t.m;
+        int64_t from = p * x->step, to = all - from < x->step ? all : from + x->step;
+        reel__tall_multiply(&x->t, x->by_columns ? 0 : from, x->by_columns ? x->t.m : to,
+                            x->by_columns ? from : 0, x->by_columns ? to : x->t.n, x->accumulate,
+                            x->c, x->c_row, x->c_column,
+                            x->scratch + (size_t)begin * x->scratch_bytes);
+    }
+}
+
+/* A panel that is not full wastes time: the narrow side of C is better cut into tiles of rows. */
+static void turn(tall_call *x)
+{
+    reel__tall t = x->t;
+    int64_t row = x->c_row;
+    x->t.m = t.n;
+    x->t.n = t.m;
+    x->t.a = t.b;
+    x->t.b = t.a;
+    x->t.a_row = t.b_row;
+    x->t.a_column = t.b_column;
+    x->t.b_row = t.a_row;
+    x->t.b_column = t.a_column;
+    x->c_row = x->c_column;
+    x->c_column = row;
+}
+
+static bool run_tall(reel__running *r, tall_call *x)
+{
+    int64_t width = reel__panels_step(x->t.dtype);
+    if (x->t.n < width && x->t.m > x->t.n) {
+        turn(x);
+    }
+    x->by_columns = x->t.n > x->t.m;
+    int64_t all = x->by_columns ? x->t.n : x->t.m;
+    int64_t threads = x->t.m * x->t.n * x->t.k * x->t.count < WORTH_THREADS ? 1 : r->tape->threads;
+    x->step = (all + threads * width - 1) / (threads * width) * width;
+    int64_t pieces = (all + x->step - 1) / x->step;
+    x->scratch_bytes = round_up(reel__tall_scratch(&x->t));
+    x->scratch = reel__room(r->c, (size_t)pieces * x->scratch_bytes);
+    if (x->scratch) {
+        reel__parallel(pieces > 1 ? r->tape->threads : 1, pieces, tall_body, x);
+    }
+    return x->scratch != NULL;
+}
+
+static const char *const *addresses(reel__running *r, const reel__ref *x, int64_t from,
+                                    int64_t count)
+{
+    const char **v = reel__arena_alloc(&r->c->lay, (size_t)count * sizeof *v);
+    for (int64_t i = 0; v && i < count; i++) {
+        v[i] = reel__ref_at(r, x, from + i);
+    }
+    return v;
+}
+
 /* Σ_i A_i B_i over instances [from, from + count): the summed axes follow one another. */
 static bool tall(reel__running *r, const operands *o, int64_t from, int64_t count, char *to,
                  bool accumulate)
 {
-    call x = call_of(r, o, accumulate);
-    x.c = to;
-    /* Aᵀ and B as stacks of rows */
-    matrix a = {NULL, x.a.column, x.a.row}, b = x.b;
-    reel__ref ra = o->a, rb = o->b;
-    bool joined =
-        stacked(&ra, x.k, count, &a, o->element) && stacked(&rb, x.k, count, &b, o->element);
-    if (joined) {
-        x.a = (matrix){reel__ref_at(r, &ra, from), a.column, a.row};
-        x.b = (matrix){reel__ref_at(r, &rb, from), b.row, b.column};
-        x.k *= count;
+    const reel__term *t = o->t;
+    if (t->m * t->n * t->k == 0) {
+        call x = call_of(r, o, accumulate);
+        x.c = to;
+        x.k = 0;
         return multiply(&x, 0);
     }
-    int64_t chunk = x.k < TALL_ROWS ? TALL_ROWS / (x.k ? x.k : 1) : 1;
-    chunk = chunk < count ? chunk : count;
-    size_t rows = (size_t)(chunk * o->t->k) * o->element;
-    char *left = reel__arena_alloc(&r->c->lay, rows * (size_t)x.m + 64);
-    char *right = reel__arena_alloc(&r->c->lay, rows * (size_t)x.n + 64);
-    bool ok = left && right;
-    for (int64_t at = 0; ok && at < count; at += chunk) {
-        int64_t n = count - at < chunk ? count - at : chunk;
-        call y = x;
-        y.k = o->t->k * n;
-        y.accumulate = accumulate || at > 0;
-        gather(r, left, &ra, &(matrix){NULL, o->t->a.column, o->t->a.row}, o->t->k, x.m, from + at,
-               n, o->element);
-        gather(r, right, &rb, &x.b, o->t->k, x.n, from + at, n, o->element);
-        y.a = (matrix){left, 1, x.m};
-        y.b = (matrix){right, x.n, 1};
-        ok = multiply(&y, 0);
-    }
+    tall_call x = {.t = {.dtype = r->tape->dtype,
+                         .m = t->m,
+                         .n = t->n,
+                         .k = t->k,
+                         .count = count,
+                         .a = addresses(r, &o->a, from, count),
+                         .b = addresses(r, &o->b, from, count),
+                         .a_row = t->a.column,
+                         .a_column = t->a.row,
+                         .b_row = t->b.row,
+                         .b_column = t->b.column},
+                   .accumulate = accumulate,
+                   .c = to,
+                   .c_row = t->c.row,
+                   .c_column = t->c.column};
+    bool ok = x.t.a && x.t.b && run_tall(r, &x);
     reel__arena_rewind(&r->c->lay);
     return ok;
 }

@@ -351,6 +351,95 @@ START_TEST(what_is_not_finite_spreads)
 }
 END_TEST
 
+/* Sums of products of many pairs: A is [m, k] here, cut along k as W is. */
+
+static void tall(const matrix *a, const matrix *w, int64_t count, const int64_t part[4],
+                 bool accumulate, const matrix *c)
+{
+    int64_t k = a->n / count, size = (int64_t)size_of(a->dtype);
+    const char **at = calloc((size_t)count, sizeof *at), **wt = calloc((size_t)count, sizeof *wt);
+    ck_assert(at && wt);
+    for (int64_t i = 0; i < count; i++) {
+        at[i] = (const char *)a->data + place(a, 0, i * k) * size;
+        wt[i] = (const char *)w->data + place(w, i * k, 0) * size;
+    }
+    reel__tall t = {a->dtype, a->m, w->n, k, count, at, wt, a->column, a->row, w->row, w->column};
+    void *scratch = new_aligned(reel__tall_scratch(&t));
+    reel__tall_multiply(&t, part[0], part[1], part[2], part[3], accumulate, origin(c), c->row,
+                        c->column, scratch);
+    free(scratch);
+    free(at);
+    free(wt);
+}
+
+/* By the definition, and bit for bit as with a packed matrix. */
+static void check_tall(reel_dtype dtype, int64_t m, int64_t n, int64_t k, int64_t count,
+                       layouts lay, bool accumulate)
+{
+    matrix a = new_matrix(dtype, m, k * count, lay.a, 1);
+    matrix w = new_matrix(dtype, k * count, n, lay.w, 2);
+    matrix c = new_matrix(dtype, m, n, lay.c, 3), old = new_matrix(dtype, m, n, lay.c, 3);
+    matrix other = new_matrix(dtype, m, n, lay.c, 3);
+    tall(&a, &w, count, (int64_t[]){0, m, 0, n}, accumulate, &c);
+    compare(&a, &w, 0, n, accumulate, &old, &c);
+    void *panels = pack(&w);
+    multiply(&a, panels, 0, n, accumulate, &other);
+    ck_assert_int_eq(memcmp(other.data, c.data, (size_t)c.elements * size_of(dtype)), 0);
+    free(panels);
+    free(a.data);
+    free(w.data);
+    free(c.data);
+    free(old.data);
+    free(other.data);
+}
+
+START_TEST(tall_shapes)
+{
+    static const int64_t sizes[][4] = {
+        {1, 1, 1, 1},   {5, 16, 3, 1},   {6, 17, 1, 9},    {13, 5, 4, 7},     {40, 33, 1, 300},
+        {7, 1, 2, 130}, {1, 50, 300, 1}, {100, 40, 32, 9}, {161, 130, 50, 6}, {20, 1100, 6, 3},
+    };
+    reel_dtype dtype = _i % 2 ? REEL_F64 : REEL_F32;
+    reel__panels_limit(limits[_i / 2]);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        for (int i = 0; i < 2 * LAYOUTS; i++) {
+            layouts lay = {i % LAYOUTS, (i + i / LAYOUTS) % LAYOUTS, i % 3 ? BY_ROWS : i % LAYOUTS};
+            check_tall(dtype, sizes[s][0], sizes[s][1], sizes[s][2], sizes[s][3], lay, i % 2);
+        }
+    }
+}
+END_TEST
+
+/* Parts that cover C once give the whole, bit for bit, and touch nothing else. */
+START_TEST(tall_parts)
+{
+    reel_dtype dtype = _i % 2 ? REEL_F64 : REEL_F32;
+    reel__panels_limit(limits[_i / 2]);
+    matrix a = new_matrix(dtype, 90, 310, BY_COLUMNS, 1),
+           w = new_matrix(dtype, 310, 70, BY_ROWS, 2);
+    matrix whole = new_matrix(dtype, 90, 70, PADDED_ROWS, 3);
+    tall(&a, &w, 31, (int64_t[]){0, 90, 0, 70}, true, &whole);
+    for (int64_t step = 1; step < 90; step += 13) {
+        matrix rows = new_matrix(dtype, 90, 70, PADDED_ROWS, 3);
+        matrix columns = new_matrix(dtype, 90, 70, PADDED_ROWS, 3);
+        for (int64_t i = 0; i < 90; i += step) {
+            tall(&a, &w, 31, (int64_t[]){i, i + step < 90 ? i + step : 90, 0, 70}, true, &rows);
+        }
+        for (int64_t j = 0; j < 70; j += step) {
+            tall(&a, &w, 31, (int64_t[]){0, 90, j, j + step < 70 ? j + step : 70}, true, &columns);
+        }
+        size_t bytes = (size_t)whole.elements * size_of(dtype);
+        ck_assert_int_eq(memcmp(rows.data, whole.data, bytes), 0);
+        ck_assert_int_eq(memcmp(columns.data, whole.data, bytes), 0);
+        free(rows.data);
+        free(columns.data);
+    }
+    free(a.data);
+    free(w.data);
+    free(whole.data);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("panels");
@@ -361,6 +450,8 @@ int main(void)
     tcase_add_loop_test(products, bits_depend_on_nothing_else, 0, 2 * LIMITS);
     tcase_add_loop_test(products, a_cut_touches_its_own_columns, 0, 2 * LIMITS);
     tcase_add_loop_test(products, what_is_not_finite_spreads, 0, 2 * LIMITS);
+    tcase_add_loop_test(products, tall_shapes, 0, 2 * LIMITS);
+    tcase_add_loop_test(products, tall_parts, 0, 2 * LIMITS);
     suite_add_tcase(suite, products);
     return suite_run(suite);
 }

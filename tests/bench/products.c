@@ -1,6 +1,7 @@
 /* Matrix products of the sizes that recurrent networks need: GFLOP/s by reel_gemm and with the
- * right matrix packed before, and the ratios to a large product. The processor's time is measured,
- * in rounds of all three after each other: rates are medians, ratios medians of the rounds' ratios.
+ * right matrix packed before (+=: by what gradients of weights go through), and the ratios to a
+ * large product. The processor's time is measured, in rounds of all three after each other: rates
+ * are medians, ratios medians of the rounds' ratios.
  */
 #include <reel/blas.h>
 #include <reel/reel.h>
@@ -18,19 +19,20 @@ typedef struct shape {
 } shape;
 
 static const shape shapes[] = {
-    {1, 64, 256, false},      {1, 128, 512, false},     {1, 512, 2048, false},
-    {2, 128, 512, false},     {4, 128, 512, false},     {16, 128, 512, false},
-    {16, 256, 1024, false},   {16, 512, 2048, false},   {16, 512, 128, false},
-    {16, 1024, 256, false},   {16, 2048, 512, false},   {32, 128, 512, false},
-    {32, 256, 1024, false},   {32, 512, 2048, false},   {32, 512, 128, false},
-    {32, 1024, 256, false},   {32, 2048, 512, false},   {50, 128, 512, false},
-    {50, 256, 1024, false},   {50, 512, 2048, false},   {50, 512, 128, false},
-    {50, 1024, 256, false},   {50, 2048, 512, false},   {64, 128, 512, false},
-    {64, 256, 1024, false},   {64, 512, 2048, false},   {64, 512, 128, false},
-    {64, 1024, 256, false},   {64, 2048, 512, false},   {1600, 128, 512, false},
-    {1600, 256, 1024, false}, {1600, 512, 2048, false}, {1600, 512, 128, false},
-    {1600, 1024, 256, false}, {1600, 2048, 512, false}, {512, 1600, 128, true},
-    {1024, 1600, 256, true},  {2048, 1600, 512, true},  {2000, 2000, 2000, false},
+    {1, 64, 256, false},      {1, 128, 512, false},      {1, 512, 2048, false},
+    {2, 128, 512, false},     {4, 128, 512, false},      {16, 128, 512, false},
+    {16, 256, 1024, false},   {16, 512, 2048, false},    {16, 512, 128, false},
+    {16, 1024, 256, false},   {16, 2048, 512, false},    {32, 128, 512, false},
+    {32, 256, 1024, false},   {32, 512, 2048, false},    {32, 512, 128, false},
+    {32, 1024, 256, false},   {32, 2048, 512, false},    {50, 128, 512, false},
+    {50, 256, 1024, false},   {50, 512, 2048, false},    {50, 512, 128, false},
+    {50, 1024, 256, false},   {50, 2048, 512, false},    {64, 128, 512, false},
+    {64, 256, 1024, false},   {64, 512, 2048, false},    {64, 512, 128, false},
+    {64, 1024, 256, false},   {64, 2048, 512, false},    {1600, 128, 512, false},
+    {1600, 256, 1024, false}, {1600, 512, 2048, false},  {1600, 512, 128, false},
+    {1600, 1024, 256, false}, {1600, 2048, 512, false},  {512, 1600, 128, true},
+    {512, 512, 128, true},    {1024, 256, 256, true},    {1024, 1600, 256, true},
+    {2048, 1600, 512, true},  {2000, 2000, 2000, false},
 };
 
 static void *memory(size_t bytes)
@@ -62,6 +64,19 @@ static void fill(reel_dtype dtype, void *x, int64_t n)
     }
 }
 
+static reel__tall tall_of(const job *j)
+{
+    return (reel__tall){.dtype = j->dtype,
+                        .m = j->s.m,
+                        .n = j->s.n,
+                        .k = j->s.k,
+                        .count = 1,
+                        .a_row = j->s.m,
+                        .a_column = 1,
+                        .b_row = j->s.n,
+                        .b_column = 1};
+}
+
 static job new_job(reel_dtype dtype, shape s)
 {
     size_t size = dtype == REEL_F32 ? sizeof(float) : sizeof(double);
@@ -72,7 +87,8 @@ static job new_job(reel_dtype dtype, shape s)
     fill(dtype, j.a, s.m * s.k);
     fill(dtype, j.b, s.k * s.n);
     j.panels = memory(reel__panels_bytes(dtype, s.k, s.n));
-    j.scratch = memory(reel__panels_scratch(dtype, s.m, s.k));
+    reel__tall t = tall_of(&j);
+    j.scratch = memory(s.tall ? reel__tall_scratch(&t) : reel__panels_scratch(dtype, s.m, s.k));
     reel__panels_pack(dtype, s.k, s.n, j.b, s.n, 1, j.panels);
     return j;
 }
@@ -90,9 +106,15 @@ static void run(const job *j, int how)
 {
     const shape *s = &j->s;
     int64_t row = s->tall ? 1 : s->k, column = s->tall ? s->m : 1;
-    if (how == PACKED) {
+    if (how == PACKED && s->tall) {
+        const char *a = j->a, *b = j->b;
+        reel__tall t = tall_of(j);
+        t.a = &a;
+        t.b = &b;
+        reel__tall_multiply(&t, 0, s->m, 0, s->n, true, j->c, s->n, 1, j->scratch);
+    } else if (how == PACKED) {
         reel__panels_multiply(j->dtype, s->m, s->n, s->k, j->a, row, column, j->panels, 0, s->n,
-                              s->tall, j->c, s->n, 1, j->scratch);
+                              false, j->c, s->n, 1, j->scratch);
     } else {
         reel_gemm(j->dtype, s->m, s->n, s->k, 1, j->a, row, column, j->b, s->n, 1, s->tall, j->c,
                   s->n, 1);

@@ -1,0 +1,137 @@
+/* Job: copies of matrices as the inner kernels of products read them.
+ * Invariant: every element of the copy is written, and no memory beyond it.
+ * Must not know: what the products are for. */
+#include "panels_inner.h"
+
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* So many rows ahead are called into the cache: they lie apart, and nothing else foresees them. */
+enum { AHEAD = 6, LINE = 64 };
+
+/* Sizes and lengths are constants where these are inlined, which makes a copy one or two moves. */
+INLINE void copy_apart(char *to, const char *from, int64_t count, int64_t step, int64_t size)
+{
+    for (int64_t i = 0; i < count; i++) {
+        memcpy(to + i * size, from + i * step * size, (size_t)size);
+    }
+}
+
+/* Dense columns of k rows, as `tiles` tiles of so many bytes. */
+INLINE void gather_dense(const reel__lines *lines, int64_t left, int64_t tiles, int64_t bytes,
+                         char *out)
+{
+    int64_t k = lines->k;
+    for (int64_t l = 0; l < k; l++) {
+        const char *x = lines->start[l] + left;
+        if (l + AHEAD < k) {
+            const char *next = lines->start[l + AHEAD] + left;
+            for (int64_t at = 0; at < tiles * bytes; at += LINE) {
+                __builtin_prefetch(next + at, 0, 3);
+            }
+        }
+        char *to = out + l * bytes;
+        for (int64_t b = 0; b < tiles; b++) {
+            memcpy(to + b * k * bytes, x + b * bytes, (size_t)bytes);
+        }
+    }
+}
+
+static void gather_apart(const reel__lines *lines, int64_t size, int64_t left, int64_t tiles,
+                         int64_t rows, char *out)
+{
+    int64_t k = lines->k, step = lines->step;
+    for (int64_t b = 0; b < tiles; b++) {
+        for (int64_t l = 0; l < k; l++) {
+            const char *x = lines->start[l] + (left + b * rows) * step * size;
+            char *to = out + (b * k + l) * rows * size;
+            if (size == sizeof(float)) {
+                copy_apart(to, x, rows, step, sizeof(float));
+            } else {
+                copy_apart(to, x, rows, step, sizeof(double));
+            }
+        }
+    }
+}
+
+/* Tiles of equal height. */
+static void gather_tiles(const reel__lines *lines, int64_t size, int64_t left, int64_t tiles,
+                         int64_t rows, char *out)
+{
+    int64_t bytes = rows * size, at = left * size;
+    if (lines->step != 1) {
+        gather_apart(lines, size, left, tiles, rows, out);
+        return;
+    }
+    switch (bytes) {
+    case 20:
+        gather_dense(lines, at, tiles, 20, out);
+        break;
+    case 24:
+        gather_dense(lines, at, tiles, 24, out);
+        break;
+    case 32:
+        gather_dense(lines, at, tiles, 32, out);
+        break;
+    case 40:
+        gather_dense(lines, at, tiles, 40, out);
+        break;
+    case 48:
+        gather_dense(lines, at, tiles, 48, out);
+        break;
+    case 64:
+        gather_dense(lines, at, tiles, 64, out);
+        break;
+    default:
+        gather_dense(lines, at, tiles, bytes, out);
+    }
+}
+
+void reel__lines_set(reel__lines *lines, const char *x, int64_t row, int64_t k, int64_t step)
+{
+    for (int64_t l = 0; l < k; l++) {
+        lines->start[l] = x + l * row;
+    }
+    lines->k = k;
+    lines->step = step;
+}
+
+void reel__tiles_gather(const reel__lines *lines, int64_t size, int64_t m, int64_t count,
+                        int64_t from, int64_t to, char *out)
+{
+    int64_t rows = m / count, longer = m % count, left = reel__cut(m, count, from);
+    int64_t high = longer < from ? 0 : longer < to ? longer - from : to - from;
+    gather_tiles(lines, size, left, high, rows + 1, out);
+    gather_tiles(lines, size, left + high * (rows + 1), to - from - high, rows,
+                 out + high * (rows + 1) * lines->k * size);
+}
+
+static void pack_apart(const reel__lines *lines, int64_t size, int64_t column, int64_t wide,
+                       char *to)
+{
+    for (int64_t l = 0; l < lines->k; l++) {
+        const char *x = lines->start[l] + column * lines->step * size;
+        if (size == sizeof(float)) {
+            copy_apart(to + l * REEL__PANEL, x, wide, lines->step, sizeof(float));
+        } else {
+            copy_apart(to + l * REEL__PANEL, x, wide, lines->step, sizeof(double));
+        }
+        memset(to + l * REEL__PANEL + wide * size, 0, (size_t)(REEL__PANEL - wide * size));
+    }
+}
+
+void reel__lines_pack(const reel__lines *lines, int64_t size, int64_t left, int64_t right,
+                      char *out)
+{
+    int64_t width = REEL__PANEL / size;
+    for (int64_t j = left; j < right; j += width) {
+        int64_t wide = right - j < width ? right - j : width;
+        char *to = out + (j - left) * lines->k * size;
+        if (lines->step == 1 && wide == width) {
+            gather_dense(lines, j * size, 1, REEL__PANEL, to);
+        } else {
+            pack_apart(lines, size, j, wide, to);
+        }
+    }
+}
