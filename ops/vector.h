@@ -294,6 +294,12 @@ VECTOR_INLINE VEC V(vec_times_exp)(VEC y, VEC x)
 {
     return SELECT(x < C(-800), LIBM(copysign)(C(0), y), y * LIBM(exp)(x));
 }
+
+/* exp(-|x|). */
+VECTOR_INLINE VEC V(vec_fading)(VEC x)
+{
+    return LIBM(exp)(-LIBM(fabs)(x));
+}
 #endif
 
 #if REEL_MVEC < 2
@@ -327,7 +333,9 @@ BY_F64(vec_tan)
 MVEC_1(asin)
 MVEC_1(tan)
 #endif
+#if !defined VECTOR_BYTES || REEL_REAL == 64
 MVEC_1(tanh)
+#endif
 MVEC_2(atan2)
 MVEC_2(hypot)
 

@@ -31,11 +31,11 @@ VECTOR_INLINE VEC V(vec_exp_inside)(VEC x, VEC y)
     p = MUL_ADD(r, p, C(0.04166839271783829));
     p = MUL_ADD(r, p, C(0.1666651964187622));
     p = MUL_ADD(r, p, C(0.4999999403953552));
-    p = MUL_ADD(r * r, p, lost) + r + C(1);
+    p = MUL_ADD(r * r, p, lost) + r;
     /* 2^n as a product of two, since n may lie beyond the exponents that there are; shifting by 23 drops what
      * is left of the magic number. */
     const V(vec_bits) both = (V(vec_bits))shifted, half = both >> 1;
-    return y * p * (VEC)(half << 23) * (VEC)((both - half) << 23);
+    return MUL_ADD(y, p, y) * (VEC)(half << 23) * (VEC)((both - half) << 23);
 }
 
 VECTOR_INLINE VEC V(vec_exp)(VEC x)
@@ -49,6 +49,30 @@ VECTOR_INLINE VEC V(vec_times_exp)(VEC y, VEC x)
 {
     const MASK far = x < C(-110);
     return V(vec_exp_inside)(SELECT(far, C(-110), x), SELECT(far, LIBM(copysign)(C(0), y), y));
+}
+
+/* exp(-|x|). */
+VECTOR_INLINE VEC V(vec_fading)(VEC x)
+{
+    const VEC a = LIBM(fabs)(x);
+    return V(vec_exp_inside)(-SELECT(a > C(110), C(110), a), C(1)); /* beyond: 0 */
+}
+
+/* e/(e + 2) with e = exp(2|x|) - 1 = 2^n (exp(r) - 1) + 2^n - 1, where the last two are exact, and r is
+ * 2|x| if that is small: no digit of small values is lost. From 10 on it is 1. */
+VECTOR_INLINE VEC V(vec_tanh)(VEC x)
+{
+    const VEC a = LIBM(fabs)(x), t = SELECT(a > C(10), C(10), a);
+    const VEC magic = C(0x1.8p23 + 127), shifted = MUL_ADD(t, C(2.8853900817779268), magic);
+    const VEC n = shifted - magic, power = (VEC)((V(vec_bits))shifted << 23);
+    const VEC r = MUL_ADD(n, C(2.12194440054690583e-4), MUL_ADD(n, C(-0.693359375), t + t));
+    VEC p = MUL_ADD(r, C(0.0013814467238262296), C(0.008368780836462975));
+    p = MUL_ADD(r, p, C(0.04166839271783829));
+    p = MUL_ADD(r, p, C(0.1666651964187622));
+    p = MUL_ADD(r, p, C(0.4999999403953552));
+    p = MUL_ADD(r * r, p, r);
+    const VEC e = MUL_ADD(power, p, power - C(1));
+    return LIBM(copysign)(e / (e + C(2)), x);
 }
 
 /* log(x) = k log(2) + log(1 + f) with 1 + f from √½ to √2. The polynomial is minimax for

@@ -5,6 +5,8 @@
  * Must not know: what an op computes. */
 #include "replay.h"
 
+#include <reel/ops.h>
+
 #include <stdatomic.h>
 #include <string.h>
 
@@ -14,6 +16,7 @@
 enum {
     BLOCK_BYTES = 2048,
     SHORT_RUN = 160,
+    TINY_RUN = 32,
     MOST_AXES = REEL_MAX_RANK + 1,
     WORTH_THREADS = 1 << 14
 };
@@ -41,6 +44,7 @@ typedef struct space {
     char *memory;
     size_t memory_bytes; /* of one thread */
     int64_t block;       /* elements */
+    int most;            /* arguments of an op */
     int64_t units, unit; /* rows or blocks of a row that threads share */
 } space;
 
@@ -169,71 +173,91 @@ static void scatter(char *to, const char *from, size_t element, int64_t stride, 
     }
 }
 
-static void sum_f32(size_t n, const float *const *x, int terms, float *y)
+static void map(const reel_op *op, size_t element, const void *const *x, void *y, const void *attr,
+                size_t n)
+{
+    if (element == 4) {
+        op->map_f32(n, (const float *const *)x, y, attr);
+    } else {
+        op->map_f64(n, (const double *const *)x, y, attr);
+    }
+}
+
+/* In the order of the terms, as the op itself does. */
+static void sum(size_t element, const void *const *x, int terms, void *y, size_t n)
 {
     if (terms == 1) {
-        memcpy(y, x[0], n * sizeof *y);
+        memcpy(y, x[0], n * element);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        y[i] = x[0][i] + x[1][i];
-    }
+    map(&reel_op_add, element, x, y, NULL, n);
     for (int k = 2; k < terms; k++) {
-        for (size_t i = 0; i < n; i++) {
-            y[i] += x[k][i];
+        map(&reel_op_add, element, (const void *[]){y, x[k]}, y, NULL, n);
+    }
+}
+
+/* Where the rows of a block are. */
+typedef struct cursor {
+    char *at;
+    int64_t step; /* bytes from one row to the next */
+} cursor;
+
+typedef struct worker {
+    line *lines;
+    cursor *now; /* by line: the present block */
+    cursor *reg; /* by register */
+    cursor *arg; /* of the present op */
+    const void **x;
+    char *registers;
+} worker;
+
+static void apply(const reel__map_op *op, size_t element, const void *const *x, void *y, size_t n)
+{
+    if (op->op->flags & REEL_OP_ELEMENTWISE) {
+        map(op->op, element, x, y, op->attr, n);
+    } else {
+        sum(element, x, op->n, y, n);
+    }
+}
+
+/* One op on rows of n elements, in one call where they follow one another everywhere. */
+static void run_op(const worker *w, const reel__map_op *op, size_t element, cursor y, int64_t rows,
+                   size_t n)
+{
+    int64_t bytes = (int64_t)(n * element);
+    bool dense = rows == 1 || y.step == bytes;
+    for (int k = 0; k < op->n; k++) {
+        w->x[k] = w->arg[k].at;
+        dense = dense && (rows == 1 || w->arg[k].step == bytes);
+    }
+    if (dense) {
+        apply(op, element, w->x, y.at, n * (size_t)rows);
+        return;
+    }
+    for (int64_t row = 0; row < rows; row++) {
+        apply(op, element, w->x, y.at + row * y.step, n);
+        for (int k = 0; k < op->n; k++) {
+            w->x[k] = (const char *)w->x[k] + w->arg[k].step;
         }
     }
 }
 
-static void sum_f64(size_t n, const double *const *x, int terms, double *y)
-{
-    if (terms == 1) {
-        memcpy(y, x[0], n * sizeof *y);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        y[i] = x[0][i] + x[1][i];
-    }
-    for (int k = 2; k < terms; k++) {
-        for (size_t i = 0; i < n; i++) {
-            y[i] += x[k][i];
-        }
-    }
-}
-
-/* All ops of the group on one block of n elements; `now`: where the lines' blocks are. */
-static void run_block(const reel__fused *f, size_t element, char *const *now, char **reg,
-                      char *registers, const void **x, size_t n)
+/* All ops of the group on one block of rows of n elements. */
+static void run_block(const reel__fused *f, size_t element, const worker *w, int64_t rows, size_t n)
 {
     for (int o = 0; o < f->ops; o++) {
         const reel__map_op *op = &f->op[o];
         for (int k = 0; k < op->n; k++) {
-            x[k] = op->arg[k] >= 0 ? reg[op->arg[k]] : now[-1 - op->arg[k]];
+            w->arg[k] = op->arg[k] >= 0 ? w->reg[op->arg[k]] : w->now[-1 - op->arg[k]];
         }
-        char *y =
-            op->out >= 0 ? now[f->inputs + op->out] : registers + (size_t)op->to * BLOCK_BYTES;
-        if (element == 4) {
-            if (op->op->flags & REEL_OP_ELEMENTWISE) {
-                op->op->map_f32(n, (const float *const *)x, (float *)(void *)y, op->attr);
-            } else {
-                sum_f32(n, (const float *const *)x, op->n, (float *)(void *)y);
-            }
-        } else if (op->op->flags & REEL_OP_ELEMENTWISE) {
-            op->op->map_f64(n, (const double *const *)x, (double *)(void *)y, op->attr);
-        } else {
-            sum_f64(n, (const double *const *)x, op->n, (double *)(void *)y);
+        cursor y = {w->registers + (size_t)op->to * BLOCK_BYTES, (int64_t)(n * element)};
+        if (op->out >= 0) {
+            y = w->now[f->inputs + op->out];
         }
-        reg[op->to] = y;
+        run_op(w, op, element, y, rows, n);
+        w->reg[op->to] = y;
     }
 }
-
-typedef struct worker {
-    line *lines;
-    char **now; /* by line: the present block */
-    char **reg;
-    char *registers;
-    const void **x;
-} worker;
 
 /* Elements [from, from + n) of one row. */
 static void run_part(const space *s, worker *w, const int64_t *index, int64_t from, int64_t n)
@@ -243,71 +267,88 @@ static void run_part(const space *s, worker *w, const int64_t *index, int64_t fr
         line *x = &w->lines[i];
         char *start = row_start(s, x, index);
         if (x->inner == 1) {
-            w->now[i] = start + from * (int64_t)s->element;
+            w->now[i].at = start + from * (int64_t)s->element;
         } else if (x->inner == 0) {
             if (x->spread != start || x->filled < n) {
                 fill(x->slot, start, s->element, n);
                 x->spread = start;
                 x->filled = n;
             }
-            w->now[i] = x->slot;
+            w->now[i].at = x->slot;
         } else {
             gather(x->slot, start + from * x->inner * (int64_t)s->element, s->element, x->inner, n);
-            w->now[i] = x->slot;
+            w->now[i].at = x->slot;
         }
     }
     for (int i = f->inputs; i < f->inputs + f->outputs; i++) {
         line *x = &w->lines[i];
-        w->now[i] = x->inner == 1 ? row_start(s, x, index) + from * (int64_t)s->element : x->slot;
+        w->now[i].at =
+            x->inner == 1 ? row_start(s, x, index) + from * (int64_t)s->element : x->slot;
     }
-    run_block(f, s->element, w->now, w->reg, w->registers, w->x, (size_t)n);
+    run_block(f, s->element, w, 1, (size_t)n);
     for (int i = f->inputs; i < f->inputs + f->outputs; i++) {
         line *x = &w->lines[i];
         if (x->inner != 1) {
             char *start = row_start(s, x, index) + from * x->inner * (int64_t)s->element;
-            scatter(start, w->now[i], s->element, x->inner, n);
+            scatter(start, w->now[i].at, s->element, x->inner, n);
         }
     }
+}
+
+/* Whether rows from `first` on are evenly spaced, so that they need not be laid side by side. */
+static bool even_rows(const space *s, const line *x, const int64_t *first, int64_t rows,
+                      cursor *rows_at)
+{
+    int64_t index[MOST_AXES];
+    rows_at->at = row_start(s, x, first);
+    rows_at->step = s->run * (int64_t)s->element;
+    if (x->inner != 1 && s->run > 1) {
+        return false;
+    }
+    if (s->axes == 2 && !s->tables) {
+        rows_at->step = x->stride[0] * (int64_t)s->element;
+        return true;
+    }
+    memcpy(index, first, sizeof index);
+    for (int64_t row = 1; row < rows; row++) {
+        next_row(s, index);
+        const char *at = row_start(s, x, index);
+        rows_at->step = row == 1 ? at - rows_at->at : rows_at->step;
+        if (at != rows_at->at + row * rows_at->step) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Several short rows as one block. */
 static void run_rows(const space *s, worker *w, const int64_t *first, int64_t rows)
 {
     const reel__fused *f = s->f;
-    size_t bytes = (size_t)s->run * s->element;
+    int64_t bytes = s->run * (int64_t)s->element, index[MOST_AXES];
+    bool tiny = s->run < TINY_RUN; /* not worth calls of their own */
     for (int i = 0; i < f->inputs + f->outputs; i++) {
         line *x = &w->lines[i];
-        int64_t index[MOST_AXES];
-        memcpy(index, first, sizeof index);
-        char *start = row_start(s, x, index);
-        bool dense = x->inner == 1 || s->run == 1;
-        for (int64_t row = 1; dense && row < rows; row++) {
-            next_row(s, index);
-            dense = row_start(s, x, index) == start + (size_t)row * bytes;
-        }
-        w->now[i] = dense ? start : x->slot;
-        if (dense || i >= f->inputs) {
+        if (even_rows(s, x, first, rows, &w->now[i]) && (!tiny || w->now[i].step == bytes)) {
             continue;
+        }
+        w->now[i] = (cursor){x->slot, bytes};
+        memcpy(index, first, sizeof index);
+        for (int64_t row = 0; i < f->inputs && row < rows; row++) {
+            gather(x->slot + row * bytes, row_start(s, x, index), s->element, x->inner, s->run);
+            next_row(s, index);
         }
         x->spread = NULL;
-        memcpy(index, first, sizeof index);
-        for (int64_t row = 0; row < rows; row++) {
-            gather(x->slot + (size_t)row * bytes, row_start(s, x, index), s->element, x->inner,
-                   s->run);
-            next_row(s, index);
-        }
     }
-    run_block(f, s->element, w->now, w->reg, w->registers, w->x, (size_t)(rows * s->run));
+    run_block(f, s->element, w, rows, (size_t)s->run);
     for (int i = f->inputs; i < f->inputs + f->outputs; i++) {
         line *x = &w->lines[i];
-        if (w->now[i] != x->slot) {
+        if (w->now[i].at != x->slot) {
             continue;
         }
-        int64_t index[MOST_AXES];
         memcpy(index, first, sizeof index);
         for (int64_t row = 0; row < rows; row++) {
-            scatter(row_start(s, x, index), x->slot + (size_t)row * bytes, s->element, x->inner,
-                    s->run);
+            scatter(row_start(s, x, index), x->slot + row * bytes, s->element, x->inner, s->run);
             next_row(s, index);
         }
     }
@@ -327,9 +368,10 @@ static void run_units(const space *s, char *memory, int64_t begin, int64_t end)
     w.registers = memory;
     char *slots = memory + (size_t)f->registers * BLOCK_BYTES;
     w.lines = (line *)(void *)(slots + (size_t)n * BLOCK_BYTES);
-    w.reg = (char **)(void *)(w.lines + n);
+    w.reg = (cursor *)(void *)(w.lines + n);
     w.now = w.reg + f->registers;
-    w.x = (const void **)(void *)(w.now + n);
+    w.arg = w.now + n;
+    w.x = (const void **)(void *)(w.arg + s->most);
     memcpy(w.lines, s->line, (size_t)n * sizeof *w.lines);
     for (int i = 0; i < n; i++) {
         w.lines[i].slot = slots + (size_t)i * BLOCK_BYTES;
@@ -366,30 +408,34 @@ static void body(void *context, int64_t begin, int64_t end)
 
 /* One instance of one short row, as a step with batch 1 is: no more than a block, and worth no
  * preparation. */
-static void run_single(reel__running *r, const reel__fused *f, size_t element, char *room, size_t n)
+static void run_single(reel__running *r, const reel__fused *f, size_t element, char *room, int most,
+                       size_t n)
 {
     int lines = f->inputs + f->outputs;
     char *slots = room + (size_t)f->registers * BLOCK_BYTES;
-    char **reg = (char **)(void *)(slots + (size_t)lines * BLOCK_BYTES);
-    char **now = reg + f->registers;
+    worker w = {.registers = room, .reg = (cursor *)(void *)(slots + (size_t)lines * BLOCK_BYTES)};
+    w.now = w.reg + f->registers;
+    w.arg = w.now + lines;
+    w.x = (const void **)(void *)(w.arg + most);
     for (int i = 0; i < lines; i++) {
         const reel__operand *x = i < f->inputs ? &f->input[i] : &f->output[i - f->inputs];
         reel__ref ref = reel__find(r, x);
         char *slot = slots + (size_t)i * BLOCK_BYTES;
-        now[i] = reel__ref_at(r, &ref, 0);
+        w.now[i].at = reel__ref_at(r, &ref, 0);
         if (n > 1 && x->window.stride[0] != 1) {
             if (i < f->inputs) {
-                gather(slot, now[i], element, x->window.stride[0], (int64_t)n);
+                gather(slot, w.now[i].at, element, x->window.stride[0], (int64_t)n);
             }
-            now[i] = slot;
+            w.now[i].at = slot;
         }
     }
-    run_block(f, element, now, reg, room, (const void **)(void *)(now + lines), n);
+    run_block(f, element, &w, 1, n);
     for (int i = f->inputs; i < lines; i++) {
         const reel__operand *x = &f->output[i - f->inputs];
         if (n > 1 && x->window.stride[0] != 1) {
             reel__ref ref = reel__find(r, x);
-            scatter(reel__ref_at(r, &ref, 0), now[i], element, x->window.stride[0], (int64_t)n);
+            scatter(reel__ref_at(r, &ref, 0), w.now[i].at, element, x->window.stride[0],
+                    (int64_t)n);
         }
     }
 }
@@ -403,10 +449,10 @@ bool reel__run_fused(reel__running *r, const reel__kernel *k)
     if (size == 0) {
         return true;
     }
-    int most = 1;
+    s.most = 1;
     for (int o = 0; o < f->ops; o++) {
         const reel_op *op = f->op[o].op;
-        most = f->op[o].n > most ? f->op[o].n : most;
+        s.most = f->op[o].n > s.most ? f->op[o].n : s.most;
         if (op->flags & REEL_OP_ELEMENTWISE && (s.element == 4 ? !op->map_f32 : !op->map_f64)) {
             r->c->kernel_failed = true;
             return false;
@@ -414,7 +460,8 @@ bool reel__run_fused(reel__running *r, const reel__kernel *k)
     }
     int threads = size < WORTH_THREADS ? 1 : r->tape->threads;
     size_t bytes = ((size_t)f->registers + n) * BLOCK_BYTES + n * sizeof(line) +
-                   ((size_t)f->registers + n) * sizeof(char *) + (size_t)most * sizeof(void *);
+                   ((size_t)f->registers + n) * sizeof(cursor) +
+                   (size_t)s.most * (sizeof(cursor) + sizeof(void *));
     s.memory_bytes = (bytes + 127) / 128 * 128;
     size_t shared = (n * (sizeof(line) + sizeof(reel__ref)) + 127) / 128 * 128;
     char *room = reel__room(r->c, shared + (size_t)threads * s.memory_bytes);
@@ -422,7 +469,7 @@ bool reel__run_fused(reel__running *r, const reel__kernel *k)
         return false;
     }
     if (r->count == 1 && f->shape.rank <= 1 && (size_t)size * s.element <= BLOCK_BYTES) {
-        run_single(r, f, s.element, room, (size_t)size);
+        run_single(r, f, s.element, room, s.most, (size_t)size);
         return true;
     }
     s.line = (line *)(void *)room;

@@ -13,26 +13,8 @@
 
 enum { ULP_BLOCK = 1024 };
 
-/* The bounds that docs/accuracy.md gives, for ops that need another than ULP_USUAL. */
-#define ULP_USUAL 3.0
-typedef struct ulp_bound {
-    const char *op;
-    double ulp;
-} ulp_bound;
-static const ulp_bound ulp_bounds[] = {
-    {"mish", 4.5},
-    {"silu", 3.5},
-};
-
-static inline double ulp_bound_of(const reel_op *op)
-{
-    for (size_t i = 0; i < sizeof ulp_bounds / sizeof *ulp_bounds; i++) {
-        if (strcmp(ulp_bounds[i].op, op->name) == 0) {
-            return ulp_bounds[i].ulp;
-        }
-    }
-    return ULP_USUAL;
-}
+/* The bound of docs/accuracy.md for ops of one argument. */
+#define ULP_BOUND 3.0
 
 /* The numbers of ops that have some: binary fractions, so that both types compute with the same. */
 static const double ulp_attr[2] = {0.75, 0.875};
