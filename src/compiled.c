@@ -570,6 +570,7 @@ static reel__plan *plan_both(reel__compiled *c, const char *at, const reel__grap
 {
     reel_tape *tape = c->tape;
     uint32_t count = tape->count;
+    c->recorded++;
     reel_node **gradient = reel__arena_alloc(&c->work, (n + 1) * sizeof *gradient);
     reel__slot **root = reel__arena_alloc(&c->work, (n + 1) * sizeof *root);
     if (!gradient || !root || reel_grad_at(at, reel__node_of(loss), n, x, gradient)) {

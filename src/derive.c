@@ -514,6 +514,15 @@ void reel__pullbacks_free(reel__template *t)
     t->pullbacks = NULL;
 }
 
+size_t reel__pullbacks_bytes(const reel__template *t)
+{
+    size_t bytes = 0;
+    for (const reel__pullback *p = t->pullbacks; p; p = p->next) {
+        bytes += sizeof *p + p->arena.reserved;
+    }
+    return bytes;
+}
+
 /* Contributions, in the order of the sweep */
 
 static uint32_t number_of(const derive *d, const reel__source *x)

@@ -346,26 +346,34 @@ reel_status reel_vjp_at(const char *at, size_t m, reel_node *const *y, reel_node
     return run_sweep(at, tape, m, y, dy, n, x, dx, false);
 }
 
-reel_status reel_grad_at(const char *at, reel_node *y, size_t n, reel_node *const *x,
-                         reel_node **dx)
+bool reel__may_differentiate(const char *at, const char *who, reel_node *y, size_t n,
+                             reel_node *const *x, bool nowhere)
 {
     reel_tape *tape = reel_node_tape(y);
-    if (!tape || tape->status || missing(tape, at, "reel_grad", n && (!x || !dx))) {
-        return give_up(tape, n, dx);
-    }
-    if (!admit(tape, at, "reel_grad", 1, &y) || !admit(tape, at, "reel_grad", n, x)) {
-        return give_up(tape, n, dx);
+    if (!tape || tape->status || missing(tape, at, who, n && (!x || nowhere)) ||
+        !admit(tape, at, who, 1, &y) || !admit(tape, at, who, n, x)) {
+        return false;
     }
     const reel__slot *s = reel__slot_of(y);
     if (reel__size(s) != 1 || s->dtype == REEL_I32) {
         char text[128];
         reel__fail(tape, REEL_ERR_SHAPE, at,
-                   "reel_grad: %s %s: expected one real element (see reel_vjp for more)",
+                   "%s: %s %s: expected one real element (see reel_vjp for more)", who,
                    reel_dtype_name((reel_dtype)s->dtype),
                    reel__shape_text(text, sizeof text, reel__shape(s)));
+        return false;
+    }
+    return true;
+}
+
+reel_status reel_grad_at(const char *at, reel_node *y, size_t n, reel_node *const *x,
+                         reel_node **dx)
+{
+    reel_tape *tape = reel_node_tape(y);
+    if (!reel__may_differentiate(at, "reel_grad", y, n, x, !dx)) {
         return give_up(tape, n, dx);
     }
-    reel_node *one = reel_constant_at(at, tape, 1, reel__shape(s));
+    reel_node *one = reel_constant_at(at, tape, 1, reel_node_shape(y));
     if (tape->status) {
         return give_up(tape, n, dx);
     }

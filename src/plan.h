@@ -98,6 +98,7 @@ bool reel__derive(reel__compiled *c, const reel__graph *g, reel__slot *loss, siz
                   const uint32_t *x, reel__slot *const *slots, reel__graph *all,
                   reel__source *gradient);
 void reel__pullbacks_free(reel__template *t);
+size_t reel__pullbacks_bytes(const reel__template *t);
 
 /* Compiled blocks */
 
@@ -341,7 +342,7 @@ struct reel__compiled {
     struct reel__profile *profile; /* while it is on */
     struct reel__profile *measured;
     bool kernel_failed; /* the run that failed did so because of a value or a missing kernel */
-    uint64_t hits, misses, evicted;
+    uint64_t hits, misses, evicted, recorded;
 };
 
 /* Lets the backward pass compute the forward values of time steps again from every k-th one. False

@@ -14,7 +14,7 @@ static void count_template(const reel__template *t, reel_plan_stats *s)
 {
     s->templates++;
     s->plan_bytes += sizeof *t + t->words * sizeof *t->key + t->arena.reserved +
-                     (size_t)t->raw.capacity * sizeof *t->raw.v;
+                     (size_t)t->raw.capacity * sizeof *t->raw.v + reel__pullbacks_bytes(t);
     for (const reel__code *code = t->codes; code; code = code->next) {
         s->codes++;
         s->plan_bytes += code_bytes(code);
@@ -30,6 +30,7 @@ reel_plan_stats reel_plan_statistics(const reel_tape *tape)
     reel_plan_stats s = {.plans = c->plans,
                          .hits = (int64_t)c->hits,
                          .misses = (int64_t)c->misses,
+                         .recorded = (int64_t)c->recorded,
                          .evicted = (int64_t)c->evicted};
     for (size_t i = 0; i < REEL__TEMPLATE_BUCKETS; i++) {
         for (const reel__template *t = c->bucket[i]; t; t = t->next) {

@@ -207,9 +207,12 @@ bool reel__gradient_rule(reel__slot *s, int i, reel_node *dy, reel_node **dx);
 /* The sum of contributions to s's cotangent, in their order; NULL when there are none. */
 reel_node *reel__gradient_sum(reel__slot *s, size_t n, reel_node *const *term);
 
-/* The loss's value and its gradients by the leaves x in one evaluation, so that what one needs of
- * the other is computed once and can be dropped early. data[i] is of the tape's type and stays
- * readable until the reset. */
+/* Whether the gradients of y by x can be asked for; false after reporting. `nowhere`: there is no
+ * array for them. */
+bool reel__may_differentiate(const char *at, const char *who, reel_node *y, size_t n,
+                             reel_node *const *x, bool nowhere);
+
+/* reel_gradients, for what may be differentiated. */
 reel_status reel__tape_gradients(const char *at, reel_node *loss, size_t n, reel_node *const *x,
                                  const void **data);
 

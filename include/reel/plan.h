@@ -20,6 +20,8 @@ typedef struct reel_plan_stats {
     int64_t plans;        /**< held now */
     int64_t hits;         /**< evaluations whose plan was known */
     int64_t misses;       /**< evaluations that had to be planned */
+    int64_t recorded;     /**< of these, backward passes that had to be recorded first: the blocks
+                             alone did not tell them */
     int64_t evicted;      /**< plans given up because newer ones took their place */
     size_t plan_bytes;    /**< held by plans, templates and codes */
     size_t pack_bytes;    /**< held by weights in the order in which products read them */

@@ -206,6 +206,14 @@ REEL_API bool reel_is_computed(const reel_node *x);
 REEL_API REEL_CHECKED reel_status reel_grad_at(const char *at, reel_node *y, size_t n,
                                                reel_node *const *x, reel_node **dx);
 #define reel_grad(...) reel_grad_at(REEL_HERE, __VA_ARGS__)
+/** Computes a one-element loss and its derivatives as numbers: data[i] points to ∂loss/∂x[i], of
+ * x[i]'s shape and the tape's type, which belongs to the tape and stays readable until the reset.
+ * The values are those of reel_grad's nodes, but where every x[i] is a leaf the compiled executor
+ * records none and computes nothing that nobody asked for: the way to a training loop of one's own.
+ * On error every data[i] is NULL. */
+REEL_API REEL_CHECKED reel_status reel_gradients_at(const char *at, reel_node *loss, size_t n,
+                                                    reel_node *const *x, const void **data);
+#define reel_gradients(...) reel_gradients_at(REEL_HERE, __VA_ARGS__)
 /** Vector–Jacobian product: dx[j] = Σᵢ (∂y[i]/∂x[j])ᵀ dy[i], dy[i] shaped as y[i]. */
 REEL_API REEL_CHECKED reel_status reel_vjp_at(const char *at, size_t m, reel_node *const *y,
                                               reel_node *const *dy, size_t n, reel_node *const *x,

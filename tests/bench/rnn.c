@@ -2,7 +2,7 @@
  * backward of one batch, f32. The loss is the sum of the outputs, each times a fixed random number.
  * Of each row two things are measured:
  *
- * - the loss and its derivatives with respect to all weights and all inputs, asked for together;
+ * - the loss and its derivatives with respect to all weights and inputs, by reel_gradients;
  * - (w-) a training step, reel_opt_step with SGD at rate 0, which needs derivatives of weights
  * only.
  *
@@ -135,7 +135,9 @@ typedef struct work {
     int total;             /* their sum */
     reel_node **in, **out; /* of all steps of all sequences */
     reel_node **loss;      /* of each sequence */
-    reel_node **from, **wanted;
+    reel_node **x_of;      /* its inputs */
+    reel_node **by;        /* weights and inputs */
+    const void **gradient;
 } work;
 
 static work work_new(const table *t, const row *r)
@@ -155,8 +157,9 @@ static work work_new(const table *t, const row *r)
     w.out = bench_alloc((size_t)steps, sizeof *w.out);
     w.loss = bench_alloc((size_t)w.sequences, sizeof *w.loss);
     enum { PARAMS = 32 };
-    w.from = bench_alloc((size_t)steps + PARAMS, sizeof *w.from);
-    w.wanted = bench_alloc((size_t)steps + PARAMS + 1, sizeof *w.wanted);
+    w.x_of = bench_alloc((size_t)w.sequences, sizeof *w.x_of);
+    w.by = bench_alloc((size_t)w.sequences + PARAMS, sizeof *w.by);
+    w.gradient = bench_alloc((size_t)w.sequences + PARAMS, sizeof *w.gradient);
     return w;
 }
 
@@ -171,8 +174,9 @@ static void work_free(work *w)
     free(w->in);
     free(w->out);
     free(w->loss);
-    free(w->from);
-    free(w->wanted);
+    free(w->x_of);
+    free(w->by);
+    free(w->gradient);
 }
 
 static void draw_lengths(work *w)
@@ -192,7 +196,8 @@ static reel_node *record_sequence(work *w, reel_tape *tape, int s, int at)
     int T = w->length[s], batch = w->table->ragged ? 1 : w->row.batch;
     size_t offset = (size_t)at * (size_t)(batch * w->row.hidden);
     reel_shape shape = reel_dims(T, batch, w->row.hidden);
-    reel_unstack(reel_input_borrowed(tape, REEL_F32, w->x + offset, shape), T, w->in + at);
+    w->x_of[s] = reel_input_borrowed(tape, REEL_F32, w->x + offset, shape);
+    reel_unstack(w->x_of[s], T, w->in + at);
     BENCH_CHECK(tape, reel_unroll(w->cell, T, w->in + at, NULL, w->out + at));
     reel_node *r = reel_input_borrowed(tape, REEL_F32, w->r + offset, shape);
     return reel_sum(reel_mul(reel_stack(T, w->out + at), r));
@@ -213,14 +218,12 @@ static void all_gradients(work *w, reel_tape *tape, reel_node *loss)
 {
     size_t n = 0;
     for (size_t i = 0; i < reel_params_count(w->params); i++) {
-        w->from[n++] = reel_use(tape, reel_params_at(w->params, i));
+        w->by[n++] = reel_use(tape, reel_params_at(w->params, i));
     }
-    for (int t = 0; t < w->total; t++) {
-        w->from[n++] = w->in[t];
+    for (int s = 0; s < w->sequences; s++) {
+        w->by[n++] = w->x_of[s];
     }
-    w->wanted[0] = loss;
-    BENCH_CHECK(tape, reel_grad(loss, n, w->from, w->wanted + 1));
-    BENCH_CHECK(tape, reel_eval(n + 1, w->wanted));
+    BENCH_CHECK(tape, reel_gradients(loss, n, w->by, w->gradient));
     /* An update would change the weights: nothing made from their values may be used again. */
     for (size_t i = 0; i < reel_params_count(w->params); i++) {
         (void)reel_param_change(reel_params_at(w->params, i));
