@@ -548,7 +548,7 @@ static bool add_entry(derive *d, uint32_t to, entry e)
     target *t = &d->target[to];
     t->count++;
     uint32_t *link = t->last ? &d->entry[t->last - 1].next : &t->first;
-    if (t->last && d->entry[t->last - 1].id < e.id) { /* parts of one stretch interleave */
+    if (t->last && d->entry[t->last - 1].id < e.id) { /* parts of one stretch, or block 0 */
         link = &t->first;
         while (d->entry[*link - 1].id >= e.id) {
             link = &d->entry[*link - 1].next;
@@ -660,7 +660,7 @@ static bool descend(derive *d, uint32_t loss)
         !add_entry(d, loss, (entry){.id = UINT32_MAX, .port = REEL__NONE})) {
         return false;
     }
-    for (uint32_t j = g->blocks; j-- > 1;) {
+    for (uint32_t j = g->blocks; j-- > 0;) {
         if (!build_key(d, j)) {
             continue;
         }
@@ -870,7 +870,7 @@ static bool find_forms(derive *d)
     if (!d->form) {
         return false;
     }
-    for (uint32_t j = g->blocks; j-- > 1;) {
+    for (uint32_t j = g->blocks; j-- > 0;) {
         if (!d->pullback[j]) {
             continue;
         }
@@ -978,7 +978,7 @@ static bool start_graph(derive *d, const reel__graph *constants)
         memcpy(all->added, g->added, g->added_count * sizeof *all->added);
     }
     all->added_count = g->added_count;
-    for (uint32_t j = 1; j < g->blocks; j++) {
+    for (uint32_t j = 0; j < g->blocks; j++) {
         if (d->form[j]) {
             all->block[j].template = d->form[j]->forward;
         }
@@ -1157,7 +1157,7 @@ static bool build(derive *d, const reel__slot *loss, size_t n, const uint32_t *x
     if (!cotangent) {
         return false;
     }
-    for (uint32_t j = g->blocks; j-- > 1;) {
+    for (uint32_t j = g->blocks; j-- > 0;) {
         if (d->form[j] && !add_backward(d, j, cotangent)) {
             return false;
         }
@@ -1189,13 +1189,6 @@ bool reel__derive(reel__compiled *c, const reel__graph *g, reel__slot *loss, siz
     }
     if (!sort_sums(&d) || !find_matters(&d, n, x)) {
         return false;
-    }
-    /* What is made of weights alone can be anywhere in the recording, and so can those who read it:
-     * its contributions come in no simple order. */
-    for (uint32_t i = 0; i < g->block[0].nodes; i++) {
-        if (bit(d.paths[0]->node, i)) {
-            return false;
-        }
     }
     uint32_t j = g->blocks - 1;
     while (g->block[j].first > at) {
