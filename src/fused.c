@@ -18,7 +18,7 @@ enum {
     SHORT_RUN = 160,
     TINY_RUN = 32,
     MOST_AXES = REEL_MAX_RANK + 1,
-    WORTH_THREADS = 1 << 14
+    WORTH_THREADS = 1 << 15 /* elements times ops */
 };
 
 /* One input or output: where element (row, i) of the group's space is. */
@@ -458,7 +458,7 @@ bool reel__run_fused(reel__running *r, const reel__kernel *k)
             return false;
         }
     }
-    int threads = size < WORTH_THREADS ? 1 : r->tape->threads;
+    int threads = size * f->ops < WORTH_THREADS ? 1 : r->tape->threads;
     size_t bytes = ((size_t)f->registers + n) * BLOCK_BYTES + n * sizeof(line) +
                    ((size_t)f->registers + n) * sizeof(cursor) +
                    (size_t)s.most * (sizeof(cursor) + sizeof(void *));
