@@ -63,6 +63,7 @@ typedef struct arrange {
     uint32_t *array_start; /* by group */
     array *array;
     uint32_t arrays;
+    struct spot *spot; /* by port of the graph */
     reel__step *step;
     uint32_t steps, step_room;
     bool failed;
@@ -905,6 +906,16 @@ static spot spot_of(const arrange *a, reel__source x)
     return made_by(a, x, NULL);
 }
 
+/* Once it is settled where instances lie: several passes ask for the spot of a port. */
+static bool find_spots(arrange *a)
+{
+    a->spot = take(a, a->g->port_count, sizeof *a->spot);
+    for (uint32_t p = 0; a->spot && p < a->g->port_count; p++) {
+        a->spot[p] = spot_of(a, a->g->port[p]);
+    }
+    return a->spot != NULL;
+}
+
 /* Whether the block is of its recurrence's last window. */
 static bool last_turn(const arrange *a, uint32_t block)
 {
@@ -1083,9 +1094,9 @@ static void find_uses(arrange *a)
             uint32_t j = a->plan->order[q->first + m];
             const reel__block *b = &a->g->block[j];
             for (int p = 0; p < segment->ports; p++) {
-                spot x = spot_of(a, ports_of(a, b)[segment->port[p]]);
-                if (x.array != REEL__NONE) {
-                    use_at(&a->array[x.array], s);
+                const spot *x = &a->spot[b->first_port + (uint32_t)segment->port[p]];
+                if (x->array != REEL__NONE) {
+                    use_at(&a->array[x->array], s);
                 }
             }
             for (int kernel = 0; kernel < segment->kernels; kernel++) {
@@ -1195,12 +1206,17 @@ static bool place_arrays(arrange *a)
     return true;
 }
 
+static reel__place place_at(const arrange *a, const spot *s)
+{
+    reel__place p = s->array == REEL__NONE ? s->place : a->array[s->array].place;
+    p.offset += s->offset;
+    return p;
+}
+
 static reel__place place_of(const arrange *a, reel__source x)
 {
     spot s = spot_of(a, x);
-    reel__place p = s.array == REEL__NONE ? s.place : a->array[s.array].place;
-    p.offset += s.offset;
-    return p;
+    return place_at(a, &s);
 }
 
 static bool bind_port(arrange *a, const reel__step *step, int port, reel__binding *binding)
@@ -1212,7 +1228,7 @@ static bool bind_port(arrange *a, const reel__step *step, int port, reel__bindin
     for (uint32_t m = 0; m < n; m++) {
         uint32_t at = reel__planted(REEL__WRONG_ORDER) ? n - 1 - m : m;
         const reel__block *b = &a->g->block[a->plan->order[q->first + step->from + at]];
-        reel__place p = place_of(a, ports_of(a, b)[port]);
+        reel__place p = place_at(a, &a->spot[b->first_port + (uint32_t)port]);
         if (m == 0) {
             first = p;
         } else if (m == 1) {
@@ -1376,6 +1392,10 @@ reel__plan *reel__arrange(reel__compiled *c, reel__graph *g)
         find_steps(&a) && find_arrays(&a)) {
         if (c->passes & REEL__PASS_MEMORY) {
             find_stretches(&a);
+        }
+        if (!find_spots(&a)) {
+            reel__plan_free(plan);
+            return NULL;
         }
         find_uses(&a);
         find_wanted(&a);

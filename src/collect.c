@@ -396,12 +396,18 @@ static bool find_sums(collect *k)
 /* A node's flags and how many arguments it has, in front of its dtype and rank. */
 enum { KEY_OUT = 1, KEY_ADDED = 2, KEY_STARTED = 4, KEY_ARGS_SHIFT = 8, KEY_FLAGS_SHIFT = 16 };
 
-/* Room for one more word. */
-static bool room(collect *k)
+/* What a shape takes, at most. */
+enum { SHAPE_WORDS = 1 + REEL_MAX_RANK };
+
+/* Room for so many more words. */
+static bool reserve(collect *k, size_t words)
 {
     reel__compiled *c = k->c;
-    if (k->words == c->key_capacity) {
-        size_t capacity = c->key_capacity ? 2 * c->key_capacity : 1024;
+    if (words > c->key_capacity - k->words) {
+        size_t capacity = c->key_capacity ? c->key_capacity : 1024;
+        while (capacity - k->words < words) {
+            capacity *= 2;
+        }
         uint64_t *key = reel__reallocarray(c->key, capacity, sizeof *key);
         if (!key) {
             return no_memory(k);
@@ -412,22 +418,19 @@ static bool room(collect *k)
     return true;
 }
 
-static bool push(collect *k, uint64_t word)
+/* These go where room has been reserved. */
+
+static inline void push(collect *k, uint64_t word)
 {
-    if (!room(k)) {
-        return false;
-    }
     k->c->key[k->words++] = word;
-    return true;
 }
 
-static bool push_shape(collect *k, const reel__slot *s, uint64_t rest)
+static inline void push_shape(collect *k, const reel__slot *s, uint64_t rest)
 {
-    bool ok = push(k, rest << KEY_FLAGS_SHIFT | (uint64_t)s->dtype << 8 | s->rank);
-    for (int i = 0; ok && i < s->rank; i++) {
-        ok = push(k, (uint64_t)s->dim[i]);
+    push(k, rest << KEY_FLAGS_SHIFT | (uint64_t)s->dtype << 8 | s->rank);
+    for (int i = 0; i < s->rank; i++) {
+        push(k, (uint64_t)s->dim[i]);
     }
-    return ok;
 }
 
 /* A weight, or what was made of weights: the same for all instances of a block. */
@@ -442,36 +445,33 @@ static const reel__slot *slot_at(const collect *k, uint32_t x)
 }
 
 /* The argument as a node of the block or a port of it. */
-static bool push_arg(collect *k, uint32_t block, uint32_t x)
+static void push_arg(collect *k, uint32_t block, uint32_t x)
 {
     reel__graph *g = k->g;
     note *from = &k->note[x];
     if (from->block == block) {
-        return push(k, from->at);
+        push(k, from->at);
+        return;
     }
     if (from->port_block != block) {
         from->port_block = block;
         from->port = g->block[block].ports++;
         g->port[g->port_count++] =
             (reel__source){.block = from->block, .at = x < k->n ? from->at : x - k->n};
-        if (!push_shape(k, slot_at(k, x), is_weight(from) ? 3 : 2)) {
-            return false;
-        }
+        push_shape(k, slot_at(k, x), is_weight(from) ? 3 : 2);
     }
-    return push(k, (uint64_t)1 << 32 | from->port);
+    push(k, (uint64_t)1 << 32 | from->port);
 }
 
-static bool push_attr(collect *k, const reel__slot *s)
+static void push_attr(collect *k, const reel__slot *s)
 {
     const unsigned char *attr = s->attr;
-    bool ok = true;
-    for (size_t i = 0; ok && i < s->op->attr_size && !reel__planted(REEL__WRONG_TEMPLATE); i += 8) {
+    for (size_t i = 0; i < s->op->attr_size && !reel__planted(REEL__WRONG_TEMPLATE); i += 8) {
         uint64_t word = 0;
         size_t n = s->op->attr_size - i;
         memcpy(&word, attr + i, n < 8 ? n : 8);
-        ok = push(k, word);
+        push(k, word);
     }
-    return ok;
 }
 
 /* `from`: where the block's key begins. */
@@ -481,30 +481,46 @@ static bool push_node(collect *k, uint32_t block, size_t from, uint32_t i)
     const note *own = &k->note[i];
     uint64_t flags = (own->out || own->kept ? KEY_OUT : 0) | (own->sum ? KEY_ADDED : 0);
     uint64_t args = 0;
+    if (!reserve(k, 1 + SHAPE_WORDS + s->op->attr_size / 8 + 1 + own->n * (SHAPE_WORDS + 1))) {
+        return false;
+    }
     for (uint32_t a = 0; a < own->n; a++) {
         args += k->note[k->edge[own->first + a]].sum != i + 1;
     }
     flags |= args < own->n ? KEY_STARTED : 0;
     k->flag_at[own->at] = (uint32_t)(k->words - from + 1);
-    bool ok = push(k, (uint64_t)(uintptr_t)s->op) &&
-              push_shape(k, s, args << KEY_ARGS_SHIFT | flags) && push_attr(k, s);
-    for (uint32_t a = 0; ok && a < own->n; a++) {
+    push(k, (uint64_t)(uintptr_t)s->op);
+    push_shape(k, s, args << KEY_ARGS_SHIFT | flags);
+    push_attr(k, s);
+    for (uint32_t a = 0; a < own->n; a++) {
         uint32_t x = k->edge[own->first + a];
         if (k->note[x].sum != i + 1) {
-            ok = push_arg(k, block, x);
+            push_arg(k, block, x);
         }
     }
-    return ok;
+    return true;
 }
 
+static uint64_t hash_word(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * 0x9e3779b97f4a7c15U;
+    return h ^ h >> 29;
+}
+
+/* Four chains, which do not wait for each other. */
 static uint64_t hash_words(const uint64_t *w, size_t n)
 {
-    uint64_t h = n;
-    for (size_t i = 0; i < n; i++) {
-        h = (h ^ w[i]) * 0x9e3779b97f4a7c15U;
-        h ^= h >> 29;
+    uint64_t h[4] = {n, 1, 2, 3};
+    size_t i = 0;
+    for (; n - i >= 4; i += 4) {
+        for (int k = 0; k < 4; k++) {
+            h[k] = hash_word(h[k], w[i + (size_t)k]);
+        }
     }
-    return reel__mix(h, n);
+    for (; i < n; i++) {
+        h[0] = hash_word(h[0], w[i]);
+    }
+    return reel__mix(reel__mix(h[0], h[1]), reel__mix(h[2], h[3]));
 }
 
 /* Templates */
@@ -776,13 +792,14 @@ reel__template *reel__template_sum(reel__compiled *c, const reel__slot *like, ui
     reel__graph g = {.tape = c->tape};
     collect k = {.c = c, .tape = c->tape, .g = &g};
     uint64_t flags = KEY_OUT | (started ? KEY_STARTED : 0);
-    bool ok = room(&k) && push(&k, (uint64_t)(uintptr_t)&reel_op_sum_of) &&
-              push_shape(&k, like, (uint64_t)n << KEY_ARGS_SHIFT | flags);
-    for (uint32_t p = 0; ok && p < n; p++) {
-        ok = push_shape(&k, like, 2) && push(&k, (uint64_t)1 << 32 | p);
-    }
-    if (!ok) {
+    if (!reserve(&k, 1 + SHAPE_WORDS + n * (size_t)(SHAPE_WORDS + 1))) {
         return NULL;
+    }
+    push(&k, (uint64_t)(uintptr_t)&reel_op_sum_of);
+    push_shape(&k, like, (uint64_t)n << KEY_ARGS_SHIFT | flags);
+    for (uint32_t p = 0; p < n; p++) {
+        push_shape(&k, like, 2);
+        push(&k, (uint64_t)1 << 32 | p);
     }
     uint64_t hash = hash_words(c->key, k.words);
     reel__template *t = known_template(c, c->key, k.words, hash);
@@ -826,7 +843,8 @@ static bool find_templates(collect *k)
     reel__graph *g = k->g;
     g->port = take(k, k->edges, sizeof *g->port);
     k->flag_at = take(k, k->n, sizeof *k->flag_at);
-    if (!g->port || !k->flag_at || !room(k)) { /* a block of no nodes has an empty key, not none */
+    if (!g->port || !k->flag_at ||
+        !reserve(k, 1)) { /* a block of no nodes has an empty key, not none */
         return false;
     }
     for (uint32_t j = 0; j < g->blocks; j++) {
@@ -865,28 +883,34 @@ static bool push_whole(collect *k)
 {
     reel__graph *g = k->g;
     list_sums(k);
-    bool ok = push(k, g->blocks) && push(k, k->outsides) && push(k, g->step);
-    for (uint32_t j = 0; ok && j < g->blocks; j++) {
+    size_t most = 3 + g->blocks + (size_t)g->port_count + g->nodes + 2 * (size_t)g->added_count;
+    if (!reserve(k, most)) {
+        return false;
+    }
+    push(k, g->blocks);
+    push(k, k->outsides);
+    push(k, g->step);
+    for (uint32_t j = 0; j < g->blocks; j++) {
         const reel__block *b = &g->block[j];
-        ok = push(k, (uint64_t)(uintptr_t)b->template);
-        for (uint32_t p = 0; ok && p < b->ports; p++) {
+        push(k, (uint64_t)(uintptr_t)b->template);
+        for (uint32_t p = 0; p < b->ports; p++) {
             const reel__source *x = &g->port[b->first_port + p];
             /* relative, so that what is counted is the shape of the graph */
-            ok = push(k, x->block == REEL__NONE ? (uint64_t)1 << 63 | x->at
-                                                : (uint64_t)(j - x->block) << 20 | x->at);
+            push(k, x->block == REEL__NONE ? (uint64_t)1 << 63 | x->at
+                                           : (uint64_t)(j - x->block) << 20 | x->at);
         }
-        for (uint32_t at = 0; ok && at < b->nodes; at++) {
+        for (uint32_t at = 0; at < b->nodes; at++) {
             if (g->kept[b->first + at]) {
-                ok = push(k, (uint64_t)1 << 62 | at);
+                push(k, (uint64_t)1 << 62 | at);
             }
         }
     }
-    for (uint32_t i = 0; ok && i < g->added_count; i++) {
+    for (uint32_t i = 0; i < g->added_count; i++) {
         const reel__added *x = &g->added[i];
-        ok = push(k, (uint64_t)x->block << 32 | x->at) &&
-             push(k, (uint64_t)x->to_block << 32 | x->to_at);
+        push(k, (uint64_t)x->block << 32 | x->at);
+        push(k, (uint64_t)x->to_block << 32 | x->to_at);
     }
-    return ok;
+    return true;
 }
 
 /* A root that goes into a sum elsewhere, and nowhere else, can be added there in place. */
