@@ -135,7 +135,11 @@ static reel_node *flat(reel_node *x)
     if (s.rank <= 2) {
         return x;
     }
-    const int64_t dim[2] = {-1, s.dim[s.rank - 1]};
+    int64_t rows = 1; /* spelled out: -1 would be ambiguous where there are no columns */
+    for (int k = 0; k < s.rank - 1; k++) {
+        rows *= s.dim[k];
+    }
+    const int64_t dim[2] = {rows, s.dim[s.rank - 1]};
     return reel_reshape(x, reel_shape_of(2, dim));
 }
 

@@ -336,6 +336,27 @@ START_TEST(same_argument_twice)
 }
 END_TEST
 
+/* The stack of matrices is laid out as one, whose rows no size of its tells. */
+START_TEST(products_without_elements)
+{
+    reel_tape *tape = tape64();
+    reel_random r = reel_random_new(1, 1);
+    for (int inner = 0; inner < 3; inner += 2) {
+        for (int columns = 0; columns < 6; columns += 5) {
+            reel_node *a = random_leaf(tape, &r, reel_dims(2, 3, inner)), *d[2];
+            reel_node *b = random_leaf(tape, &r, reel_dims(inner, columns));
+            reel_node *y = reel_sum(reel_square(reel_matmul(a, b)));
+            ck_assert_msg(reel_grad(y, 2, (reel_node *[]){a, b}, d) == REEL_OK, "%s",
+                          reel_tape_message(tape));
+            ck_assert_int_eq(reel_eval(2, d), REEL_OK);
+            ck_assert(reel_shape_equal(reel_node_shape(d[0]), reel_node_shape(a)));
+            ck_assert(reel_shape_equal(reel_node_shape(d[1]), reel_node_shape(b)));
+        }
+    }
+    reel_tape_free(tape);
+}
+END_TEST
+
 START_TEST(argument_may_be_any_node)
 {
     reel_tape *tape = tape64();
@@ -644,6 +665,7 @@ int main(void)
     tcase_add_test(cases, unrelated_arguments_get_zeros);
     tcase_add_test(cases, same_argument_twice);
     tcase_add_test(cases, argument_may_be_any_node);
+    tcase_add_test(cases, products_without_elements);
     tcase_add_test(cases, gradient_may_be_recorded_after_evaluation);
     tcase_add_test(cases, single_precision_gradients);
     tcase_add_test(cases, only_wanted_branches_are_asked_for);
