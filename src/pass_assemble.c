@@ -51,7 +51,7 @@ static bool sum_of_parts(const reel__ir *ir, const reel__value *v, int *parts)
     }
     for (int k = 0; k < v->n; k++) {
         const reel__value *a = &ir->v[v->arg[k]];
-        if (a->kind != REEL__ASSEMBLE || a->uses != 1 || a->flags) {
+        if (a->kind != REEL__ASSEMBLE || a->flags) { /* others may put the same parts together */
             return false;
         }
         *parts += a->n;

@@ -252,6 +252,32 @@ START_TEST(dumps_are_stable)
 END_TEST
 
 /* After a reset, and when nothing has run. */
+/* Two tensors with a part in common, as the gradients of a GRU's gates are: neither begins with
+ * zeros that are then added up. */
+START_TEST(parts_may_be_shared)
+{
+    reel_tape *tape = reel_tape_new(1, .executor = REEL_COMPILED);
+    static const float data[4] = {1, -2, 0.5F, 3};
+    reel_node *x = reel_input(tape, REEL_F32, data, reel_dims(2, 2));
+    reel_node *both = reel_pad(reel_tanh(x), 1, 0, 2);
+    reel_node *a = reel_sum_of(2, ((reel_node *[]){both, reel_pad(reel_sin(x), 1, 2, 0)}));
+    reel_node *b = reel_sum_of(2, ((reel_node *[]){both, reel_pad(reel_cos(x), 1, 2, 0)}));
+    float want[8], got[8];
+    ck_assert_int_eq(reel_read_f32(reel_add(a, reel_scale(b, 2)), got, 8), REEL_OK);
+    char *text = written(tape, reel_plan_dump_at);
+    ck_assert_msg(!strstr(text, " zero ") && !strstr(text, "sum_of"), "%s", text);
+    free(text);
+    reel_tape_free(tape);
+    tape = reel_tape_new(1, .executor = REEL_REFERENCE);
+    x = reel_input(tape, REEL_F32, data, reel_dims(2, 2));
+    reel_node *t = reel_tanh(x), *s = reel_sin(x), *c = reel_cos(x);
+    reel_node *sum[] = {reel_add(t, reel_scale(t, 2)), reel_add(s, reel_scale(c, 2))};
+    ck_assert_int_eq(reel_read_f32(reel_concat(1, 2, sum), want, 8), REEL_OK);
+    ck_assert_int_eq(memcmp(want, got, sizeof want), 0);
+    reel_tape_free(tape);
+}
+END_TEST
+
 START_TEST(dump_without_recording)
 {
     net n = net_open();
@@ -595,6 +621,7 @@ int main(void)
     tcase_add_test(dumps, dump_is_golden);
     tcase_add_test(dumps, dumps_are_stable);
     tcase_add_test(dumps, dump_without_recording);
+    tcase_add_test(dumps, parts_may_be_shared);
     suite_add_tcase(suite, dumps);
     TCase *profiles = tcase_create("profiles");
     tcase_add_test(profiles, profile_adds_up);
