@@ -222,6 +222,20 @@ static reel_node *transformed(net *s, int T)
     return reel_sum(h);
 }
 
+/* Where blocks of one template read it, the same value is a transpose here and none there. */
+static reel_node *transposes(net *s, int T)
+{
+    reel_node *h = leaf(s, reel_dims(WIDTH, WIDTH));
+    for (int t = 0; t < T; t++) {
+        reel_node *x = leaf(s, reel_dims(WIDTH, WIDTH));
+        x = t % 3 ? reel_sin(x) : reel_transpose(x);
+        reel_scope_step(s->tape, t);
+        h = reel_tanh(reel_matmul(reel_mul(h, x), x));
+        reel_scope_leave(s->tape);
+    }
+    return reel_sum(h);
+}
+
 /* By something computed on the way, and by what the loss has nothing to do with. */
 static reel_node *inner_and_unused(net *s, int T)
 {
@@ -262,6 +276,7 @@ static const struct structure {
     {"ragged", ragged, false},
     {"two layers", two_layers, false},
     {"transformed", transformed, false},
+    {"transposes", transposes, false},
     {"inner and unused", inner_and_unused, true},
     {"unused", unused, false},
 };
