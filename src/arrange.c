@@ -14,10 +14,11 @@
 enum {
     ALIGN = 64,
     STEP_SCRATCH = 1 << 10,
-    WINDOW_BYTES = 1 << 9
+    WINDOW_BYTES = 1 << 9,
+    LITTLE = 1 << 8
 }; /* so that small nets have some */
 #else
-enum { ALIGN = 64, STEP_SCRATCH = 1 << 20, WINDOW_BYTES = 1 << 20 };
+enum { ALIGN = 64, STEP_SCRATCH = 1 << 20, WINDOW_BYTES = 1 << 20, LITTLE = 1 << 16 };
 #endif
 
 typedef struct array {
@@ -665,8 +666,6 @@ static void add_step(arrange *a, uint32_t group, int segment, uint32_t from, uin
                                            .origin = origin,
                                            .odd = odd};
         a->group[group].window = larger(a->group[group].window, end - origin);
-        size_t working = s->scratch * (end - at);
-        a->plan->working = working > a->plan->working ? working : a->plan->working;
     }
 }
 
@@ -924,7 +923,8 @@ static void find_readers(arrange *a)
             if (s.array != REEL__NONE) {
                 array *x = &a->array[s.array];
                 x->read = true;
-                x->far = x->far || !inside(a, maker, j) || b->turn > g->block[maker].turn + 1;
+                x->far = x->far || (inside(a, maker, j) ? b->turn > g->block[maker].turn + 1
+                                                        : !last_turn(a, maker));
             }
         }
         for (uint32_t at = 0; at < b->nodes; at++) {
@@ -978,7 +978,7 @@ static bool find_arrays(arrange *a)
         a->arrays += (uint32_t)a->group[q].code->ir.n;
         windows = windows || a->group[q].window < a->group[q].count;
     }
-    a->array = take(a, a->arrays, sizeof *a->array);
+    a->array = take(a, (size_t)a->arrays + a->steps, sizeof *a->array);
     if (!a->failed && windows) {
         find_readers(a);
     }
@@ -1156,13 +1156,60 @@ static size_t lowest(const placed *all, uint32_t n, const array *x, size_t bytes
     return at;
 }
 
+/* Bytes of the step's temporaries. */
+static size_t working_of(const arrange *a, const reel__step *step)
+{
+    size_t bytes = a->group[step->group].code->segment[step->segment].scratch;
+    return bytes * (step->to - step->from);
+}
+
+/* Temporaries as arrays: one for all steps in a row that want about the same. */
+static uint32_t find_working(arrange *a)
+{
+    uint32_t n = 0;
+    for (uint32_t s = 0; s < a->steps; s++) {
+        array *x = n ? &a->array[a->arrays + n - 1] : NULL;
+        size_t bytes = working_of(a, &a->step[s]), least = bytes, most = bytes;
+        if (x) {
+            least = x->bytes < bytes ? x->bytes : bytes;
+            most = x->bytes > bytes ? x->bytes : bytes;
+        }
+        if (!x || !(most <= LITTLE || most / 2 <= least || !(a->c->passes & REEL__PASS_MEMORY))) {
+            x = &a->array[a->arrays + n++];
+            *x = (array){.count = 1, .first = s};
+            most = bytes;
+        }
+        x->bytes = most;
+        x->last = s;
+        a->plan->working = most > a->plan->working ? most : a->plan->working;
+    }
+    return n;
+}
+
+/* Tells the steps where their temporaries have been placed. */
+static void bind_working(arrange *a, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const array *x = &a->array[a->arrays + i];
+        for (int64_t s = x->first; s <= x->last; s++) {
+            a->step[s].temporary = x->place.offset;
+        }
+    }
+}
+
 static bool place_arrays(arrange *a)
 {
-    array **list = take(a, a->arrays, sizeof *list);
-    placed *all = take(a, a->arrays, sizeof *all);
+    uint32_t working = find_working(a);
+    array **list = take(a, (size_t)a->arrays + working, sizeof *list);
+    placed *all = take(a, (size_t)a->arrays + working, sizeof *all);
     uint32_t n = 0, done = 0;
     if (a->failed) {
         return false;
+    }
+    for (uint32_t i = 0; i < working; i++) {
+        if (a->array[a->arrays + i].bytes) {
+            list[n++] = &a->array[a->arrays + i];
+        }
     }
     for (uint32_t i = 0; i < a->arrays; i++) {
         array *x = &a->array[i];
@@ -1192,6 +1239,7 @@ static bool place_arrays(arrange *a)
         }
         all[to] = (placed){at, at + bytes, x->first, x->last};
     }
+    bind_working(a, working);
     return true;
 }
 

@@ -214,7 +214,7 @@ static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan,
         }
         version[i] = use ? reel__mix(reel__param_key(use->param), use->version) | 1 : 0;
     }
-    size_t bytes = plan->scratch + plan->working + 64;
+    size_t bytes = plan->scratch + 64;
     char *kept = reel__pool_get(&tape->pool, plan->kept); /* also for values of no elements */
     char *scratch = reel__pool_get(&tape->pool, bytes);
     c->kernel_failed = false;

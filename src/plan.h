@@ -213,6 +213,7 @@ typedef struct reel__step {
     uint32_t from, to;      /* instances */
     uint32_t origin;        /* the first instance of its window */
     bool odd;               /* whether the window's number is */
+    size_t temporary;       /* where in the scratch its temporaries lie */
     reel__binding *binding; /* by place in the segment's list of ports */
     reel__place *sum;       /* of `added` kernels in order, by instance: where they go */
     uint8_t *starts;        /* likewise: whether it is the first of the sum */
@@ -264,7 +265,7 @@ typedef struct reel__plan {
     reel__step *step;
     reel__keep *keep;
     reel__result *result;          /* kept nodes */
-    size_t scratch, kept, working; /* bytes; working: of one step's temporaries */
+    size_t scratch, kept, working; /* bytes; working: of scratch, one step's temporaries at most */
     uint32_t *order;               /* blocks by group */
     uint32_t *from;                /* outside value k is number from[k] of the forward graph */
     reel__place *gradient;
@@ -353,8 +354,8 @@ reel__plan *reel__arrange(reel__compiled *c, reel__graph *g);
 void reel__plan_free(reel__plan *plan);
 
 /* Runs the plan. `outside` are the addresses of outside values, `version` tells weights among them
- * apart from what they were before (0: no weight); `scratch` has plan->scratch + plan->working
- * bytes, `kept` plan->kept. False when memory is out or a kernel reports an error. */
+ * apart from what they were before (0: no weight); `scratch` has plan->scratch bytes, `kept`
+ * plan->kept. False when memory is out or a kernel reports an error. */
 bool reel__replay(reel__compiled *c, const reel__plan *plan, const void *const *outside,
                   const uint64_t *version, char *scratch, char *kept);
 void reel__packs_free(reel__compiled *c);

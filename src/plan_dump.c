@@ -386,8 +386,9 @@ static bool write_dump(const reel_tape *tape, reel__text *out)
     write_arrays(&d);
     reel__text_format(out, "totals\n  kernels: %" PRId64 " bytes, %" PRId64 " flops\n",
                       d.cost.bytes, d.cost.flops);
-    reel__text_format(out, "  memory: %zu bytes kept, %zu scratch, %zu of one step; ", plan->kept,
-                      plan->scratch, plan->working);
+    reel__text_format(out,
+                      "  memory: %zu bytes kept, %zu scratch, of which one step has %zu at most; ",
+                      plan->kept, plan->scratch, plan->working);
     reel__text_format(out, "%zu without reuse\n", reel__plan_without_reuse(plan));
     reel__free(first);
     reel__free(shown);
