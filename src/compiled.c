@@ -12,8 +12,9 @@
 #include "plant.h"
 #include "profile.h"
 
-static const char *const pass_names[] = {"cse",      "views", "products", "sink", "assemble",
-                                         "segments", "batch", "fuse",     "pack", "memory"};
+static const char *const pass_names[] = {"cse",      "views",    "products", "sink",
+                                         "assemble", "segments", "batch",    "fuse",
+                                         "pack",     "memory",   "narrow"};
 enum { PASSES = sizeof pass_names / sizeof *pass_names };
 
 const char *reel__pass_name(int i)
@@ -38,7 +39,7 @@ static unsigned passes_wanted(void)
             fprintf(stderr,
                     "reel: environment variable REEL_SKIP_PASSES: no pass is called "
                     "'%.*s': expected cse, views, products, sink, assemble, segments, "
-                    "batch, fuse, pack or memory\n",
+                    "batch, fuse, pack, memory or narrow\n",
                     (int)(n < 40 ? n : 40), p);
         }
         p += n + (p[n] == ',');
