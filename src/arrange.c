@@ -1309,13 +1309,15 @@ static bool bind_sums(arrange *a, reel__step *step, bool *started)
     }
     size_t to = 0;
     for (int k = 0; k < s->kernels; k++) {
+        /* A value's parts are first where the value is. */
+        bool part = k > 0 && s->kernel[k - 1].added && s->kernel[k - 1].value == s->kernel[k].value;
         for (uint32_t m = step->from; s->kernel[k].added && m < step->to; m++, to++) {
             uint32_t j = a->plan->order[q->first + m];
             const reel__added *x = added_by(a, j, q->code, s->kernel[k].value);
             const reel__block *b = &a->g->block[x->to_block];
             uint32_t node = b->first + x->to_at;
             step->sum[to] = place_of(a, (reel__source){x->to_block, x->to_at});
-            step->starts[to] = !started[node];
+            step->starts[to] = part ? step->starts[to - n] : !started[node];
             started[node] = true;
         }
     }

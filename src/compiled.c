@@ -14,7 +14,7 @@
 
 static const char *const pass_names[] = {"cse",      "views",    "products", "sink",
                                          "assemble", "segments", "batch",    "fuse",
-                                         "pack",     "memory",   "narrow"};
+                                         "pack",     "memory",   "narrow",   "again"};
 enum { PASSES = sizeof pass_names / sizeof *pass_names };
 
 const char *reel__pass_name(int i)
@@ -39,7 +39,7 @@ static unsigned passes_wanted(void)
             fprintf(stderr,
                     "reel: environment variable REEL_SKIP_PASSES: no pass is called "
                     "'%.*s': expected cse, views, products, sink, assemble, segments, "
-                    "batch, fuse, pack, memory or narrow\n",
+                    "batch, fuse, pack, memory, narrow or again\n",
                     (int)(n < 40 ? n : 40), p);
         }
         p += n + (p[n] == ',');

@@ -48,6 +48,8 @@ typedef struct reel__value {
     reel_window *window; /* VIEW: 1; ASSEMBLE: n */
     uint8_t *transposed; /* PRODUCT, by term: 1 for A, 2 for B */
     int *term_node;      /* PRODUCT, by term: as `node`; NULL: all of `node` */
+    int64_t *part;       /* PRODUCT that is ADDED, by term: where in the result it begins; NULL: all
+                            of the result is each term's */
     int uses;
     int node;           /* of the template, for profiles and dumps; -1: made by a pass */
     int home;           /* INSIDE: of which value */
@@ -84,7 +86,8 @@ typedef enum reel__pass {
     REEL__PASS_PACK = 1 << 8,     /* weights are packed once per update */
     REEL__PASS_MEMORY = 1 << 9,   /* buffers are used again when nobody needs them */
     REEL__PASS_NARROW = 1 << 10,  /* products are as narrow as what is read of them */
-    REEL__PASS_ALL = (1 << 11) - 1
+    REEL__PASS_AGAIN = 1 << 11,   /* what is had cheaply is computed again, not kept */
+    REEL__PASS_ALL = (1 << 12) - 1
 } reel__pass;
 
 /* A fresh, zeroed value at the end; NULL after setting failed. */

@@ -114,7 +114,11 @@ static void write_product(const dump *d, const reel__kernel *k)
 {
     const reel__term *t = k->term;
     if (k->added) {
-        reel__text_format(d->out, "sum [%" PRId64 ",%" PRId64 "]", t->m, t->n);
+        reel__text_add(d->out, "sum");
+        if (t->c.x.window.offset) {
+            reel__text_format(d->out, "+%" PRId64, t->c.x.window.offset);
+        }
+        reel__text_format(d->out, " [%" PRId64 ",%" PRId64 "]", t->m, t->n);
     } else {
         add_matrix(d, &t->c, t->m, t->n);
     }

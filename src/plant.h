@@ -17,7 +17,8 @@ typedef enum reel__fault {
     REEL__LOST_BETA,
     REEL__WRONG_TEMPLATE,
     REEL__FOLDED_NUMBER,
-    REEL__WRONG_COLUMNS
+    REEL__WRONG_COLUMNS,
+    REEL__PARTS_TOGETHER
 } reel__fault;
 
 #ifdef REEL_STRESS
