@@ -28,7 +28,8 @@ typedef struct array {
     uint32_t wanted;     /* how many instances are kept */
     bool read;           /* by another block, or kept */
     bool far;            /* and not just by the window and the next one of its recurrence */
-    bool rolling;
+    bool lasts;          /* and not just by main of the next level */
+    bool rolling, paired;
     uint32_t within; /* the array that it is a stretch of + 1; 0: none */
     size_t at;       /* and where */
     reel__place place;
@@ -55,7 +56,7 @@ typedef struct arrange {
     bool *recurrent;     /* by component */
     uint32_t components;
     uint32_t *by_component, *component_start; /* groups */
-    uint32_t *last_turn;                      /* by component: its last window */
+    uint32_t *last_turn, *last_level;         /* by component: its last window, level */
     range *covers;                            /* by group: of the present window; `level` counts */
     uint8_t **recurs, **feeds;                /* by group */
     uint32_t *added_start;                    /* by block: its entries in added_of */
@@ -755,12 +756,18 @@ static void add_segment_steps(arrange *a, uint32_t k, int segment, bool odd)
 /* Tells the blocks of a window which one it is, and where in it they are. */
 static void take_turn(arrange *a, const range *r, uint32_t n, uint32_t turn)
 {
+    uint32_t beside = 0; /* instances of the same level and group before */
     for (uint32_t i = 0; i < n; i++) {
         uint32_t first = a->covers[r[i].group].from;
+        reel__group *q = &a->group[r[i].group];
+        bool more = i && r[i - 1].level == r[i].level && r[i - 1].group == r[i].group;
+        beside = more ? beside + r[i - 1].to - r[i - 1].from : 0;
+        q->width = larger(q->width, beside + r[i].to - r[i].from);
         for (uint32_t m = r[i].from; m < r[i].to; m++) {
-            reel__block *b = &a->g->block[a->plan->order[a->group[r[i].group].first + m]];
+            reel__block *b = &a->g->block[a->plan->order[q->first + m]];
             b->turn = turn;
-            b->slot = m - first; /* and a window further, when the turn is odd */
+            b->slot = m - first;              /* and a window further, when the turn is odd */
+            b->near = beside + m - r[i].from; /* and a level further, when that is odd */
         }
     }
 }
@@ -804,6 +811,7 @@ static void add_recurrent_steps(arrange *a, uint32_t k)
         cover(a, k, r + from, to - from);
         take_turn(a, r + from, to - from, turn);
         a->last_turn[k] = turn;
+        a->last_level[k] = r[to - 1].level;
         add_segment_steps(a, k, REEL__PRE, turn % 2);
         for (uint32_t i = from; i < to; i++) {
             add_step(a, r[i].group, REEL__MAIN, r[i].from, r[i].to, a->covers[r[i].group].from,
@@ -817,6 +825,7 @@ static bool find_steps(arrange *a)
 {
     uint32_t *partner = find_partners(a);
     a->last_turn = take(a, a->components, sizeof *a->last_turn);
+    a->last_level = take(a, a->components, sizeof *a->last_level);
     a->covers = take(a, a->groups, sizeof *a->covers);
     a->member = take(a, a->g->blocks, sizeof *a->member);
     if (!partner || a->failed) {
@@ -839,6 +848,11 @@ static bool find_steps(arrange *a)
     for (uint32_t j = 0; !a->failed && j < a->g->blocks; j++) {
         reel__block *b = &a->g->block[j];
         b->slot += b->turn % 2 ? a->group[b->group].window : 0;
+        b->near += b->level % 2 ? a->group[b->group].width : 0;
+    }
+    for (uint32_t s = 0; !a->failed && s < a->steps; s++) {
+        const reel__group *q = &a->group[a->step[s].group];
+        a->step[s].near = a->g->block[a->plan->order[q->first + a->step[s].from]].near;
     }
     return !a->failed;
 }
@@ -868,15 +882,15 @@ static uint32_t whole_of(const arrange *a, uint32_t at, size_t *offset)
 }
 
 /* `maker`: the block that computes the value, when it lies in an array; may be NULL. */
-static spot made_by(const arrange *a, reel__source x, uint32_t *maker)
+static spot made_by(const arrange *a, reel__source from, uint32_t *maker)
 {
     const reel__graph *g = a->g;
     size_t offset = 0;
-    while (x.block != REEL__NONE) {
-        const reel__block *b = &g->block[x.block];
+    while (from.block != REEL__NONE) {
+        const reel__block *b = &g->block[from.block];
         const reel__ir *ir = &a->group[b->group].code->ir;
-        const reel__value *v = &ir->v[ir->out[x.at]];
-        int base = ir->out[x.at];
+        const reel__value *v = &ir->v[ir->out[from.at]];
+        int base = ir->out[from.at];
         if (v->kind == REEL__VIEW) {
             offset += (size_t)v->window->offset * element(v);
             base = v->arg[0];
@@ -887,16 +901,17 @@ static spot made_by(const arrange *a, reel__source x, uint32_t *maker)
         }
         if (v->kind != REEL__PORT) {
             uint32_t at = a->array_start[b->group] + (uint32_t)base;
-            offset += (a->array[at].rolling ? b->slot : b->position) * a->array[at].bytes;
+            const array *x = &a->array[at];
+            offset += (x->rolling ? b->slot : x->paired ? b->near : b->position) * x->bytes;
             at = whole_of(a, at, &offset);
             if (maker) {
-                *maker = x.block;
+                *maker = from.block;
             }
             return (spot){at, offset, {0, 0}};
         }
-        x = ports_of(a, b)[base];
+        from = ports_of(a, b)[base];
     }
-    return (spot){REEL__NONE, offset, {REEL__OUTSIDE + x.at, 0}};
+    return (spot){REEL__NONE, offset, {REEL__OUTSIDE + from.at, 0}};
 }
 
 static spot spot_of(const arrange *a, reel__source x)
@@ -908,6 +923,26 @@ static spot spot_of(const arrange *a, reel__source x)
 static bool last_turn(const arrange *a, uint32_t block)
 {
     return a->g->block[block].turn == a->last_turn[component_of(a, block)];
+}
+
+/* Whether block j reads its port in `main` alone. */
+static bool reads_in_main(const arrange *a, const reel__block *b, uint32_t port)
+{
+    const reel__code *code = a->group[b->group].code;
+    for (int s = 0; s < REEL__SEGMENTS; s++) {
+        for (int p = 0; s != REEL__MAIN && p < code->segment[s].ports; p++) {
+            if (code->segment[s].port[p] == (int)port) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Whether the block is of its recurrence's last level. */
+static bool last_level(const arrange *a, uint32_t block)
+{
+    return a->g->block[block].level == a->last_level[component_of(a, block)];
 }
 
 /* Who reads what: a value that only the same recurrence reads, and soon, needs no lasting place;
@@ -925,6 +960,10 @@ static void find_readers(arrange *a)
                 x->read = true;
                 x->far = x->far || (inside(a, maker, j) ? b->turn > g->block[maker].turn + 1
                                                         : !last_turn(a, maker));
+                x->lasts = x->lasts ||
+                           (inside(a, maker, j)
+                                ? b->level > g->block[maker].level + 1 || !reads_in_main(a, b, p)
+                                : !last_level(a, maker));
             }
         }
         for (uint32_t at = 0; at < b->nodes; at++) {
@@ -934,6 +973,7 @@ static void find_readers(arrange *a)
                     array *x = &a->array[s.array];
                     x->read = true;
                     x->far = x->far || !last_turn(a, maker);
+                    x->lasts = x->lasts || !last_level(a, maker);
                 }
             }
         }
@@ -959,7 +999,12 @@ static void choose_place(arrange *a, uint32_t group, int i)
     if (!(a->c->passes & REEL__PASS_MEMORY) || v->kind == REEL__ACCUMULATE) {
         return;
     }
-    if (!x->read && q->window < q->count) {
+    unsigned segments = (unsigned)(v->made | v->used) & ((1U << REEL__SEGMENTS) - 1);
+    if (!x->lasts && segments == 1U << REEL__MAIN && q->width && q->width < q->count / 2) {
+        q->given[i] = REEL__PAIRED;
+        x->paired = true;
+        x->count = 2 * q->width;
+    } else if (!x->read && q->window < q->count) {
         q->given[i] = REEL__WINDOWED;
         x->count = q->window;
     } else if (!x->far && q->window < q->count / 2) {
@@ -976,7 +1021,7 @@ static bool find_arrays(arrange *a)
     for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
         a->array_start[q] = a->arrays;
         a->arrays += (uint32_t)a->group[q].code->ir.n;
-        windows = windows || a->group[q].window < a->group[q].count;
+        windows = windows || a->group[q].window < a->group[q].count || a->group[q].width;
     }
     a->array = take(a, (size_t)a->arrays + a->steps, sizeof *a->array);
     if (!a->failed && windows) {

@@ -41,6 +41,7 @@ typedef struct reel__block {
     uint32_t group, position, level, tail;
     uint32_t turn; /* number of its window in its recurrence */
     uint32_t slot; /* its place where two windows' instances have one */
+    uint32_t near; /* likewise two levels' */
 } reel__block;
 
 /* A value that goes straight into a sum of another block. */
@@ -213,6 +214,7 @@ typedef struct reel__step {
     uint32_t from, to;      /* instances */
     uint32_t origin;        /* the first instance of its window */
     bool odd;               /* whether the window's number is */
+    uint32_t near;          /* of main: the first instance's place where two levels' have one */
     size_t temporary;       /* where in the scratch its temporaries lie */
     reel__binding *binding; /* by place in the segment's list of ports */
     reel__place *sum;       /* of `added` kernels in order, by instance: where they go */
@@ -230,6 +232,7 @@ typedef struct reel__group {
     reel__code *code;
     uint32_t count, first; /* its blocks are order[first..] */
     uint32_t window;       /* the most instances that run in one window */
+    uint32_t width;        /* the most that are of one level */
     reel__place *array;    /* by value of the code */
     reel__life *life;      /* likewise */
     uint8_t *given;        /* by value: REEL__WINDOWED and the like */
@@ -238,6 +241,7 @@ typedef struct reel__group {
 enum {
     REEL__WINDOWED = 1, /* only a window's instances have a place at a time */
     REEL__ROLLING = 4,  /* this window's and the last one's do */
+    REEL__PAIRED = 8,   /* this level's and the last one's do */
     REEL__IN_PLACE = 2  /* its parts lie as they should where they are: no copies */
 };
 

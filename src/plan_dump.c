@@ -335,6 +335,7 @@ static void write_array(dump *d, uint32_t group, int value)
     add_shape(d->out, v->shape);
     uint32_t count = q->given[value] & REEL__WINDOWED  ? q->window
                      : q->given[value] & REEL__ROLLING ? 2 * q->window
+                     : q->given[value] & REEL__PAIRED  ? 2 * q->width
                                                        : q->count;
     reel__text_format(d->out, " x %" PRIu32 ": %zu bytes at ", count,
                       (size_t)v->size * reel_dtype_size((reel_dtype)v->dtype) * count);

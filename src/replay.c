@@ -46,6 +46,8 @@ reel__ref reel__find(const reel__running *r, const reel__operand *x)
             from -= r->step->origin;
         } else if (r->group->given[x->value] & REEL__ROLLING) {
             from += (int64_t)(r->step->odd ? r->group->window : 0) - r->step->origin;
+        } else if (r->group->given[x->value] & REEL__PAIRED) {
+            from = r->step->near;
         }
         ref.at = reel__address(r, r->group->array[x->value]) + from * ref.stride + ref.offset;
     } else {
