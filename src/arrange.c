@@ -18,7 +18,7 @@ enum {
     LITTLE = 1 << 8
 }; /* so that small nets have some */
 #else
-enum { ALIGN = 64, STEP_SCRATCH = 1 << 20, WINDOW_BYTES = 1 << 20, LITTLE = 1 << 16 };
+enum { ALIGN = 64, STEP_SCRATCH = 1 << 20, WINDOW_BYTES = 3 << 18, LITTLE = 1 << 16 };
 #endif
 
 typedef struct array {
