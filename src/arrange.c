@@ -14,12 +14,21 @@
 enum {
     ALIGN = 64,
     STEP_SCRATCH = 1 << 10,
-    WINDOW_BYTES = 1 << 9,
+    LEAST_WINDOW = 1 << 9,
+    MOST_WINDOW = 1 << 9,
     LITTLE = 1 << 8
 }; /* so that small nets have some */
 #else
-enum { ALIGN = 64, STEP_SCRATCH = 1 << 20, WINDOW_BYTES = 3 << 18, LITTLE = 1 << 16 };
+enum {
+    ALIGN = 64,
+    STEP_SCRATCH = 1 << 20,
+    LEAST_WINDOW = 1 << 17,
+    MOST_WINDOW = 15 << 16,
+    LITTLE = 1 << 16 /* temporaries: not worth placing anew */
+};
 #endif
+
+enum { SHARE = 8 }; /* a window's, of what a recurrence hands from segment to segment */
 
 typedef struct array {
     size_t bytes; /* of one instance */
@@ -772,27 +781,70 @@ static void take_turn(arrange *a, const range *r, uint32_t n, uint32_t turn)
     }
 }
 
-/* Where the window that begins at range `from` ends. */
-static uint32_t window_end(const arrange *a, const range *r, uint32_t n, uint32_t from)
+/* How a recurrence is cut into windows of levels. */
+typedef struct cut {
+    const range *r;
+    uint32_t n;
+    size_t *until; /* by range: bytes that go from segment to segment before it */
+    size_t windows;
+} cut;
+
+static uint32_t next_level(const cut *c, uint32_t i)
 {
-    uint32_t to = from;
-    size_t bytes = 0;
-    while (to < n && bytes < WINDOW_BYTES) {
-        uint32_t level = r[to].level;
-        for (; to < n && r[to].level == level; to++) {
-            bytes += handed_on(&a->group[r[to].group]) * (r[to].to - r[to].from);
+    uint32_t level = c->r[i].level;
+    while (i < c->n && c->r[i].level == level) {
+        i++;
+    }
+    return i;
+}
+
+/* As many windows as are needed for none to be too large: it is to fit into the cache, and to be
+ * little of all that the recurrence makes. */
+static bool find_cut(arrange *a, cut *c)
+{
+    c->until = take(a, (size_t)c->n + 1, sizeof *c->until);
+    for (uint32_t i = 0; c->until && i < c->n; i++) {
+        size_t bytes = handed_on(&a->group[c->r[i].group]);
+        c->until[i + 1] = c->until[i] + bytes * (c->r[i].to - c->r[i].from);
+    }
+    size_t most = c->until ? c->until[c->n] / SHARE : 0;
+    most = most < LEAST_WINDOW ? LEAST_WINDOW : most > MOST_WINDOW ? MOST_WINDOW : most;
+    for (uint32_t from = 0, to, more; c->until && from < c->n; from = to) {
+        to = next_level(c, from);
+        while (to < c->n) {
+            more = next_level(c, to);
+            if (c->until[more] - c->until[from] > most) {
+                break;
+            }
+            to = more;
         }
+        c->windows++;
+    }
+    return c->until != NULL;
+}
+
+/* Where the window that begins at range `from` ends: all are about as large. */
+static uint32_t window_end(const cut *c, uint32_t from, uint32_t turn)
+{
+    if (turn + 1 >= c->windows) {
+        return c->n;
+    }
+    size_t all = c->until[c->n];
+    size_t goal = all / c->windows * (turn + 1) + all % c->windows * (turn + 1) / c->windows;
+    uint32_t to = next_level(c, from);
+    while (to < c->n && c->until[to] < goal) {
+        to = next_level(c, to);
     }
     return to;
 }
 
 /* Whether the instances of each window are neighbours in every group. Where they are not, as when
  * the levels of several forward groups interleave, the recurrence is one window. */
-static bool has_windows(arrange *a, uint32_t k, const range *r, uint32_t n)
+static bool has_windows(arrange *a, uint32_t k, const cut *c)
 {
-    for (uint32_t from = 0, to; from < n; from = to) {
-        to = window_end(a, r, n, from);
-        if (!cover(a, k, r + from, to - from)) {
+    for (uint32_t turn = 0, from = 0, to; from < c->n; turn++, from = to) {
+        to = window_end(c, from, turn);
+        if (!cover(a, k, c->r + from, to - from)) {
             return false;
         }
     }
@@ -805,9 +857,15 @@ static void add_recurrent_steps(arrange *a, uint32_t k)
 {
     range *r;
     uint32_t n = find_ranges(a, k, &r);
-    bool windows = r && has_windows(a, k, r, n);
-    for (uint32_t turn = 0, from = 0, to; r && from < n; turn++, from = to) {
-        to = windows ? window_end(a, r, n, from) : n;
+    cut c = {.r = r, .n = n};
+    if (!r || !find_cut(a, &c)) {
+        return;
+    }
+    if (!has_windows(a, k, &c)) {
+        c.windows = 1;
+    }
+    for (uint32_t turn = 0, from = 0, to; from < n; turn++, from = to) {
+        to = window_end(&c, from, turn);
         cover(a, k, r + from, to - from);
         take_turn(a, r + from, to - from, turn);
         a->last_turn[k] = turn;
