@@ -148,6 +148,12 @@ static size_t class_of(size_t bytes, size_t *rounded)
     return 4 * (top - 7) + step;
 }
 
+/* What counts as alive: what a class has beyond that is not touched. */
+static size_t lines(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
 void *reel__pool_get(reel__pool *p, size_t bytes)
 {
     if (bytes > SIZE_MAX / 4) {
@@ -165,7 +171,7 @@ void *reel__pool_get(reel__pool *p, size_t bytes)
             return NULL;
         }
     }
-    p->alive += rounded;
+    p->alive += lines(bytes);
     if (p->alive > p->peak) {
         p->peak = p->alive;
     }
@@ -186,7 +192,7 @@ void reel__pool_put(reel__pool *p, void *buffer, size_t bytes)
     reel__spare *spare = buffer;
     spare->next = p->spare[class];
     p->spare[class] = spare;
-    p->alive -= rounded;
+    p->alive -= lines(bytes);
 }
 
 void reel__pool_rewind(reel__pool *p)

@@ -24,7 +24,7 @@ enum { REEL__CLASSES = 4 * 60 };
 typedef struct reel__pool {
     reel__arena arena;
     struct reel__spare *spare[REEL__CLASSES]; /* free buffers, by class */
-    size_t alive, peak;                       /* bytes in use, rounded up to classes */
+    size_t alive, peak;                       /* bytes in use, rounded up to cache lines */
 } reel__pool;
 
 /* NULL when memory is out. The content is rubbish. */

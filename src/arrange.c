@@ -14,11 +14,21 @@
 enum {
     ALIGN = 64,
     STEP_SCRATCH = 1 << 10,
-    WINDOW_BYTES = 1 << 9
+    LEAST_WINDOW = 1 << 9,
+    MOST_WINDOW = 1 << 9,
+    LITTLE = 1 << 8
 }; /* so that small nets have some */
 #else
-enum { ALIGN = 64, STEP_SCRATCH = 1 << 20, WINDOW_BYTES = 1 << 20 };
+enum {
+    ALIGN = 64,
+    STEP_SCRATCH = 1 << 20,
+    LEAST_WINDOW = 1 << 17,
+    MOST_WINDOW = 15 << 16,
+    LITTLE = 1 << 16 /* temporaries: not worth placing anew */
+};
 #endif
+
+enum { SHARE = 8 }; /* a window's, of what a recurrence hands from segment to segment */
 
 typedef struct array {
     size_t bytes; /* of one instance */
@@ -27,7 +37,8 @@ typedef struct array {
     uint32_t wanted;     /* how many instances are kept */
     bool read;           /* by another block, or kept */
     bool far;            /* and not just by the window and the next one of its recurrence */
-    bool rolling;
+    bool lasts;          /* and not just by main of the next level */
+    bool rolling, paired;
     uint32_t within; /* the array that it is a stretch of + 1; 0: none */
     size_t at;       /* and where */
     reel__place place;
@@ -54,7 +65,7 @@ typedef struct arrange {
     bool *recurrent;     /* by component */
     uint32_t components;
     uint32_t *by_component, *component_start; /* groups */
-    uint32_t *last_turn;                      /* by component: its last window */
+    uint32_t *last_turn, *last_level;         /* by component: its last window, level */
     range *covers;                            /* by group: of the present window; `level` counts */
     uint8_t **recurs, **feeds;                /* by group */
     uint32_t *added_start;                    /* by block: its entries in added_of */
@@ -666,8 +677,6 @@ static void add_step(arrange *a, uint32_t group, int segment, uint32_t from, uin
                                            .origin = origin,
                                            .odd = odd};
         a->group[group].window = larger(a->group[group].window, end - origin);
-        size_t working = s->scratch * (end - at);
-        a->plan->working = working > a->plan->working ? working : a->plan->working;
     }
 }
 
@@ -757,37 +766,86 @@ static void add_segment_steps(arrange *a, uint32_t k, int segment, bool odd)
 /* Tells the blocks of a window which one it is, and where in it they are. */
 static void take_turn(arrange *a, const range *r, uint32_t n, uint32_t turn)
 {
+    uint32_t beside = 0; /* instances of the same level and group before */
     for (uint32_t i = 0; i < n; i++) {
         uint32_t first = a->covers[r[i].group].from;
+        reel__group *q = &a->group[r[i].group];
+        bool more = i && r[i - 1].level == r[i].level && r[i - 1].group == r[i].group;
+        beside = more ? beside + r[i - 1].to - r[i - 1].from : 0;
+        q->width = larger(q->width, beside + r[i].to - r[i].from);
         for (uint32_t m = r[i].from; m < r[i].to; m++) {
-            reel__block *b = &a->g->block[a->plan->order[a->group[r[i].group].first + m]];
+            reel__block *b = &a->g->block[a->plan->order[q->first + m]];
             b->turn = turn;
-            b->slot = m - first; /* and a window further, when the turn is odd */
+            b->slot = m - first;              /* and a window further, when the turn is odd */
+            b->near = beside + m - r[i].from; /* and a level further, when that is odd */
         }
     }
 }
 
-/* Where the window that begins at range `from` ends. */
-static uint32_t window_end(const arrange *a, const range *r, uint32_t n, uint32_t from)
+/* How a recurrence is cut into windows of levels. */
+typedef struct cut {
+    const range *r;
+    uint32_t n;
+    size_t *until; /* by range: bytes that go from segment to segment before it */
+    size_t windows;
+} cut;
+
+static uint32_t next_level(const cut *c, uint32_t i)
 {
-    uint32_t to = from;
-    size_t bytes = 0;
-    while (to < n && bytes < WINDOW_BYTES) {
-        uint32_t level = r[to].level;
-        for (; to < n && r[to].level == level; to++) {
-            bytes += handed_on(&a->group[r[to].group]) * (r[to].to - r[to].from);
+    uint32_t level = c->r[i].level;
+    while (i < c->n && c->r[i].level == level) {
+        i++;
+    }
+    return i;
+}
+
+/* As many windows as are needed for none to be too large: it is to fit into the cache, and to be
+ * little of all that the recurrence makes. */
+static bool find_cut(arrange *a, cut *c)
+{
+    c->until = take(a, (size_t)c->n + 1, sizeof *c->until);
+    for (uint32_t i = 0; c->until && i < c->n; i++) {
+        size_t bytes = handed_on(&a->group[c->r[i].group]);
+        c->until[i + 1] = c->until[i] + bytes * (c->r[i].to - c->r[i].from);
+    }
+    size_t most = c->until ? c->until[c->n] / SHARE : 0;
+    most = most < LEAST_WINDOW ? LEAST_WINDOW : most > MOST_WINDOW ? MOST_WINDOW : most;
+    for (uint32_t from = 0, to, more; c->until && from < c->n; from = to) {
+        to = next_level(c, from);
+        while (to < c->n) {
+            more = next_level(c, to);
+            if (c->until[more] - c->until[from] > most) {
+                break;
+            }
+            to = more;
         }
+        c->windows++;
+    }
+    return c->until != NULL;
+}
+
+/* Where the window that begins at range `from` ends: all are about as large. */
+static uint32_t window_end(const cut *c, uint32_t from, uint32_t turn)
+{
+    if (turn + 1 >= c->windows) {
+        return c->n;
+    }
+    size_t all = c->until[c->n];
+    size_t goal = all / c->windows * (turn + 1) + all % c->windows * (turn + 1) / c->windows;
+    uint32_t to = next_level(c, from);
+    while (to < c->n && c->until[to] < goal) {
+        to = next_level(c, to);
     }
     return to;
 }
 
 /* Whether the instances of each window are neighbours in every group. Where they are not, as when
  * the levels of several forward groups interleave, the recurrence is one window. */
-static bool has_windows(arrange *a, uint32_t k, const range *r, uint32_t n)
+static bool has_windows(arrange *a, uint32_t k, const cut *c)
 {
-    for (uint32_t from = 0, to; from < n; from = to) {
-        to = window_end(a, r, n, from);
-        if (!cover(a, k, r + from, to - from)) {
+    for (uint32_t turn = 0, from = 0, to; from < c->n; turn++, from = to) {
+        to = window_end(c, from, turn);
+        if (!cover(a, k, c->r + from, to - from)) {
             return false;
         }
     }
@@ -800,12 +858,19 @@ static void add_recurrent_steps(arrange *a, uint32_t k)
 {
     range *r;
     uint32_t n = find_ranges(a, k, &r);
-    bool windows = r && has_windows(a, k, r, n);
-    for (uint32_t turn = 0, from = 0, to; r && from < n; turn++, from = to) {
-        to = windows ? window_end(a, r, n, from) : n;
+    cut c = {.r = r, .n = n};
+    if (!r || !find_cut(a, &c)) {
+        return;
+    }
+    if (!has_windows(a, k, &c)) {
+        c.windows = 1;
+    }
+    for (uint32_t turn = 0, from = 0, to; from < n; turn++, from = to) {
+        to = window_end(&c, from, turn);
         cover(a, k, r + from, to - from);
         take_turn(a, r + from, to - from, turn);
         a->last_turn[k] = turn;
+        a->last_level[k] = r[to - 1].level;
         add_segment_steps(a, k, REEL__PRE, turn % 2);
         for (uint32_t i = from; i < to; i++) {
             add_step(a, r[i].group, REEL__MAIN, r[i].from, r[i].to, a->covers[r[i].group].from,
@@ -819,6 +884,7 @@ static bool find_steps(arrange *a)
 {
     uint32_t *partner = find_partners(a);
     a->last_turn = take(a, a->components, sizeof *a->last_turn);
+    a->last_level = take(a, a->components, sizeof *a->last_level);
     a->covers = take(a, a->groups, sizeof *a->covers);
     a->member = take(a, a->g->blocks, sizeof *a->member);
     if (!partner || a->failed) {
@@ -841,6 +907,11 @@ static bool find_steps(arrange *a)
     for (uint32_t j = 0; !a->failed && j < a->g->blocks; j++) {
         reel__block *b = &a->g->block[j];
         b->slot += b->turn % 2 ? a->group[b->group].window : 0;
+        b->near += b->level % 2 ? a->group[b->group].width : 0;
+    }
+    for (uint32_t s = 0; !a->failed && s < a->steps; s++) {
+        const reel__group *q = &a->group[a->step[s].group];
+        a->step[s].near = a->g->block[a->plan->order[q->first + a->step[s].from]].near;
     }
     return !a->failed;
 }
@@ -870,15 +941,15 @@ static uint32_t whole_of(const arrange *a, uint32_t at, size_t *offset)
 }
 
 /* `maker`: the block that computes the value, when it lies in an array; may be NULL. */
-static spot made_by(const arrange *a, reel__source x, uint32_t *maker)
+static spot made_by(const arrange *a, reel__source from, uint32_t *maker)
 {
     const reel__graph *g = a->g;
     size_t offset = 0;
-    while (x.block != REEL__NONE) {
-        const reel__block *b = &g->block[x.block];
+    while (from.block != REEL__NONE) {
+        const reel__block *b = &g->block[from.block];
         const reel__ir *ir = &a->group[b->group].code->ir;
-        const reel__value *v = &ir->v[ir->out[x.at]];
-        int base = ir->out[x.at];
+        const reel__value *v = &ir->v[ir->out[from.at]];
+        int base = ir->out[from.at];
         if (v->kind == REEL__VIEW) {
             offset += (size_t)v->window->offset * element(v);
             base = v->arg[0];
@@ -889,16 +960,17 @@ static spot made_by(const arrange *a, reel__source x, uint32_t *maker)
         }
         if (v->kind != REEL__PORT) {
             uint32_t at = a->array_start[b->group] + (uint32_t)base;
-            offset += (a->array[at].rolling ? b->slot : b->position) * a->array[at].bytes;
+            const array *x = &a->array[at];
+            offset += (x->rolling ? b->slot : x->paired ? b->near : b->position) * x->bytes;
             at = whole_of(a, at, &offset);
             if (maker) {
-                *maker = x.block;
+                *maker = from.block;
             }
             return (spot){at, offset, {0, 0}};
         }
-        x = ports_of(a, b)[base];
+        from = ports_of(a, b)[base];
     }
-    return (spot){REEL__NONE, offset, {REEL__OUTSIDE + x.at, 0}};
+    return (spot){REEL__NONE, offset, {REEL__OUTSIDE + from.at, 0}};
 }
 
 static spot spot_of(const arrange *a, reel__source x)
@@ -922,6 +994,26 @@ static bool last_turn(const arrange *a, uint32_t block)
     return a->g->block[block].turn == a->last_turn[component_of(a, block)];
 }
 
+/* Whether block j reads its port in `main` alone. */
+static bool reads_in_main(const arrange *a, const reel__block *b, uint32_t port)
+{
+    const reel__code *code = a->group[b->group].code;
+    for (int s = 0; s < REEL__SEGMENTS; s++) {
+        for (int p = 0; s != REEL__MAIN && p < code->segment[s].ports; p++) {
+            if (code->segment[s].port[p] == (int)port) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Whether the block is of its recurrence's last level. */
+static bool last_level(const arrange *a, uint32_t block)
+{
+    return a->g->block[block].level == a->last_level[component_of(a, block)];
+}
+
 /* Who reads what: a value that only the same recurrence reads, and soon, needs no lasting place;
  * and what first passes of recomputed steps have ready, nobody may read at all. */
 static void find_readers(arrange *a)
@@ -935,7 +1027,12 @@ static void find_readers(arrange *a)
             if (s.array != REEL__NONE) {
                 array *x = &a->array[s.array];
                 x->read = true;
-                x->far = x->far || !inside(a, maker, j) || b->turn > g->block[maker].turn + 1;
+                x->far = x->far || (inside(a, maker, j) ? b->turn > g->block[maker].turn + 1
+                                                        : !last_turn(a, maker));
+                x->lasts = x->lasts ||
+                           (inside(a, maker, j)
+                                ? b->level > g->block[maker].level + 1 || !reads_in_main(a, b, p)
+                                : !last_level(a, maker));
             }
         }
         for (uint32_t at = 0; at < b->nodes; at++) {
@@ -945,6 +1042,7 @@ static void find_readers(arrange *a)
                     array *x = &a->array[s.array];
                     x->read = true;
                     x->far = x->far || !last_turn(a, maker);
+                    x->lasts = x->lasts || !last_level(a, maker);
                 }
             }
         }
@@ -970,7 +1068,12 @@ static void choose_place(arrange *a, uint32_t group, int i)
     if (!(a->c->passes & REEL__PASS_MEMORY) || v->kind == REEL__ACCUMULATE) {
         return;
     }
-    if (!x->read && q->window < q->count) {
+    unsigned segments = (unsigned)(v->made | v->used) & ((1U << REEL__SEGMENTS) - 1);
+    if (!x->lasts && segments == 1U << REEL__MAIN && q->width && q->width < q->count / 2) {
+        q->given[i] = REEL__PAIRED;
+        x->paired = true;
+        x->count = 2 * q->width;
+    } else if (!x->read && q->window < q->count) {
         q->given[i] = REEL__WINDOWED;
         x->count = q->window;
     } else if (!x->far && q->window < q->count / 2) {
@@ -987,9 +1090,9 @@ static bool find_arrays(arrange *a)
     for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
         a->array_start[q] = a->arrays;
         a->arrays += (uint32_t)a->group[q].code->ir.n;
-        windows = windows || a->group[q].window < a->group[q].count;
+        windows = windows || a->group[q].window < a->group[q].count || a->group[q].width;
     }
-    a->array = take(a, a->arrays, sizeof *a->array);
+    a->array = take(a, (size_t)a->arrays + a->steps, sizeof *a->array);
     if (!a->failed && windows) {
         find_readers(a);
     }
@@ -1167,13 +1270,60 @@ static size_t lowest(const placed *all, uint32_t n, const array *x, size_t bytes
     return at;
 }
 
+/* Bytes of the step's temporaries. */
+static size_t working_of(const arrange *a, const reel__step *step)
+{
+    size_t bytes = a->group[step->group].code->segment[step->segment].scratch;
+    return bytes * (step->to - step->from);
+}
+
+/* Temporaries as arrays: one for all steps in a row that want about the same. */
+static uint32_t find_working(arrange *a)
+{
+    uint32_t n = 0;
+    for (uint32_t s = 0; s < a->steps; s++) {
+        array *x = n ? &a->array[a->arrays + n - 1] : NULL;
+        size_t bytes = working_of(a, &a->step[s]), least = bytes, most = bytes;
+        if (x) {
+            least = x->bytes < bytes ? x->bytes : bytes;
+            most = x->bytes > bytes ? x->bytes : bytes;
+        }
+        if (!x || !(most <= LITTLE || most / 2 <= least || !(a->c->passes & REEL__PASS_MEMORY))) {
+            x = &a->array[a->arrays + n++];
+            *x = (array){.count = 1, .first = s};
+            most = bytes;
+        }
+        x->bytes = most;
+        x->last = s;
+        a->plan->working = most > a->plan->working ? most : a->plan->working;
+    }
+    return n;
+}
+
+/* Tells the steps where their temporaries have been placed. */
+static void bind_working(arrange *a, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const array *x = &a->array[a->arrays + i];
+        for (int64_t s = x->first; s <= x->last; s++) {
+            a->step[s].temporary = x->place.offset;
+        }
+    }
+}
+
 static bool place_arrays(arrange *a)
 {
-    array **list = take(a, a->arrays, sizeof *list);
-    placed *all = take(a, a->arrays, sizeof *all);
+    uint32_t working = find_working(a);
+    array **list = take(a, (size_t)a->arrays + working, sizeof *list);
+    placed *all = take(a, (size_t)a->arrays + working, sizeof *all);
     uint32_t n = 0, done = 0;
     if (a->failed) {
         return false;
+    }
+    for (uint32_t i = 0; i < working; i++) {
+        if (a->array[a->arrays + i].bytes) {
+            list[n++] = &a->array[a->arrays + i];
+        }
     }
     for (uint32_t i = 0; i < a->arrays; i++) {
         array *x = &a->array[i];
@@ -1203,6 +1353,7 @@ static bool place_arrays(arrange *a)
         }
         all[to] = (placed){at, at + bytes, x->first, x->last};
     }
+    bind_working(a, working);
     return true;
 }
 
@@ -1277,13 +1428,15 @@ static bool bind_sums(arrange *a, reel__step *step, bool *started)
     }
     size_t to = 0;
     for (int k = 0; k < s->kernels; k++) {
+        /* A value's parts are first where the value is. */
+        bool part = k > 0 && s->kernel[k - 1].added && s->kernel[k - 1].value == s->kernel[k].value;
         for (uint32_t m = step->from; s->kernel[k].added && m < step->to; m++, to++) {
             uint32_t j = a->plan->order[q->first + m];
             const reel__added *x = added_by(a, j, q->code, s->kernel[k].value);
             const reel__block *b = &a->g->block[x->to_block];
             uint32_t node = b->first + x->to_at;
             step->sum[to] = place_of(a, (reel__source){x->to_block, x->to_at});
-            step->starts[to] = !started[node];
+            step->starts[to] = part ? step->starts[to - n] : !started[node];
             started[node] = true;
         }
     }

@@ -12,8 +12,9 @@
 #include "plant.h"
 #include "profile.h"
 
-static const char *const pass_names[] = {"cse",      "views", "products", "sink", "assemble",
-                                         "segments", "batch", "fuse",     "pack", "memory"};
+static const char *const pass_names[] = {"cse",      "views",    "products", "sink",
+                                         "assemble", "segments", "batch",    "fuse",
+                                         "pack",     "memory",   "narrow",   "again"};
 enum { PASSES = sizeof pass_names / sizeof *pass_names };
 
 const char *reel__pass_name(int i)
@@ -38,7 +39,7 @@ static unsigned passes_wanted(void)
             fprintf(stderr,
                     "reel: environment variable REEL_SKIP_PASSES: no pass is called "
                     "'%.*s': expected cse, views, products, sink, assemble, segments, "
-                    "batch, fuse, pack or memory\n",
+                    "batch, fuse, pack, memory, narrow or again\n",
                     (int)(n < 40 ? n : 40), p);
         }
         p += n + (p[n] == ',');
@@ -214,7 +215,7 @@ static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan,
         }
         version[i] = use ? reel__mix(reel__param_key(use->param), use->version) | 1 : 0;
     }
-    size_t bytes = plan->scratch + plan->working + 64;
+    size_t bytes = plan->scratch + 64;
     char *kept = reel__pool_get(&tape->pool, plan->kept); /* also for values of no elements */
     char *scratch = reel__pool_get(&tape->pool, bytes);
     c->kernel_failed = false;

@@ -127,7 +127,7 @@ int64_t reel__plan_flops(const reel__plan *plan)
 
 size_t reel__plan_peak(const reel__plan *plan)
 {
-    return plan->scratch + plan->kept + plan->working;
+    return plan->scratch + plan->kept;
 }
 
 static size_t rounded(size_t bytes)

@@ -2,7 +2,7 @@
  * Invariant: the backward pass of a block is a function of its template, of which of its ports
  * matter and of how many cotangents come in where; so it is recorded once, on the block where it is
  * first met, and from then on known. Sums have the terms that the reverse sweep of grad.c gives
- * them, in the same order.
+ * them, in the same order. What a backward pass computes again of its block has the same bits.
  * Must not know: any op by name, nor how blocks are arranged. */
 #include <reel/ops.h>
 
@@ -10,6 +10,7 @@
 
 #include "memory.h"
 #include "plan.h"
+#include "plant.h"
 
 /* Where a value comes from, seen from the block whose backward pass it is. */
 enum { OF_COTANGENT, OF_BACKWARD, OF_NODE, OF_PORT };
@@ -714,14 +715,23 @@ static bool refer(const derive *d, const reel__block *b, const recorded *r, cons
     return true;
 }
 
-/* Takes what the block reads as computed, or takes that back; returns whether memory sufficed. */
-static void pretend(const derive *d, const reel__block *b, bool *was, bool computed)
+/* Takes what the block reads as computed, but for the nodes in `again`, which stand as if its
+ * backward pass had recorded them; or takes that back. */
+static void pretend(const derive *d, const reel__block *b, const uint64_t *again, bool *was,
+                    bool computed)
 {
     for (uint32_t i = 0; i < b->nodes + b->ports; i++) {
         reel__slot *s = i < b->nodes ? d->g->node[b->first + i] : port_slot(d, b, i - b->nodes);
         if (computed) {
             was[i] = s->flags & REEL__COMPUTED;
             s->flags |= REEL__COMPUTED;
+        }
+    }
+    for (uint32_t i = 0; i < b->nodes; i++) {
+        reel__slot *s = d->g->node[b->first + i];
+        if (bit(again, i)) {
+            s->origin = computed ? s->id + 1 : 0;
+            s->flags = (uint16_t)(computed ? s->flags & ~REEL__COMPUTED : s->flags);
         }
     }
     for (uint32_t i = 0; !computed && i < b->nodes + b->ports; i++) {
@@ -759,6 +769,16 @@ static bool find_roots(derive *d, const recorded *r, const reel__pullback *p, co
     return true;
 }
 
+/* `read`: bits, nodes of the block, then ports. */
+static void note_read(const reel__block *b, const ref *x, uint64_t *read)
+{
+    if (x->kind == OF_NODE) {
+        set_bit(read, x->a);
+    } else if (x->kind == OF_PORT) {
+        set_bit(read, (size_t)b->nodes + x->a);
+    }
+}
+
 /* What the form keeps of the blocks that were collected. False: not possible, or memory is out. */
 static bool keep_blocks(derive *d, const reel__block *b, reel__pullback *p, const recorded *r,
                         const reel__graph *g, form *f, uint64_t *read)
@@ -787,9 +807,7 @@ static bool keep_blocks(derive *d, const reel__block *b, reel__pullback *p, cons
             } else if (!refer(d, b, r, g->outside[x->at], &to->port[q])) {
                 return false;
             }
-            if (to->port[q].kind == OF_NODE) {
-                set_bit(read, to->port[q].a);
-            }
+            note_read(b, &to->port[q], read);
         }
         f->nodes += from->nodes;
         f->ports += from->ports;
@@ -820,15 +838,17 @@ static bool keep_outcomes(derive *d, const reel__block *b, reel__pullback *p, co
         if (s && !computed && !refer(d, b, r, s, &f->from[i])) {
             return false;
         }
-        if (s && !computed && f->from[i].kind == OF_NODE) {
-            set_bit(read, f->from[i].a);
+        if (s && !computed) {
+            note_read(b, &f->from[i], read);
         }
     }
     return true;
 }
 
-/* Collects what has been recorded. False: not possible, or the status says why. */
-static bool collect_form(derive *d, uint32_t j, reel__pullback *p, const recorded *r, form *f)
+/* Collects what has been recorded, and the nodes of the block that are in `again`. Notes what that
+ * reads. False: not possible, or the status says why. */
+static bool collect_with(derive *d, uint32_t j, reel__pullback *p, const recorded *r,
+                         const uint64_t *again, uint64_t *read, form *f)
 {
     const reel__block *b = &d->g->block[j];
     reel__slot **root = take(d, r->outcomes, sizeof *root);
@@ -836,25 +856,87 @@ static bool collect_form(derive *d, uint32_t j, reel__pullback *p, const recorde
     bool *was = take(d, (size_t)b->nodes + b->ports, sizeof *was);
     uint32_t *outcome_of = take(d, r->outcomes, sizeof *outcome_of), roots;
     reel__source *where = take(d, r->outcomes, sizeof *where);
-    uint64_t *read = take(d, bit_words(b->nodes), sizeof *read);
-    if (!root || !added || !was || !outcome_of || !where || !read ||
+    if (!root || !added || !was || !outcome_of || !where ||
         !find_roots(d, r, p, f->mode, root, added, outcome_of, &roots)) {
         return false;
     }
     reel__graph g = {.tape = d->tape, .step = true};
-    pretend(d, b, was, true);
+    pretend(d, b, again, was, true);
     bool ok = reel__collect_part(d->c, &g, roots, root, added, where);
-    pretend(d, b, was, false);
+    pretend(d, b, again, was, false);
     if (!ok) {
         return false;
     }
     number_slots(d, b);
+    f->nodes = f->ports = 0;
+    memset(read, 0, bit_words((size_t)b->nodes + b->ports) * sizeof *read);
     if (!keep_blocks(d, b, p, r, &g, f, read) || !keep_outcomes(d, b, p, r, f, read)) {
         return false;
     }
     for (uint32_t i = 0; i < roots; i++) {
         f->from[outcome_of[i]] = (ref){OF_BACKWARD, where[i].block - 1, where[i].at};
         f->added[outcome_of[i]] = added[i];
+    }
+    return true;
+}
+
+/* Whether node `at` of the block can be had again from what is kept in any case: what is put
+ * together of parts takes no less memory than they do; element-wise results are computed from what
+ * the backward pass reads itself, or other blocks do. */
+static bool cheap(const reel__block *b, uint32_t at, const uint64_t *read, const uint64_t *again)
+{
+    const reel__ir *raw = &b->template->raw;
+    const reel__value *v = &raw->v[raw->out[at]];
+    if (v->flags || v->n == 0 || v->n > REEL_MAX_MAPPED) {
+        return false;
+    }
+    if (v->kind == REEL__RUN && v->op->place && v->n > 1) {
+        return true;
+    }
+    bool there = v->kind == REEL__MAP && v->op->flags & REEL_OP_ELEMENTWISE;
+    for (int k = 0; there && k < v->n; k++) {
+        const reel__value *x = &raw->v[v->arg[k]];
+        bool port = v->arg[k] < raw->ports;
+        size_t number = port ? (size_t)b->nodes + (size_t)v->arg[k] : (size_t)x->node;
+        there =
+            (bit(read, number) && (port || !bit(again, number))) || (!port && x->flags & REEL__OUT);
+    }
+    return there;
+}
+
+/* What is read of the block and computed again instead of being kept. */
+static bool find_again(const derive *d, const reel__block *b, const form *f, const recorded *r,
+                       const uint64_t *read, uint64_t *again)
+{
+    bool any = false;
+    for (uint32_t at = 0; at < b->nodes; at++) {
+        bool handed_on = false;
+        for (uint32_t i = 0; i < r->outcomes; i++) {
+            handed_on = handed_on || (f->from[i].kind == OF_NODE && f->from[i].a == at);
+        }
+        const reel__slot *s = d->g->node[b->first + at];
+        if (bit(read, at) && !handed_on && !s->origin && !(s->flags & REEL__COMPUTED) &&
+            cheap(b, at, read, again)) {
+            set_bit(again, at);
+            any = true;
+        }
+    }
+    return any;
+}
+
+static bool collect_form(derive *d, uint32_t j, reel__pullback *p, const recorded *r, form *f)
+{
+    const reel__block *b = &d->g->block[j];
+    size_t words = bit_words((size_t)b->nodes + b->ports);
+    uint64_t *again = take(d, words, sizeof *again), *read = take(d, words, sizeof *read);
+    if (!again || !read || !collect_with(d, j, p, r, again, read, f)) {
+        return false;
+    }
+    if (d->c->passes & REEL__PASS_AGAIN && find_again(d, b, f, r, read, again)) {
+        reel__pass_used(REEL__PASS_AGAIN);
+        if (!collect_with(d, j, p, r, again, read, f)) {
+            return false;
+        }
     }
     f->forward = reel__template_read(d->c, b->template, read);
     return f->forward || no_memory(d);

@@ -274,3 +274,17 @@ bool reel__windows_apart(reel_shape large, reel_shape a, const reel_window *wa, 
     }
     return false;
 }
+
+bool reel__window_span(reel_shape large, reel_shape small, const reel_window *w, int64_t *from,
+                       int64_t *to)
+{
+    apart a;
+    if (reel_shape_size(small) == 0 || !take_apart(large, small, w, &a)) {
+        return false;
+    }
+    for (int k = 0; k < large.rank; k++) {
+        range_of(&a, small, k, &from[k], &to[k]);
+        to[k]++;
+    }
+    return true;
+}

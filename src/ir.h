@@ -48,6 +48,8 @@ typedef struct reel__value {
     reel_window *window; /* VIEW: 1; ASSEMBLE: n */
     uint8_t *transposed; /* PRODUCT, by term: 1 for A, 2 for B */
     int *term_node;      /* PRODUCT, by term: as `node`; NULL: all of `node` */
+    int64_t *part;       /* PRODUCT that is ADDED, by term: where in the result it begins; NULL: all
+                            of the result is each term's */
     int uses;
     int node;           /* of the template, for profiles and dumps; -1: made by a pass */
     int home;           /* INSIDE: of which value */
@@ -83,7 +85,9 @@ typedef enum reel__pass {
     REEL__PASS_FUSE = 1 << 7,     /* element-wise neighbourhoods run block by block */
     REEL__PASS_PACK = 1 << 8,     /* weights are packed once per update */
     REEL__PASS_MEMORY = 1 << 9,   /* buffers are used again when nobody needs them */
-    REEL__PASS_ALL = (1 << 10) - 1
+    REEL__PASS_NARROW = 1 << 10,  /* products are as narrow as what is read of them */
+    REEL__PASS_AGAIN = 1 << 11,   /* what is had cheaply is computed again, not kept */
+    REEL__PASS_ALL = (1 << 12) - 1
 } reel__pass;
 
 /* A fresh, zeroed value at the end; NULL after setting failed. */
@@ -116,6 +120,10 @@ bool reel__window_of(reel_shape large, const reel_window *p, reel_shape small, c
 /* Whether two windows of one tensor of that shape are known to share no element. */
 bool reel__windows_apart(reel_shape large, reel_shape a, const reel_window *wa, reel_shape b,
                          const reel_window *wb);
+/* The positions [from[k], to[k]) along each axis of the tensor between which all of the window
+ * lies. False when they are not known. */
+bool reel__window_span(reel_shape large, reel_shape small, const reel_window *w, int64_t *from,
+                       int64_t *to);
 
 /* The passes; each leaves the form whole. False when memory is out. */
 bool reel__pass_cse(reel__ir *ir);
@@ -123,5 +131,6 @@ bool reel__pass_views(reel__ir *ir);
 bool reel__pass_products(reel__ir *ir);
 bool reel__pass_sink(reel__ir *ir);
 bool reel__pass_assemble(reel__ir *ir);
+bool reel__pass_narrow(reel__ir *ir);
 
 #endif

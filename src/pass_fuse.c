@@ -239,7 +239,7 @@ static void place_product(work *w, int i, int segment)
             return;
         }
         d->term = t;
-        d->accumulate = before && !reel__planted(REEL__LOST_BETA);
+        d->accumulate = before && !v->part && !reel__planted(REEL__LOST_BETA);
         before = true;
         made_at(w, i, segment, w->drafts[segment] - 1);
         read_in(w, v->arg[2 * t], segment);
@@ -523,11 +523,16 @@ static reel__term *term_of(work *w, const draft *d)
     int rank = v->shape.rank;
     term->n = v->shape.dim[rank - 1];
     term->m = term->n ? v->size / term->n : 0;
-    reel_shape left = ir->v[a].shape;
+    reel_shape left = ir->v[a].shape, right = ir->v[b].shape;
+    if (v->part) {
+        term->m = left.dim[t & 1 ? 1 : 0];
+        term->n = right.dim[t & 2 ? 0 : 1];
+    }
     term->k = left.dim[left.rank - (t & 1 ? 2 : 1)];
     term->a = matrix_of(ir, a, t & 1);
     term->b = matrix_of(ir, b, t & 2);
     term->c = matrix_of(ir, d->value, false);
+    term->c.x.window.offset += v->part ? v->part[d->term] : 0;
     return term;
 }
 

@@ -2,6 +2,8 @@
  * Invariant: a product is a sum of terms A B of one shape, each accumulated into the same place. A
  * sum with several products among its terms becomes one product and the rest; a product of a
  * concatenation becomes the sum of the products of its parts. Only the order of additions changes.
+ * A product that is added to a sum of another block may have terms that are parts of the result
+ * instead, each its own rows or columns.
  */
 #include <reel/ops.h>
 
@@ -10,7 +12,11 @@
 #include "memory.h"
 #include "plant.h"
 
-enum { MOST_TERMS = 64 };
+#ifdef REEL_STRESS
+enum { MOST_TERMS = 64, LEAST_PART = 1 };
+#else
+enum { MOST_TERMS = 64, LEAST_PART = 16 }; /* narrower products are slower than a copy */
+#endif
 
 typedef struct pass {
     const reel__ir *old;
@@ -256,6 +262,58 @@ static void split(reel__ir *ir, int i, int j)
     }
 }
 
+/* The side of the product's only term whose matrix is a concatenation along an axis of the result:
+ * 0, 1; -1: none. */
+static int side_of_parts(const reel__ir *ir, const reel__value *v)
+{
+    if (v->kind != REEL__PRODUCT || v->n != 2 || v->part || !(v->flags & REEL__ADDED)) {
+        return -1;
+    }
+    for (int side = 0; side < 2; side++) {
+        const reel__value *m = &ir->v[v->arg[side]];
+        int axis = (v->transposed[0] >> side & 1) ^ side;
+        bool wide = concatenates(ir, m, axis);
+        for (int k = 0; wide && k < m->n; k++) {
+            wide = ir->v[m->arg[k]].shape.dim[axis] >= LEAST_PART;
+        }
+        if (wide && v->shape.rank == 2 && ir->v[v->arg[1 - side]].shape.rank == 2) {
+            return side;
+        }
+    }
+    return -1;
+}
+
+/* The product i has a term for each part of the concatenation on that side. */
+static void take_parts(reel__ir *ir, int i, int side)
+{
+    reel__value *v = &ir->v[i];
+    const reel__value *m = &ir->v[v->arg[side]];
+    size_t n = (size_t)m->n;
+    int *arg = reel__ir_alloc(ir, 2 * n, sizeof *arg);
+    uint8_t *transposed = reel__ir_alloc(ir, n, 1);
+    int *term_node = reel__ir_alloc(ir, n, sizeof *term_node);
+    int64_t *part = reel__ir_alloc(ir, n, sizeof *part);
+    if (ir->failed) {
+        return;
+    }
+    int axis = (v->transposed[0] >> side & 1) ^ side;
+    int64_t at = 0;
+    for (int k = 0; k < m->n; k++) {
+        arg[2 * k + side] = m->arg[k];
+        arg[2 * k + 1 - side] = v->arg[1 - side];
+        transposed[k] = v->transposed[0];
+        term_node[k] = v->term_node ? v->term_node[0] : v->node;
+        part[k] = reel__planted(REEL__PARTS_TOGETHER) ? 0 : side ? at : at * v->shape.dim[1];
+        at += ir->v[m->arg[k]].shape.dim[axis];
+    }
+    reel__pass_used(REEL__PASS_PRODUCTS);
+    v->n = 2 * m->n;
+    v->arg = arg;
+    v->transposed = transposed;
+    v->term_node = term_node;
+    v->part = part;
+}
+
 bool reel__pass_products(reel__ir *ir)
 {
     reel__ir made;
@@ -270,7 +328,13 @@ bool reel__pass_products(reel__ir *ir)
             p.map[i] = reel__ir_copy(&made, ir, i, p.map);
         }
         ok = !made.failed;
-        /* What other blocks add up is one product of tall matrices in the end: not to be split. */
+        int side = ok && i >= ir->ports ? side_of_parts(&made, &made.v[p.map[i]]) : -1;
+        if (side >= 0) {
+            take_parts(&made, p.map[i], side);
+            ok = !made.failed;
+        }
+        /* What other blocks add up is one product of tall matrices in the end: its terms are not to
+         * be split. */
         while (ok && i >= ir->ports && !(made.v[p.map[i]].flags & REEL__ADDED)) {
             int before = made.n, j = splits(&made, &made.v[p.map[i]]);
             if (j < 0) {

@@ -41,6 +41,7 @@ typedef struct reel__block {
     uint32_t group, position, level, tail;
     uint32_t turn; /* number of its window in its recurrence */
     uint32_t slot; /* its place where two windows' instances have one */
+    uint32_t near; /* likewise two levels' */
 } reel__block;
 
 /* A value that goes straight into a sum of another block. */
@@ -214,6 +215,8 @@ typedef struct reel__step {
     uint32_t from, to;      /* instances */
     uint32_t origin;        /* the first instance of its window */
     bool odd;               /* whether the window's number is */
+    uint32_t near;          /* of main: the first instance's place where two levels' have one */
+    size_t temporary;       /* where in the scratch its temporaries lie */
     reel__binding *binding; /* by place in the segment's list of ports */
     reel__place *sum;       /* of `added` kernels in order, by instance: where they go */
     uint8_t *starts;        /* likewise: whether it is the first of the sum */
@@ -230,6 +233,7 @@ typedef struct reel__group {
     reel__code *code;
     uint32_t count, first; /* its blocks are order[first..] */
     uint32_t window;       /* the most instances that run in one window */
+    uint32_t width;        /* the most that are of one level */
     reel__place *array;    /* by value of the code */
     reel__life *life;      /* likewise */
     uint8_t *given;        /* by value: REEL__WINDOWED and the like */
@@ -238,6 +242,7 @@ typedef struct reel__group {
 enum {
     REEL__WINDOWED = 1, /* only a window's instances have a place at a time */
     REEL__ROLLING = 4,  /* this window's and the last one's do */
+    REEL__PAIRED = 8,   /* this level's and the last one's do */
     REEL__IN_PLACE = 2  /* its parts lie as they should where they are: no copies */
 };
 
@@ -265,7 +270,7 @@ typedef struct reel__plan {
     reel__step *step;
     reel__keep *keep;
     reel__result *result;          /* kept nodes */
-    size_t scratch, kept, working; /* bytes; working: of one step's temporaries */
+    size_t scratch, kept, working; /* bytes; working: of scratch, one step's temporaries at most */
     uint32_t *order;               /* blocks by group */
     uint32_t *from;                /* outside value k is number from[k] of the forward graph */
     reel__place *gradient;
@@ -354,8 +359,8 @@ reel__plan *reel__arrange(reel__compiled *c, reel__graph *g);
 void reel__plan_free(reel__plan *plan);
 
 /* Runs the plan. `outside` are the addresses of outside values, `version` tells weights among them
- * apart from what they were before (0: no weight); `scratch` has plan->scratch + plan->working
- * bytes, `kept` plan->kept. False when memory is out or a kernel reports an error. */
+ * apart from what they were before (0: no weight); `scratch` has plan->scratch bytes, `kept`
+ * plan->kept. False when memory is out or a kernel reports an error. */
 bool reel__replay(reel__compiled *c, const reel__plan *plan, const void *const *outside,
                   const uint64_t *version, char *scratch, char *kept);
 void reel__packs_free(reel__compiled *c);

@@ -114,7 +114,11 @@ static void write_product(const dump *d, const reel__kernel *k)
 {
     const reel__term *t = k->term;
     if (k->added) {
-        reel__text_format(d->out, "sum [%" PRId64 ",%" PRId64 "]", t->m, t->n);
+        reel__text_add(d->out, "sum");
+        if (t->c.x.window.offset) {
+            reel__text_format(d->out, "+%" PRId64, t->c.x.window.offset);
+        }
+        reel__text_format(d->out, " [%" PRId64 ",%" PRId64 "]", t->m, t->n);
     } else {
         add_matrix(d, &t->c, t->m, t->n);
     }
@@ -331,6 +335,7 @@ static void write_array(dump *d, uint32_t group, int value)
     add_shape(d->out, v->shape);
     uint32_t count = q->given[value] & REEL__WINDOWED  ? q->window
                      : q->given[value] & REEL__ROLLING ? 2 * q->window
+                     : q->given[value] & REEL__PAIRED  ? 2 * q->width
                                                        : q->count;
     reel__text_format(d->out, " x %" PRIu32 ": %zu bytes at ", count,
                       (size_t)v->size * reel_dtype_size((reel_dtype)v->dtype) * count);
@@ -386,8 +391,9 @@ static bool write_dump(const reel_tape *tape, reel__text *out)
     write_arrays(&d);
     reel__text_format(out, "totals\n  kernels: %" PRId64 " bytes, %" PRId64 " flops\n",
                       d.cost.bytes, d.cost.flops);
-    reel__text_format(out, "  memory: %zu bytes kept, %zu scratch, %zu of one step; ", plan->kept,
-                      plan->scratch, plan->working);
+    reel__text_format(out,
+                      "  memory: %zu bytes kept, %zu scratch, of which one step has %zu at most; ",
+                      plan->kept, plan->scratch, plan->working);
     reel__text_format(out, "%zu without reuse\n", reel__plan_without_reuse(plan));
     reel__free(first);
     reel__free(shown);

@@ -18,7 +18,9 @@ static const char *const names[] = {"none",
                                     "dropped dependency",
                                     "lost beta of a product",
                                     "wrong template",
-                                    "number folded into a plan"};
+                                    "number folded into a plan",
+                                    "wrong columns of a product",
+                                    "parts of a sum in one place"};
 enum { FAULTS = sizeof names / sizeof *names };
 
 bool reel__planted(reel__fault fault)

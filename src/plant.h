@@ -16,7 +16,9 @@ typedef enum reel__fault {
     REEL__DROPPED_DEPENDENCY,
     REEL__LOST_BETA,
     REEL__WRONG_TEMPLATE,
-    REEL__FOLDED_NUMBER
+    REEL__FOLDED_NUMBER,
+    REEL__WRONG_COLUMNS,
+    REEL__PARTS_TOGETHER
 } reel__fault;
 
 #ifdef REEL_STRESS

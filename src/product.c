@@ -427,7 +427,8 @@ static bool into_sums(reel__running *r, const operands *o, bool accumulate)
                sum[i + n].offset == sum[i].offset) {
             n++;
         }
-        if (!tall(r, o, i, n, reel__address(r, sum[i]),
+        if (!tall(r, o, i, n,
+                  reel__address(r, sum[i]) + o->t->c.x.window.offset * (int64_t)o->element,
                   (accumulate || !starts[i]) && !reel__planted(REEL__MISSING_ACCUMULATION))) {
             return false;
         }

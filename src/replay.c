@@ -46,6 +46,8 @@ reel__ref reel__find(const reel__running *r, const reel__operand *x)
             from -= r->step->origin;
         } else if (r->group->given[x->value] & REEL__ROLLING) {
             from += (int64_t)(r->step->odd ? r->group->window : 0) - r->step->origin;
+        } else if (r->group->given[x->value] & REEL__PAIRED) {
+            from = r->step->near;
         }
         ref.at = reel__address(r, r->group->array[x->value]) + from * ref.stride + ref.offset;
     } else {
@@ -227,6 +229,7 @@ static bool run_step(reel__running *r, const reel__step *step)
     r->group = &r->plan->group[step->group];
     r->segment = &r->group->code->segment[step->segment];
     r->count = (int64_t)step->to - step->from;
+    r->temporary = r->base[REEL__SCRATCH] + step->temporary;
     r->sums = 0;
     for (int k = 0; k < r->segment->kernels; k++) {
         const reel__kernel *kernel = &r->segment->kernel[k];
@@ -251,7 +254,6 @@ bool reel__replay(reel__compiled *c, const reel__plan *plan, const void *const *
                        .outside = outside,
                        .version = version,
                        .base = {scratch, kept, NULL}};
-    r.temporary = scratch + plan->scratch;
     c->run++;
     if (c->profile) {
         reel__profile_begin(c->profile, plan);

@@ -8,7 +8,14 @@
 #include <reel/models.h>
 #include <reel/ops.h>
 
-enum { MOST_STEPS = 7, MOST_SEQUENCES = 5 };
+/* From MANY_STEPS on a weight's gradient is added up in place. */
+enum { FEW_STEPS = 7, MANY_STEPS = 16, MOST_STEPS = 18, MOST_SEQUENCES = 5 };
+
+static int64_t steps(machine *m)
+{
+    return chance(m, 8) ? MANY_STEPS + below(m, MOST_STEPS - MANY_STEPS + 1)
+                        : 1 + below(m, FEW_STEPS);
+}
 
 /* Cells. A generated one reads its form from the number in its context. */
 
@@ -129,7 +136,7 @@ static reel_node *states_gradient(machine *m, reel_node *y, const reel_state *s)
 
 void unroll_cells(machine *m)
 {
-    int64_t T = 1 + below(m, MOST_STEPS), batch = 1 + below(m, 5);
+    int64_t T = steps(m), batch = 1 + below(m, 5);
     int64_t in = 1 + below(m, 7), hidden = 1 + below(m, 9);
     reel_cell *c = any_cell(m, in, hidden);
     if (!c) {
@@ -167,7 +174,7 @@ void unroll_ragged(machine *m)
     reel_node *loss[MOST_SEQUENCES], *w = weight(m, "ragged", reel_dims(2, hidden));
     int n = 2 + below(m, MOST_SEQUENCES - 1);
     for (int k = 0; k < n; k++) {
-        int64_t T = 1 + below(m, MOST_STEPS);
+        int64_t T = steps(m);
         reel_node *x[MOST_STEPS], *y[MOST_STEPS];
         steps_of_input(m, T, batch, in, x);
         if (reel_unroll(c, T, x, NULL, y)) {
@@ -179,6 +186,23 @@ void unroll_ragged(machine *m)
         }
     }
     keep(m, reel_sum_of(n, loss), 3.0 * n);
+}
+
+reel_node *cell_loss(machine *m)
+{
+    int64_t T = chance(m, 50) ? MANY_STEPS : 1 + below(m, FEW_STEPS), batch = 1 + below(m, 3);
+    int64_t in = 1 + below(m, 5), hidden = 1 + below(m, 6);
+    reel_cell *c = any_cell(m, in, hidden);
+    reel_node *x[MOST_STEPS], *y[MOST_STEPS];
+    if (!c) {
+        return NULL;
+    }
+    reel_unstack(leaf(m, -1, 1, reel_dims(T, batch, in)), (int)T, x);
+    if (reel_unroll(c, T, x, NULL, y)) {
+        return NULL;
+    }
+    return chance(m, 50) ? reel_sum(reel_square(y[T - 1]))
+                         : reel_mean(reel_square(reel_stack((int)T, y)));
 }
 
 /* A tree whose shape is drawn: each inner node joins two. */

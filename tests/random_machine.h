@@ -90,6 +90,8 @@ void reduce(machine *m);
 void sum_many(machine *m);
 void unroll_cells(machine *m);
 void unroll_ragged(machine *m);
+/* A loss of a cell's steps alone, of which nothing has been computed; NULL when there is none. */
+reel_node *cell_loss(machine *m);
 void grow_tree(machine *m);
 void repeat_scope(machine *m);
 void drop_out(machine *m);
