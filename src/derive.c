@@ -381,9 +381,8 @@ static bool apply_rules(const derive *d, uint32_t j, uint32_t at, reel_node *dy,
     return true;
 }
 
-/* Records the backward pass of block j behind what the tape has. With modes, closed ports get the
- * sum of what comes to them. */
-static bool record(derive *d, uint32_t j, const reel__pullback *p, const uint8_t *mode, recorded *r)
+static bool record_rules(derive *d, uint32_t j, const reel__pullback *p, const uint8_t *mode,
+                         recorded *r)
 {
     const reel__block *b = &d->g->block[j];
     size_t most = 0, arguments = 0;
@@ -425,6 +424,31 @@ static bool record(derive *d, uint32_t j, const reel__pullback *p, const uint8_t
         }
     }
     return !d->tape->status;
+}
+
+/* Records the backward pass of block j behind what the tape has. With modes, closed ports get the
+ * sum of what comes to them. Ports pass for leaves meanwhile: what a rule sees of them must not be
+ * what another block of the template has not. */
+static bool record(derive *d, uint32_t j, const reel__pullback *p, const uint8_t *mode, recorded *r)
+{
+    const reel__block *b = &d->g->block[j];
+    reel__slot *was = take(d, b->ports, sizeof *was);
+    if (!was) {
+        return false;
+    }
+    for (uint32_t k = 0; k < b->ports; k++) {
+        reel__slot *s = port_slot(d, b, k);
+        was[k] = *s;
+        s->op = &reel__op_input;
+        s->n = 0;
+    }
+    bool ok = record_rules(d, j, p, mode, r);
+    for (uint32_t k = 0; k < b->ports; k++) {
+        reel__slot *s = port_slot(d, b, k);
+        s->op = was[k].op;
+        s->n = was[k].n;
+    }
+    return ok;
 }
 
 static void unrecord(derive *d, uint32_t count)
