@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <reel/axis.h>
 #include <reel/models.h>
@@ -177,6 +178,42 @@ static reel_node *sums_of_sums(study *s)
         sum = reel_sum_of(s->length, term);
     }
     return reel_add(weigh(s, sum), weigh(s, reel_mul(sum, wide(s))));
+}
+
+/* Sums of products made in other blocks, with more in the block of the sum than the sum. */
+static reel_node *sums_of_products(study *s)
+{
+    reel_node *term[DERIVE_LONGEST], *loss = reel_number(s->tape, 0);
+    reel_node *w = weight(s, "w", reel_dims(HIDDEN, IN)), *v = weight(s, "v", reel_dims(HIDDEN));
+    for (int k = 0; k < 3; k++) {
+        for (int t = 0; t < s->length; t++) {
+            enter(s, "term", t);
+            reel_node *x = row(s);
+            term[t] = reel_affine(k == 1 && t % 2 ? x : reel_mul(x, weight(s, "x", reel_dims(IN))),
+                                  w, NULL);
+            leave(s);
+        }
+        enter(s, "sum", k);
+        reel_node *sum = reel_sum_of(s->length, term);
+        reel_node *y = reel_mul(reel_mul(sum, v), wide(s));
+        loss = reel_add(loss, reel_add(weigh(s, y), weigh(s, reel_add(sum, v))));
+        leave(s);
+    }
+    return loss;
+}
+
+/* One product is a contribution to two long sums. */
+static reel_node *shared_contributions(study *s)
+{
+    reel_node *v = weight(s, "v", reel_dims(BATCH, IN)), *w = weight(s, "w", reel_dims(BATCH, IN));
+    reel_node *loss = reel_number(s->tape, 0);
+    for (int t = 0; t < s->length; t++) {
+        enter(s, "step", t);
+        reel_node *y = reel_affine(reel_add(v, w), leaf(s, reel_dims(HIDDEN, IN)), NULL);
+        loss = reel_add(loss, weigh(s, y));
+        leave(s);
+    }
+    return loss;
 }
 
 static reel_node *only_last_loss(study *s)
@@ -362,6 +399,7 @@ static reel_node *embedded(study *s)
     for (int t = 0; t < s->length; t++) {
         enter(s, "word", t);
         reel_node *x = reel_gather(table, indices(s, WORDS, BATCH));
+        x = reel_add(x, reel_gather(table, reel_argmax_axis(h, 1, false))); /* no gradient by h */
         leave(s);
         h = whole_step(s, "step", t, h, x);
         enter(s, "choice", t);
@@ -520,6 +558,56 @@ static reel_node *rule_sees_its_arguments(study *s)
         y = reel_add(y, reel_sum_axis(reel_mul(w, v), 0, false));
         loss = reel_add(loss, weigh(s, y));
         leave(s);
+    }
+    return loss;
+}
+
+/* y = x, and the gradient of x is g, wherever y goes: a synthetic gradient (Jaderberg et al. 2017).
+ */
+
+static bool given_shape(reel_shaping *s)
+{
+    s->y = reel_node_shape(s->x[0]);
+    return true;
+}
+
+static void given_f32(const reel_call *c)
+{
+    memcpy(c->y.data, c->x[0].data, (size_t)c->y.size * sizeof(float));
+}
+
+static void given_f64(const reel_call *c)
+{
+    memcpy(c->y.data, c->x[0].data, (size_t)c->y.size * sizeof(double));
+}
+
+static reel_node *given_gradient(reel_node *y, reel_node *dy, int i)
+{
+    (void)dy;
+    return i ? reel_zero_gradient() : reel_node_arg(y, 1);
+}
+
+static const reel_op op_given = {.name = "given",
+                                 .arity = 2,
+                                 .flags = REEL_OP_NONLINEAR_GRADIENT,
+                                 .shape = given_shape,
+                                 .run_f32 = given_f32,
+                                 .run_f64 = given_f64,
+                                 .gradient = given_gradient};
+
+/* The gradient is a node of the block, of another one, a leaf, a weight. */
+static reel_node *given_gradients(study *s)
+{
+    reel_node *loss = reel_number(s->tape, 0), *before = wide(s);
+    for (int t = 0; t < s->length; t++) {
+        enter(s, "step", t);
+        reel_node *v = weight(s, "v", reel_dims(BATCH, HIDDEN)), *leaf = wide(s);
+        reel_node *here = reel_sub(leaf, before), *g[4] = {here, before, leaf, v};
+        reel_node *x = reel_mul(wide(s), weight(s, "w", reel_dims(BATCH, HIDDEN)));
+        reel_node *y = reel_apply2(REEL_HERE, &op_given, t % 3 ? x : v, g[t / 2 % 4], NULL);
+        loss = reel_add(loss, reel_sum(y));
+        leave(s);
+        before = reel_add(wide(s), reel_number(s->tape, t % 2));
     }
     return loss;
 }
@@ -686,6 +774,9 @@ const derive_program derive_programs[] = {
     {"read by all and passed on", read_by_all_and_passed_on, true, BY_BLOCKS},
     {"many losses", many_losses, true, BY_BLOCKS},
     {"sums of sums", sums_of_sums, true, BY_BLOCKS},
+    {"sums of products", sums_of_products, true, BY_BLOCKS},
+    {"shared contributions", shared_contributions, true, BY_BLOCKS},
+    {"given gradients", given_gradients, true, BY_BLOCKS},
     {"only the last loss", only_last_loss, true, BY_BLOCKS},
     {"encoder and decoder", encoder_and_decoder, true, BY_BLOCKS},
     {"unstacked", unstacked, true, BY_BLOCKS},
