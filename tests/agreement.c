@@ -62,9 +62,18 @@ void run_lane(const random_graph *g, const lane *l, const random_trace *follow, 
 
 /* The oracle */
 
-static double epsilon_of(reel_dtype dtype)
+double agreement_epsilon(reel_dtype dtype)
 {
     return dtype == REEL_F32 ? 0x1p-20 : 0x1p-34;
+}
+
+double agreement_bound(reel_dtype dtype, double moved, double most_moved, double largest)
+{
+    bool single = dtype == REEL_F32;
+    double bound =
+        (single ? 0x1p-18 : 1e-12) * (moved + most_moved / 1024) / agreement_epsilon(dtype);
+    return most_moved <= (single ? 0x1p-21 : 0x1p-50) * largest ? fmax(bound, 4 * most_moved)
+                                                                : bound;
 }
 
 void oracle_make(oracle *o, const random_graph *g, reel_dtype dtype, uint64_t *count)
@@ -86,8 +95,9 @@ void oracle_free(oracle *o)
 static void listen(oracle *o, int noises)
 {
     for (; o->noises < noises; o->noises++) {
-        lane l = {
-            .dtype = o->dtype, .epsilon = epsilon_of(o->dtype), .noise = (uint64_t)o->noises + 1};
+        lane l = {.dtype = o->dtype,
+                  .epsilon = agreement_epsilon(o->dtype),
+                  .noise = (uint64_t)o->noises + 1};
         run_lane(&o->g, &l, &o->reference, &o->noise[o->noises]);
     }
 }
@@ -134,7 +144,8 @@ static verdict judge_element(judge *j, size_t e, double got)
 {
     const random_output *a = &j->o->reference.out[j->i];
     bool single = j->o->dtype == REEL_F32;
-    double m = movement(j->o, j->i, e), want = a->value[e], epsilon = epsilon_of(j->o->dtype);
+    double m = movement(j->o, j->i, e), want = a->value[e],
+           epsilon = agreement_epsilon(j->o->dtype);
     if (!isfinite(want) || !isfinite(m) || (a->dtype == REEL_I32 && j->moved > 0) ||
         j->moved > (single ? 1e-3 : 1e-5) * j->largest) {
         return LEFT_OUT;
@@ -142,10 +153,7 @@ static verdict judge_element(judge *j, size_t e, double got)
     if (strcmp(a->op, "param") == 0) { /* the update was rounded too */
         m += epsilon * fabs(want);
     }
-    j->bound = (single ? 0x1p-18 : 1e-12) * (m + j->moved / 1024) / epsilon;
-    if (j->moved <= (single ? 0x1p-21 : 0x1p-50) * j->largest) {
-        j->bound = fmax(j->bound, 4 * j->moved);
-    }
+    j->bound = agreement_bound(j->o->dtype, m, j->moved, j->largest);
     return fabs(got - want) <= j->bound ? WITHIN : BEYOND;
 }
 

@@ -50,6 +50,12 @@ typedef struct tally {
     double closest; /* the largest part of a bound that was used up */
 } tally;
 
+/* What noise is a part of: see above. */
+double agreement_epsilon(reel_dtype dtype);
+/* The bound for an element that noise of that part moved by `moved`, of a tensor of which it moved
+ * one by most_moved, and whose largest element has that size. */
+double agreement_bound(reel_dtype dtype, double moved, double most_moved, double largest);
+
 /* How many passes the compiled executor has. */
 int compiled_passes(void);
 
