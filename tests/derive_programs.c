@@ -595,7 +595,8 @@ static const reel_op op_given = {.name = "given",
                                  .run_f64 = given_f64,
                                  .gradient = given_gradient};
 
-/* The gradient is a node of the block, of another one, a leaf, a weight. */
+/* The gradient is a node of the block, of another one, a leaf, a weight. Where a weight has one use
+ * its gradient may be a value of the forward pass: such structures are recorded. */
 static reel_node *given_gradients(study *s)
 {
     reel_node *loss = reel_number(s->tape, 0), *before = wide(s);
@@ -776,7 +777,7 @@ const derive_program derive_programs[] = {
     {"sums of sums", sums_of_sums, true, BY_BLOCKS},
     {"sums of products", sums_of_products, true, BY_BLOCKS},
     {"shared contributions", shared_contributions, true, BY_BLOCKS},
-    {"given gradients", given_gradients, true, BY_BLOCKS},
+    {"given gradients", given_gradients, true, ANY_WAY},
     {"only the last loss", only_last_loss, true, BY_BLOCKS},
     {"encoder and decoder", encoder_and_decoder, true, BY_BLOCKS},
     {"unstacked", unstacked, true, BY_BLOCKS},
