@@ -293,13 +293,6 @@ VECTOR_INLINE VEC V(log1p_fading)(VEC x)
     return LIBM(log1p)(LIBM(fading)(x));
 }
 
-/* 1/(1 + exp(-x)), without overflow and without losing the digits of small values. */
-VECTOR_INLINE VEC V(logistic)(VEC x)
-{
-    const VEC e = LIBM(fading)(x);
-    return SELECT(x < 0, e, C(1)) / (C(1) + e);
-}
-
 /* x logistic(u), with u of x's sign. */
 VECTOR_INLINE VEC V(gated)(VEC x, VEC u)
 {

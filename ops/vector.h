@@ -300,6 +300,13 @@ VECTOR_INLINE VEC V(vec_fading)(VEC x)
 {
     return LIBM(exp)(-LIBM(fabs)(x));
 }
+
+/* 1/(1 + exp(-x)), without overflow and without losing the digits of small values. */
+VECTOR_INLINE VEC V(vec_logistic)(VEC x)
+{
+    const VEC e = V(vec_fading)(x);
+    return SELECT(x < 0, e, C(1)) / (C(1) + e);
+}
 #endif
 
 #if REEL_MVEC < 2

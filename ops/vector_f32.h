@@ -58,6 +58,23 @@ VECTOR_INLINE VEC V(vec_fading)(VEC x)
     return V(vec_exp_inside)(-SELECT(a > C(110), C(110), a), C(1)); /* beyond: 0 */
 }
 
+/* 1/(1 + exp(-x)): with w = 2^24 and e = w exp(-|x|), which no finite x makes subnormal before the quotient is,
+ * it is e/(w + e) for x < 0 and w/(w + e) for the others. */
+VECTOR_INLINE VEC V(vec_logistic)(VEC x)
+{
+    const VEC w = C(0x1p24), a = LIBM(fabs)(x), t = SELECT(a > C(104), C(104), a);
+    const VEC magic = C(0x1.8p23 + 127 + 24), shifted = MUL_ADD(t, C(-1.44269504088896341), magic);
+    const VEC n = shifted - magic, power = (VEC)((V(vec_bits))shifted << 23);
+    const VEC r = MUL_ADD(n, C(2.12194440054690583e-4), MUL_ADD(n, C(-0.693359375), -t));
+    VEC p = MUL_ADD(r, C(0.0013814467238262296), C(0.008368780836462975));
+    p = MUL_ADD(r, p, C(0.04166839271783829));
+    p = MUL_ADD(r, p, C(0.1666651964187622));
+    p = MUL_ADD(r, p, C(0.4999999403953552));
+    p = MUL_ADD(r * r, p, r);
+    const VEC e = MUL_ADD(power, p, power);
+    return SELECT((MASK)x < 0, e, w) / (w + e);
+}
+
 /* e/(e + 2) with e = exp(2|x|) - 1 = 2^n (exp(r) - 1) + 2^n - 1, where the last two are exact, and r is
  * 2|x| if that is small: no digit of small values is lost. From 10 on it is 1. */
 VECTOR_INLINE VEC V(vec_tanh)(VEC x)
