@@ -38,6 +38,7 @@ typedef struct collect {
     uint32_t outsides, outside_capacity;
     size_t edges, words;
     uint32_t *flag_at; /* by node of a block: where its key has its flags */
+    reel__template *last;
 } collect;
 
 /* In note.sum: the sum is not part of what is collected. */
@@ -465,12 +466,12 @@ static void push_arg(collect *k, uint32_t block, uint32_t x)
 
 static void push_attr(collect *k, const reel__slot *s)
 {
-    const unsigned char *attr = s->attr;
-    for (size_t i = 0; i < s->op->attr_size && !reel__planted(REEL__WRONG_TEMPLATE); i += 8) {
-        uint64_t word = 0;
-        size_t n = s->op->attr_size - i;
-        memcpy(&word, attr + i, n < 8 ? n : 8);
-        push(k, word);
+    size_t bytes = s->op->attr_size, words = (bytes + 7) / 8;
+    if (bytes && !reel__planted(REEL__WRONG_TEMPLATE)) {
+        uint64_t *key = k->c->key + k->words;
+        key[words - 1] = 0;
+        memcpy(key, s->attr, bytes);
+        k->words += words;
     }
 }
 
@@ -710,8 +711,12 @@ static reel__template *find_template(collect *k, uint32_t block, size_t from)
     reel__compiled *c = k->c;
     const uint64_t *key = c->key + from;
     size_t words = k->words - from;
+    reel__template *last = k->last, *t = last ? last->then : NULL;
+    if (t && t->words == words && memcmp(t->key, key, words * sizeof *key) == 0) {
+        return t;
+    }
     uint64_t hash = hash_words(key, words);
-    reel__template *t = known_template(c, key, words, hash);
+    t = known_template(c, key, words, hash);
     if (t) {
         return t;
     }
@@ -861,6 +866,10 @@ static bool find_templates(collect *k)
         if (!b->template) {
             return false;
         }
+        if (k->last) {
+            k->last->then = b->template;
+        }
+        k->last = b->template;
     }
     return true;
 }

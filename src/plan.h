@@ -13,6 +13,7 @@
 typedef struct reel__template {
     uint64_t hash;
     struct reel__template *next; /* in its bucket */
+    struct reel__template *then; /* that of the block after the last one that had it: a guess */
     uint64_t *key;
     size_t words;
     uint32_t *flag_at; /* by node: where the key says who reads it */
