@@ -125,13 +125,10 @@ void reel__lines_pack(const reel__lines *lines, int64_t size, int64_t left, int6
                       char *out)
 {
     int64_t width = REEL__PANEL / size;
-    for (int64_t j = left; j < right; j += width) {
+    int64_t whole = lines->step == 1 ? (right - left) / width : 0;
+    gather_dense(lines, left * size, whole, REEL__PANEL, out);
+    for (int64_t j = left + whole * width; j < right; j += width) {
         int64_t wide = right - j < width ? right - j : width;
-        char *to = out + (j - left) * lines->k * size;
-        if (lines->step == 1 && wide == width) {
-            gather_dense(lines, j * size, 1, REEL__PANEL, to);
-        } else {
-            pack_apart(lines, size, j, wide, to);
-        }
+        pack_apart(lines, size, j, wide, out + (j - left) * lines->k * size);
     }
 }
