@@ -11,7 +11,7 @@
 #ifdef REEL_STRESS
 enum { STEP_SCRATCH = 1 << 10, LEAST_WINDOW = 1 << 9, MOST_WINDOW = 1 << 9 }; /* small nets, too */
 #else
-enum { STEP_SCRATCH = 1 << 20, LEAST_WINDOW = 1 << 17, MOST_WINDOW = 15 << 16 };
+enum { STEP_SCRATCH = 1 << 20, LEAST_WINDOW = 1 << 17, MOST_WINDOW = 1 << 22 };
 #endif
 enum { SHARE = 8 }; /* a window's, of what a recurrence hands from segment to segment */
 
