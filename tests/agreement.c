@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -300,13 +301,14 @@ static bool fails_here(const random_graph *g, const lane *l, char *text, size_t 
 
 bool in_child(void (*job)(void *context), void *context, char *text, size_t n)
 {
-    enum { PATIENCE = 120 };
+    enum { PATIENCE = 120, WAIT = 1800 }; /* seconds of computing, and in all */
     char program[96];
     int status = 0;
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
-        alarm(PATIENCE);
+        setrlimit(RLIMIT_CPU, &(struct rlimit){PATIENCE, PATIENCE});
+        alarm(WAIT);
         job(context);
         fflush(NULL);
         _exit(0);
