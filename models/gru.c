@@ -26,7 +26,7 @@ static reel_node *gru(reel_cell *c, reel_node *x, reel_state *s)
     reel_node *r = reel_sigmoid(reel_add(xs[R], hs[R]));
     reel_node *z = reel_sigmoid(reel_add(xs[Z], hs[Z]));
     reel_node *u = after ? reel_mul(r, hs[N]) : reel_gate_recurrent(c, GATES, N, reel_mul(r, h));
-    reel_node *n = reel_tanh(reel_add(xs[N], u));
+    reel_node *n = reel_candidate(c, reel_tanh(reel_add(xs[N], u)));
     return s->v[0] = old ? reel_lerp(n, h, z) : reel_lerp(h, n, z);
 }
 

@@ -19,7 +19,7 @@ static reel_node *lstm(reel_cell *cell, reel_node *x, reel_state *s)
     reel_cell_gate_bias(cell, GATES, F, reel_cell_option_value(cell, FORGET_BIAS));
     reel_gates(cell, GATES, x, h, a);
     reel_node *i = reel_sigmoid(a[I]), *f = reel_sigmoid(a[F]), *o = reel_sigmoid(a[O]);
-    reel_node *g = reel_tanh(a[G]);
+    reel_node *g = reel_candidate(cell, reel_tanh(a[G]));
     reel_node *fresh = reel_mul(i, g); /* one order of recording, whatever the compiler */
     c = reel_add(reel_mul(f, c), fresh);
     h = reel_mul(o, reel_tanh(c));

@@ -11,6 +11,13 @@
 #include <math.h>
 #include <stdio.h>
 
+/* Of reel_op_keyed_mask. */
+typedef struct keyed_attr {
+    uint64_t seed, stream;
+    double p, value;
+    int64_t n;
+} keyed_attr;
+
 typedef struct noise_attr {
     uint64_t seed, stream;
     double a, b; /* the distribution's parameters */
@@ -67,6 +74,22 @@ static void normal_values(const noise_attr *a, const uint32_t *word, double *v)
     }
 }
 
+static int64_t units_of_row(const keyed_attr *a)
+{
+    return a->n / WORDS + (a->n % WORDS != 0);
+}
+
+/* The random words of unit u of row r: a function of the row's keys. */
+static void keyed_words(const reel_call *c, int64_t r, int64_t u, uint32_t word[WORDS])
+{
+    const keyed_attr *a = c->attr;
+    const uint32_t *counter = c->x[0].data, *id = c->x[1].data, *second = c->x[2].data;
+    uint64_t high = (uint64_t)counter[1] << 32 | counter[0];
+    uint64_t low = (uint64_t)id[r % c->x[1].size] << 32 | (uint32_t)u;
+    /* odd multiples keep different second keys apart */
+    reel_random_block(a->seed, a->stream + second[r] * 0x9e3779b97f4a7c15U, high, low, word);
+}
+
 typedef void values(const noise_attr *a, const uint32_t *word, double *v);
 
 #include <reel/real32.h>
@@ -105,6 +128,45 @@ static void mask_label(const reel_node *y, char *text, size_t n)
 {
     const noise_attr *a = reel_node_attr(y);
     snprintf(text, n, "mask %g", a->a);
+}
+
+static bool keyed_shape(reel_shaping *s)
+{
+    const keyed_attr *a = s->attr;
+    reel_shape id = reel_node_shape(s->x[1]), second = reel_node_shape(s->x[2]);
+    if (id.rank != 1 || second.rank < 1 || second.rank >= REEL_MAX_RANK ||
+        second.dim[second.rank - 1] != id.dim[0]) {
+        return reel_shaping_fail(
+            s, "expected one key a sequence, [batch], and second keys [..., batch]");
+    }
+    s->y = second;
+    s->y.dim[s->y.rank++] = a->n;
+    return true;
+}
+
+static int64_t keyed_units(const reel_call *c)
+{
+    const keyed_attr *a = c->attr;
+    return a->n ? c->y.size / a->n * units_of_row(a) : 0;
+}
+
+static void keyed_label(const reel_node *y, char *text, size_t n)
+{
+    const keyed_attr *a = reel_node_attr(y);
+    snprintf(text, n, "mask %g", a->p);
+}
+
+static reel_node *keyed_sample(reel_sampler *s, int k)
+{
+    reel_node *id = reel_sample_index(s, 100, reel_dims(3));
+    switch (k) {
+    case 0:
+        return reel_keyed_mask(id, id, 9, 0.3, 2, 7);
+    case 1:
+        return reel_keyed_mask(id, reel_sample_index(s, 5, reel_dims(2, 3)), 4, 0.5, 1, 8);
+    default:
+        return NULL;
+    }
 }
 
 static reel_node *mask_sample(reel_sampler *s, int k)
@@ -146,6 +208,20 @@ const reel_op reel_op_mask = {
     .gradient = noise_gradient,
     .label = mask_label,
     .sample = mask_sample,
+};
+
+const reel_op reel_op_keyed_mask = {
+    .name = "keyed_mask",
+    .arity = 3,
+    .index_args = 1 << 0 | 1 << 1 | 1 << 2,
+    .attr_size = sizeof(keyed_attr),
+    .shape = keyed_shape,
+    .run_f32 = keyed_run_f32,
+    .run_f64 = keyed_run_f64,
+    .units = keyed_units,
+    .gradient = noise_gradient,
+    .label = keyed_label,
+    .sample = keyed_sample,
 };
 
 const reel_op reel_op_uniform_noise = {
@@ -214,6 +290,25 @@ reel_node *reel_dropout_mask_at(const char *at, reel_node *like, reel_shape shap
     return noise(at, &reel_op_mask, like, shape, 1 - p, 1 / (1 - p));
 }
 
+/** A mask whose rows go by keys: y[..., b, :] is n elements, each `value` with probability p and 0
+ * otherwise, a function of the tape's seed, its counter, the stream, id[b] and second[..., b] alone.
+ * So a sequence has the same mask in any batch and in any place of it. id [batch] and second
+ * [..., batch] are i32, and may be the same node. */
+reel_node *reel_keyed_mask_at(const char *at, reel_node *id, reel_node *second, int64_t n, double p,
+                              double value, uint64_t stream)
+{
+    if (!(p >= 0 && p <= 1) || !isfinite(value) || n < 0) {
+        return reel_node_fail(at, id, REEL_ERR_ARGUMENT,
+                              "keyed_mask: probability %g of %g, %lld columns: expected a "
+                              "probability from 0 to 1, a finite value, 0 columns or more",
+                              p, value, (long long)n);
+    }
+    reel_tape *tape = reel_node_tape(id);
+    const keyed_attr attr = {
+        .seed = reel_tape_seed(tape), .stream = stream, .p = p, .value = value, .n = n};
+    return reel_apply3(at, &reel_op_keyed_mask, reel_counter_at(at, tape), id, second, &attr);
+}
+
 /** x with each element zero with probability p, else x/(1-p) (Srivastava et al. 2014); x itself
  * when the tape is not training or p = 0. 0 ≤ p < 1. */
 reel_node *reel_dropout_at(const char *at, reel_node *x, double p)
@@ -260,6 +355,21 @@ static void TYPED(noise_run)(const reel_call *c, values *make)
         make(c->attr, word, v);
         for (int64_t i = k * WORDS; i < (k + 1) * WORDS && i < c->y.size; i++) {
             y[i] = (REAL)v[i - k * WORDS];
+        }
+    }
+}
+
+static void TYPED(keyed_run)(const reel_call *c)
+{
+    const keyed_attr *a = c->attr;
+    const int64_t units = units_of_row(a);
+    for (int64_t k = c->begin; k < c->end; k++) {
+        uint32_t word[WORDS];
+        int64_t r = k / units, first = k % units * WORDS;
+        REAL *y = (REAL *)c->y.data + r * a->n;
+        keyed_words(c, r, k % units, word);
+        for (int64_t i = first; i < first + WORDS && i < a->n; i++) {
+            y[i] = (REAL)((double)(unit_interval(word[i - first]) < a->p) * a->value);
         }
     }
 }

@@ -175,9 +175,11 @@ reel_cell *reel_cell_new_with(const reel_cell_args *args)
     }
     reel_cell *c = reel__calloc(1, sizeof *c);
     char *name = reel__strdup(args->name ? args->name : "");
-    if (!c || !name) {
+    char *suffix = reel__strdup(args->suffix ? args->suffix : "");
+    if (!c || !name || !suffix) {
         reel__free(c);
         reel__free(name);
+        reel__free(suffix);
         fail_memory(args->params);
         return NULL;
     }
@@ -185,6 +187,7 @@ reel_cell *reel_cell_new_with(const reel_cell_args *args)
     *c = (reel_cell){
         .params = args->params,
         .name = name,
+        .suffix = suffix,
         .step = args->type ? args->type->step : args->step,
         .in = args->in,
         .hidden = args->hidden,
@@ -204,6 +207,7 @@ reel_cell *reel_cell_new_with(const reel_cell_args *args)
     check_args(args, c);
     set_options(c, args->options);
     c->broken = !complete(c) || reel_params_status(c->params) != before;
+    reel_cell_regularize(c, &args->regular);
     return c;
 }
 
@@ -221,6 +225,7 @@ void reel_cell_free(reel_cell *c)
     }
     reel__free(c->known);
     reel__free(c->name);
+    reel__free(c->suffix);
     reel__free(c);
 }
 
@@ -307,6 +312,7 @@ reel_cell *reel_cell_stack_with(const reel_stack_args *args)
                      .in = args->cell[0]->in,
                      .hidden = args->cell[args->n - 1]->hidden,
                      .layers = layers,
+                     .form = REEL__STACK,
                      .layer_count = args->n,
                      .dropout = args->dropout};
     for (int l = 0; l < args->n; l++) {
@@ -318,6 +324,148 @@ reel_cell *reel_cell_stack_with(const reel_stack_args *args)
     check_stack(args, c, at);
     c->broken = c->broken || reel_params_status(c->params) != before;
     return c;
+}
+
+/* Cells around cells */
+
+/* Takes the cells over. NULL after freeing them. */
+static reel_cell *around(const reel_around_args *a, const char *what, reel__form form, int n)
+{
+    if (!a || !a->params) {
+        return NULL;
+    }
+    reel_params *ps = a->params;
+    const char *at = a->at ? reel__base_name(a->at) : what;
+    reel_cell *inner[2] = {a->cell, a->backward};
+    bool whole = inner[0] && (n == 1 || (inner[1] && inner[1] != inner[0]));
+    reel_cell *c = whole ? reel__calloc(1, sizeof *c) : NULL;
+    reel_cell **layers = whole ? reel__calloc((size_t)n, sizeof *layers) : NULL;
+    char *name = whole ? reel__strdup(a->name ? a->name : "") : NULL;
+    char *suffix = whole ? reel__strdup("") : NULL;
+    if (!c || !layers || !name || !suffix) {
+        if (!whole) {
+            reel_params_fail(ps, REEL_ERR_ARGUMENT, "%s: %s needs %s", at, what,
+                             n == 1 ? "a cell" : "two different cells");
+        } else {
+            fail_memory(ps);
+        }
+        reel__free(c);
+        reel__free(layers);
+        reel__free(name);
+        reel__free(suffix);
+        reel_cell_free(inner[0]);
+        reel_cell_free(inner[1] != inner[0] ? inner[1] : NULL);
+        return NULL;
+    }
+    *c = (reel_cell){.params = ps,
+                     .name = name,
+                     .suffix = suffix,
+                     .in = inner[0]->in,
+                     .hidden = inner[0]->hidden,
+                     .form = form,
+                     .layers = layers,
+                     .layer_count = n};
+    reel_status before = reel_params_status(ps);
+    for (int k = 0; k < n; k++) {
+        layers[k] = inner[k];
+        c->states += inner[k]->states;
+        c->broken = c->broken || inner[k]->broken;
+    }
+    if (!*name) {
+        reel_params_fail(ps, REEL_ERR_ARGUMENT, "%s: %s needs a name", at, what);
+    }
+    if (c->states > REEL_MAX_STATES) {
+        reel_params_fail(ps, REEL_ERR_ARGUMENT, "%s: '%s': %d states: expected at most %d", at,
+                         name, c->states, REEL_MAX_STATES);
+    }
+    c->broken = c->broken || reel_params_status(ps) != before;
+    return c;
+}
+
+static void break_shape(reel_cell *c, const reel_around_args *a, const char *what)
+{
+    reel_params_fail(c->params, REEL_ERR_SHAPE, "%s: '%s': %s",
+                     a->at ? reel__base_name(a->at) : "reel_cell", c->name, what);
+    c->broken = true;
+}
+
+reel_cell *reel_cell_bidirectional_with(const reel_around_args *a)
+{
+    reel_cell *c = around(a, "reel_cell_bidirectional", REEL__BOTH, 2);
+    if (!c) {
+        return NULL;
+    }
+    const reel_cell *f = c->layers[0], *b = c->layers[1];
+    c->form = a->sum ? REEL__BOTH_SUM : REEL__BOTH;
+    c->hidden = a->sum ? f->hidden : f->hidden + b->hidden;
+    if (f->in != b->in || (a->sum && f->hidden != b->hidden)) {
+        break_shape(c, a,
+                    a->sum ? "to add up, both directions need the same sizes"
+                           : "both directions need the same features of the input");
+    }
+    if (reel__coarseness(f) != reel__coarseness(b)) {
+        break_shape(c, a, "both directions need the same number of outputs");
+    }
+    return c;
+}
+
+static reel_cell *passing(const reel_around_args *a, const char *what, reel__form form)
+{
+    reel_cell *c = around(a, what, form, 1);
+    if (c && (c->in != c->hidden || reel__coarseness(c) != 1)) {
+        break_shape(c, a, "to be added to its input, the output needs its size and steps");
+    }
+    return c;
+}
+
+reel_cell *reel_cell_residual_with(const reel_around_args *a)
+{
+    return passing(a, "reel_cell_residual", REEL__RESIDUAL);
+}
+
+reel_cell *reel_cell_highway_with(const reel_around_args *a)
+{
+    reel_cell *c = passing(a, "reel_cell_highway", REEL__HIGHWAY);
+    if (c) {
+        double r = 1 / sqrt((double)c->in);
+        c->weight = (reel_init){REEL_INIT_UNIFORM, -r, r};
+        c->bias = or_else(a->bias, (reel_init){REEL_INIT_CONSTANT, -1, 0});
+    }
+    return c;
+}
+
+reel_cell *reel_cell_pyramid_with(const reel_around_args *a)
+{
+    reel_cell *c = around(a, "reel_cell_pyramid", REEL__PYRAMID, 1);
+    if (!c) {
+        return NULL;
+    }
+    c->factor = a->factor;
+    if (a->factor < 2 || a->factor > REEL__MOST_STEPS || c->in % a->factor) {
+        char text[96];
+        snprintf(text, sizeof text,
+                 "factor %d of a cell with %lld features: expected 2 to %d, a part of them",
+                 a->factor, (long long)c->in, REEL__MOST_STEPS);
+        break_shape(c, a, text);
+    } else {
+        c->in /= a->factor;
+    }
+    return c;
+}
+
+/* A layer of PyTorch's bidirectional modules. */
+static reel_cell *one_each_way(const reel_cell_args *args)
+{
+    reel_cell_args backward = *args;
+    char suffix[32];
+    snprintf(suffix, sizeof suffix, "%s_reverse", args->suffix ? args->suffix : "");
+    backward.suffix = suffix;
+    return reel_cell_bidirectional_with(
+        &(reel_around_args){.params = args->params,
+                            .name = args->name,
+                            .cell = reel_cell_new_with(args),
+                            .backward = reel_cell_new_with(&backward),
+                            .at = args->at});
 }
 
 reel_cell *reel_layers_with(const reel_cell_args *args, int layers, double dropout)
@@ -336,8 +484,8 @@ reel_cell *reel_layers_with(const reel_cell_args *args, int layers, double dropo
     for (int l = 0; l < layers; l++) {
         reel_cell_args a = *args;
         a.layer = l;
-        a.in = l ? args->hidden : args->in;
-        cell[l] = reel_cell_new_with(&a);
+        a.in = l ? args->hidden * (args->bidirectional ? 2 : 1) : args->in;
+        cell[l] = args->bidirectional ? one_each_way(&a) : reel_cell_new_with(&a);
         if (!cell[l]) {
             while (l-- > 0) {
                 reel_cell_free(cell[l]);
@@ -358,6 +506,31 @@ reel_cell *reel_layers_with(const reel_cell_args *args, int layers, double dropo
 int64_t reel_cell_in(const reel_cell *c)
 {
     return c ? c->in : 0;
+}
+
+int reel__coarseness(const reel_cell *c)
+{
+    int all = c->form == REEL__PYRAMID ? c->factor : 1;
+    bool pair = c->form == REEL__BOTH || c->form == REEL__BOTH_SUM;
+    for (int l = 0; l < (pair ? 1 : c->layer_count); l++) {
+        all *= reel__coarseness(c->layers[l]);
+    }
+    return all;
+}
+
+bool reel__steps_apart(const reel_cell *c)
+{
+    bool apart = c->form != REEL__BOTH && c->form != REEL__BOTH_SUM && c->form != REEL__PYRAMID;
+    for (int l = 0; l < c->layer_count; l++) {
+        apart = apart && reel__steps_apart(c->layers[l]);
+    }
+    return apart;
+}
+
+int64_t reel_cell_steps(const reel_cell *c, int64_t T)
+{
+    int factor = c ? reel__coarseness(c) : 1;
+    return c && T > 0 && factor > 0 ? (T + factor - 1) / factor : 0;
 }
 
 int64_t reel_cell_hidden(const reel_cell *c)

@@ -16,7 +16,48 @@ typedef struct reel__gate_bias {
     double value;
 } reel__gate_bias;
 
-enum { REEL__MOST_GATES = 16 };
+enum { REEL__MOST_GATES = 16, REEL__MOST_STEPS = 16 /* that a pyramid joins */ };
+
+/* What a cell is made of. */
+typedef enum reel__form {
+    REEL__PLAIN, /* a step function */
+    REEL__STACK,
+    REEL__BOTH, /* two directions, outputs side by side */
+    REEL__BOTH_SUM,
+    REEL__RESIDUAL,
+    REEL__HIGHWAY,
+    REEL__PYRAMID
+} reel__form;
+
+/* The arrows that masks are for. */
+enum { REEL__INPUT, REEL__RECURRENT, REEL__CANDIDATE, REEL__OUTPUT, REEL__BETWEEN, REEL__ZONE };
+
+/* What the masks of a run go by. */
+typedef struct reel__drops {
+    reel_tape *tape;
+    const int32_t *sequence; /* NULL: sequences have no names */
+    int64_t batch;
+    bool once;       /* a step by itself: sequences are named by their places */
+    uint64_t stream; /* of this run; 0: names say it all */
+    reel_node *id;   /* made when the first mask is */
+} reel__drops;
+
+typedef struct reel__made {
+    int arrow;
+    uint64_t gate;
+    bool lasts; /* beyond the step */
+    reel_node *mask;
+} reel__made;
+
+/* What is true of the present step. */
+typedef struct reel__now {
+    reel_node *time;
+    reel__drops *drops; /* NULL: no run is going on */
+    uint32_t scope;     /* of the layer */
+    uint64_t place;
+    int masks;
+    reel__made made[4 * REEL__MOST_GATES];
+} reel__now;
 
 struct reel_cell {
     reel_params *params;
@@ -24,7 +65,8 @@ struct reel_cell {
     reel_step *step; /* NULL: a stack */
     int64_t in, hidden;
     int states, layer;
-    bool broken; /* made with bad arguments: refuses to run, even when its set's error was cleared */
+    bool
+        broken; /* made with bad arguments: refuses to run, even when its set's error was cleared */
     const reel_cell_type *type;
     double option[REEL_MAX_OPTIONS];
     reel_init weight, recurrent, bias;
@@ -36,9 +78,33 @@ struct reel_cell {
     reel__gate_bias gate_bias[REEL__MOST_GATES];
     int gate_biases;
 
-    reel_cell **layers; /* of a stack */
+    char *suffix; /* behind the names of weights */
+    reel_regularizers regular;
+    reel__now now;
+
+    reel__form form;
+    reel_cell **layers; /* of what is made of cells */
     int layer_count;
-    double dropout;
+    int factor;     /* of a pyramid */
+    double dropout; /* between the layers of a stack */
 };
+
+/* How many steps become one output. */
+int reel__coarseness(const reel_cell *c);
+/* Whether each step can be run by itself. */
+bool reel__steps_apart(const reel_cell *c);
+
+/* A run of the cell begins, in the scope that is in force; each step begins. */
+void reel__drops_begin(reel_cell *c, reel__drops *drops);
+void reel__drops_step(reel_cell *c);
+/* x with the mask of that arrow and gate, where there is one. */
+reel_node *reel__drop(const char *at, reel_cell *c, int arrow, uint64_t gate, reel_node *x);
+/* Whether each gate has a mask of its own there. */
+bool reel__drops_by_gate(const reel_cell *c, int arrow);
+/* x between two layers, with probability p of dropping. */
+reel_node *reel__drop_between(const char *at, reel__drops *drops, reel_node *x, double p);
+/* Keeps some of the old states; gives the step's output, which is the new h if it was before. */
+reel_node *reel__zone_out(const char *at, reel_cell *c, const reel_state *old, reel_state *s,
+                          reel_node *y);
 
 #endif

@@ -4,6 +4,7 @@
 #include "cell.h"
 
 #include <reel/ops.h>
+#include <reel/random.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include "memory.h"
 #include "params.h"
 #include "tape.h"
+
+enum { SUFFIX = 64 };
 
 static void fail_memory(reel_params *ps)
 {
@@ -57,12 +60,14 @@ static reel_param *weight(reel_cell *c, const char *what, const char *suffix, re
     return p;
 }
 
-/* "_l1" for layer 1; nothing for layer 0, where a weight is of the cell alone. */
+/* "_l1" for layer 1; nothing for layer 0, where a weight is of the cell alone. Then the cell's own
+ * suffix. */
 static const char *own_suffix(const reel_cell *c, char *text, size_t n)
 {
-    text[0] = '\0';
     if (c->layer) {
-        snprintf(text, n, "_l%d", c->layer);
+        snprintf(text, n, "_l%d%s", c->layer, c->suffix);
+    } else {
+        snprintf(text, n, "%s", c->suffix);
     }
     return text;
 }
@@ -71,7 +76,7 @@ static const char *own_suffix(const reel_cell *c, char *text, size_t n)
 static reel_param *gate_weight(reel_cell *c, const char *role, const char *gate, reel_shape shape,
                                reel_init init)
 {
-    char what[96], suffix[16];
+    char what[96], suffix[SUFFIX];
     int length = snprintf(what, sizeof what, "%s_%s", role, gate ? gate : "");
     if (!gate || !*gate || length >= (int)sizeof what) {
         reel_params_fail(c->params, REEL_ERR_ARGUMENT,
@@ -111,7 +116,7 @@ static reel_node *no_cell(const char *at, reel_node *x)
 reel_node *reel_cell_weight_at(const char *at, reel_cell *c, reel_node *like, const char *what,
                                reel_shape shape, reel_init init)
 {
-    char suffix[16];
+    char suffix[SUFFIX];
     if (!c) {
         return no_cell(at, like);
     }
@@ -134,8 +139,13 @@ reel_node *reel_gate_at(const char *at, reel_cell *c, const char *gate, reel_nod
         return no_cell(at, x);
     }
     reel_param *W = gate_weight(c, "weight_ih", gate, matrix(c->hidden, c->in), c->weight);
+    uint64_t key = c->regular.per_gate && gate ? reel_random_stream(gate) : 0;
+    if (reel__drops_by_gate(c, REEL__INPUT)) {
+        x = reel__drop(at, c, REEL__INPUT, key, x);
+    }
     reel_node *a = times(at, x, use(at, c, x, W));
     if (h) {
+        h = reel__drop(at, c, REEL__RECURRENT, key, h);
         reel_param *U =
             gate_weight(c, "weight_hh", gate, matrix(c->hidden, c->hidden), c->recurrent);
         reel_node *both[2] = {a, times(at, h, use(at, c, x, U))};
@@ -151,16 +161,16 @@ reel_node *reel_gate_at(const char *at, reel_cell *c, const char *gate, reel_nod
 /* The n stacked weights under PyTorch's names: "weight_ih", "weight_hh". */
 static reel_param *stacked(reel_cell *c, int n, const char *what, int64_t cols, reel_init init)
 {
-    char suffix[16];
-    snprintf(suffix, sizeof suffix, "_l%d", c->layer);
+    char suffix[SUFFIX];
+    snprintf(suffix, sizeof suffix, "_l%d%s", c->layer, c->suffix);
     return weight(c, what, suffix, matrix(n * c->hidden, cols), init, n);
 }
 
 /* "bias_ih" or "bias_hh"; the input one carries the gates' own starts. */
 static reel_param *stacked_bias(reel_cell *c, int n, const char *what, bool input)
 {
-    char suffix[16];
-    snprintf(suffix, sizeof suffix, "_l%d", c->layer);
+    char suffix[SUFFIX];
+    snprintf(suffix, sizeof suffix, "_l%d%s", c->layer, c->suffix);
     reel_param *p = weight(c, what, suffix, vector(n * c->hidden), c->bias, n);
     if (!p || !input || !c->gate_biases || !reel_param_take_fresh(p)) {
         return p;
@@ -208,9 +218,25 @@ static void cut(const char *at, const reel_cell *c, int n, reel_node *all, reel_
     }
 }
 
+/* The first m of the n gates' rows of p, times what they see of x. */
+static reel_node *rows_times(const char *at, reel_cell *c, int n, int m, int arrow, reel_node *x,
+                             reel_param *p)
+{
+    reel_node *part[REEL__MOST_GATES];
+    if (!reel__drops_by_gate(c, arrow)) {
+        x = arrow == REEL__RECURRENT ? reel__drop(at, c, arrow, 0, x) : x;
+        return times(at, x, m < n ? rows_of(at, c, x, p, 0, m * c->hidden) : use(at, c, x, p));
+    }
+    for (int k = 0; k < m; k++) {
+        reel_node *seen = reel__drop(at, c, arrow, (uint64_t)k, x);
+        part[k] = times(at, seen, rows_of(at, c, x, p, k * c->hidden, (k + 1) * c->hidden));
+    }
+    return reel_concat_at(at, -1, m, part);
+}
+
 static reel_node *input_half(const char *at, reel_cell *c, int n, reel_node *x)
 {
-    return times(at, x, use(at, c, x, stacked(c, n, "weight_ih", c->in, c->weight)));
+    return rows_times(at, c, n, n, REEL__INPUT, x, stacked(c, n, "weight_ih", c->in, c->weight));
 }
 
 static reel_param *recurrent(reel_cell *c, int n)
@@ -248,7 +274,8 @@ void reel_gates_at(const char *at, reel_cell *c, int n, reel_node *x, reel_node 
     if (!gates_fit(at, c, n, 1, REEL__MOST_GATES, x, a)) {
         return;
     }
-    reel_node *both[2] = {input_half(at, c, n, x), times(at, h, use(at, c, h, recurrent(c, n)))};
+    reel_node *both[2] = {input_half(at, c, n, x),
+                          rows_times(at, c, n, n, REEL__RECURRENT, h, recurrent(c, n))};
     reel_node *all = reel_sum_of_at(at, 2, both);
     if (!c->no_bias) {
         all = add_bias(at, c, n, all, "bias_ih", true);
@@ -275,9 +302,7 @@ void reel_gates_apart_at(const char *at, reel_cell *c, int n, int m, reel_node *
     if (m < 1) {
         return;
     }
-    reel_param *U = recurrent(c, n);
-    reel_node *from_h =
-        times(at, h, m < n ? rows_of(at, c, h, U, 0, m * c->hidden) : use(at, c, h, U));
+    reel_node *from_h = rows_times(at, c, n, m, REEL__RECURRENT, h, recurrent(c, n));
     if (!c->no_bias && (c->two_biases || recurrent_bias)) {
         reel_param *b = stacked_bias(c, n, "bias_hh", false);
         from_h = reel_add_at(at, from_h,
@@ -293,6 +318,7 @@ reel_node *reel_gate_recurrent_at(const char *at, reel_cell *c, int n, int k, re
                               k, n, reel_cell_name(c));
     }
     int64_t from = k * c->hidden, to = (k + 1) * c->hidden;
+    h = reel__drop(at, c, REEL__RECURRENT, (uint64_t)k, h);
     reel_node *a = times(at, h, rows_of(at, c, h, recurrent(c, n), from, to));
     if (!c->two_biases || c->no_bias) {
         return a;

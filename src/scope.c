@@ -30,7 +30,11 @@ static void enter(reel_tape *tape, const char *name, int64_t t, uint64_t word)
         return;
     }
     tape->scopes[tape->scope_count] =
-        (reel__scope){.parent = tape->scope, .name = name, .t = t, .hash = reel__mix(path, times)};
+        (reel__scope){.parent = tape->scope,
+                      .name = name,
+                      .t = t,
+                      .hash = reel__mix(path, times),
+                      .place = reel__mix(tape->scopes[tape->scope].place, word)};
     tape->scope = (uint32_t)tape->scope_count++;
 }
 
@@ -81,6 +85,11 @@ uint64_t reel_tape_stream(reel_tape *tape)
     }
     reel__scope *s = &tape->scopes[tape->scope];
     return reel__mix(s->hash, ++s->ordinal);
+}
+
+uint64_t reel_tape_place(const reel_tape *tape)
+{
+    return tape ? tape->scopes[tape->scope].place : 0;
 }
 
 size_t reel__scope_text(const reel_tape *tape, uint32_t scope, char *text, size_t n, bool in_words)

@@ -59,6 +59,7 @@ typedef struct reel__scope {
     const char *name; /* NULL: a time step */
     int64_t t;
     uint64_t hash;
+    uint64_t place; /* of the path's names and steps alone */
 } reel__scope;
 
 enum { REEL__CHUNK = 512, REEL__MESSAGE = 1024, REEL__READS = 256 };

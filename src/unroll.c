@@ -3,6 +3,7 @@
  * own states. Must not know: what any step function computes. */
 #include <reel/ops.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,21 +68,65 @@ static reel_node *step(const char *at, reel_tape *tape, reel_cell *c, reel_node 
     return y;
 }
 
-/* Steps of one unroll: T of them, the first of which is number `first` in scopes. */
+/* What a run is made of: T steps, the first of which is number `first` in scopes. */
 typedef struct span {
     const char *at;
     reel_tape *tape;
-    int64_t T, first;
+    int64_t T, first, batch;
+    bool reverse;
+    const int64_t *length; /* by sequence; NULL: all have T steps */
+    reel_node **live;      /* by step: 1 for sequences that are not over; NULL: none is */
+    reel_node **time;      /* by step; NULL: none was given */
+    reel__drops *drops;
 } span;
+
+static void *scratch(const span *u, int64_t n, size_t size)
+{
+    void *p = reel__arena_alloc(&u->tape->arena, (size_t)n * size);
+    if (!p) {
+        reel__fail(u->tape, REEL_ERR_MEMORY, u->at, "out of memory for %lld steps", (long long)n);
+        return NULL;
+    }
+    return memset(p, 0, (size_t)n * size);
+}
+
+/* A sequence that is over keeps its state, and its output is 0. */
+static void hold_ended(const span *u, int64_t t, const reel_state *old, reel_state *s,
+                       reel_node **y)
+{
+    reel_node *live = u->live ? u->live[t] : NULL;
+    if (!live) {
+        return;
+    }
+    reel_node *none = reel_constant_at(u->at, u->tape, 0, reel_scalar_shape());
+    *y = reel_where_at(u->at, live, *y, none);
+    for (int i = 0; i < s->n; i++) {
+        s->v[i] = reel_where_at(u->at, live, s->v[i], old->v[i]);
+    }
+}
 
 static void along_time(const span *u, reel_cell *c, reel_node *const *x, reel_state *s,
                        reel_node **y)
 {
-    for (int64_t t = 0; t < u->T; t++) {
+    reel__drops_begin(c, u->drops);
+    for (int64_t k = 0; k < u->T; k++) {
+        int64_t t = u->reverse ? u->T - 1 - k : k;
         reel_scope_step(u->tape, u->first + t);
-        y[t] = step(u->at, u->tape, c, x[t], s);
+        reel_state old = *s;
+        reel__drops_step(c);
+        c->now.time = u->time ? u->time[t] : NULL;
+        bool apart = reel__drops_by_gate(c, REEL__INPUT); /* the gates see to it */
+        reel_node *in = apart ? x[t] : reel__drop(u->at, c, REEL__INPUT, 0, x[t]);
+        reel_node *out = step(u->at, u->tape, c, in, s);
+        if (!u->tape->status) {
+            out = reel__zone_out(u->at, c, &old, s, out);
+            out = reel__drop(u->at, c, REEL__OUTPUT, 0, out);
+            hold_ended(u, t, &old, s, &out);
+        }
+        y[t] = out;
         reel_scope_leave(u->tape);
     }
+    c->now = (reel__now){0};
 }
 
 /* The states of layer l of a stack start at `from` in the stack's. */
@@ -92,47 +137,189 @@ static reel_state part_of(const reel_state *s, int from, int n)
     return part;
 }
 
-static void enter_layer(reel_tape *tape, int l)
-{
-    char name[16];
-    snprintf(name, sizeof name, "l%d", l);
-    reel_scope_enter(tape, name);
-}
+static int64_t run_cell(const span *u, reel_cell *c, reel_node *const *x, reel_state *s,
+                        reel_node **y);
 
-static void through_layers(const span *u, reel_cell *c, reel_node *const *x, reel_state *s,
-                           reel_node **y)
+/* Layer l, in a scope of that name, with its own of the states. Gives how many outputs it has. */
+static int64_t run_layer(const span *u, reel_cell *c, int l, const char *name, reel_node *const *x,
+                         reel_state *s, reel_node **y)
 {
     int from = 0;
-    for (int l = 0; l < c->layer_count; l++) {
-        reel_cell *layer = c->layers[l];
-        reel_state part = part_of(s, from, layer->states);
-        enter_layer(u->tape, l);
-        for (int64_t t = 0; l && c->dropout > 0 && t < u->T; t++) {
-            y[t] = reel_dropout_at(u->at, y[t], c->dropout);
-        }
-        if (layer->layer_count) {
-            through_layers(u, layer, l ? y : x, &part, y);
-        } else {
-            along_time(u, layer, l ? y : x, &part, y);
-        }
+    for (int k = 0; k < l; k++) {
+        from += c->layers[k]->states;
+    }
+    reel_state part = part_of(s, from, c->layers[l]->states);
+    reel_scope_enter(u->tape, name);
+    int64_t T = run_cell(u, c->layers[l], x, &part, y);
+    reel_scope_leave(u->tape);
+    memcpy(s->v + from, part.v, (size_t)part.n * sizeof part.v[0]);
+    return T;
+}
+
+/* Between layers, in the scopes of the layer above. */
+static void drop_between(const span *u, const reel_cell *c, reel_node **y)
+{
+    for (int64_t t = 0; c->dropout > 0 && t < u->T; t++) {
+        reel_scope_step(u->tape, u->first + t);
+        y[t] = reel__drop_between(u->at, u->drops, y[t], c->dropout);
         reel_scope_leave(u->tape);
-        memcpy(s->v + from, part.v, (size_t)part.n * sizeof part.v[0]);
-        from += part.n;
     }
 }
 
-static void run(const span *u, reel_cell *c, reel_node *const *x, reel_state *s, reel_node **y)
+/* What is left of the run when groups of `factor` steps become one. */
+static bool coarsen(const span *u, int factor, span *to)
+{
+    *to = *u;
+    to->T = (u->T + factor - 1) / factor;
+    to->live = u->live ? scratch(u, to->T, sizeof(reel_node *)) : NULL;
+    to->time = u->time ? scratch(u, to->T, sizeof(reel_node *)) : NULL;
+    int64_t *length = u->length ? scratch(u, u->batch, sizeof *length) : NULL;
+    if (u->tape->status) {
+        return false;
+    }
+    for (int64_t b = 0; length && b < u->batch; b++) {
+        length[b] = (u->length[b] + factor - 1) / factor;
+    }
+    to->length = length;
+    for (int64_t t = 0; t < to->T; t++) {
+        int64_t last = (t + 1) * factor - 1 < u->T ? (t + 1) * factor - 1 : u->T - 1;
+        if (u->live) { /* a group lives while its first step does */
+            to->live[t] = u->live[t * factor];
+        }
+        if (u->time) {
+            to->time[t] = u->time[last];
+        }
+    }
+    return true;
+}
+
+static int64_t through_layers(const span *u, reel_cell *c, reel_node *const *x, reel_state *s,
+                              reel_node **y)
+{
+    span now = *u;
+    for (int l = 0; l < c->layer_count && !u->tape->status; l++) {
+        char name[16];
+        snprintf(name, sizeof name, "l%d", l);
+        if (l) {
+            reel_scope_enter(u->tape, name);
+            drop_between(&now, c, y);
+            reel_scope_leave(u->tape);
+        }
+        int64_t T = run_layer(&now, c, l, name, l ? y : x, s, y);
+        int factor = reel__coarseness(c->layers[l]);
+        span next;
+        if (T != now.T && !coarsen(&now, factor, &next)) {
+            break;
+        }
+        now = T != now.T ? next : now;
+    }
+    return now.T;
+}
+
+/* Forward in time and backward, from each sequence's own end: what is over has not begun. */
+static int64_t both_ways(const span *u, reel_cell *c, reel_node *const *x, reel_state *s,
+                         reel_node **y)
+{
+    reel_node **given = scratch(u, u->T, sizeof *given), **back = scratch(u, u->T, sizeof *back);
+    if (!given || !back) {
+        return u->T;
+    }
+    memcpy(given, x, (size_t)u->T * sizeof *given);
+    span backward = *u;
+    backward.reverse = !u->reverse;
+    int64_t T = run_layer(u, c, 0, "forward", given, s, y);
+    run_layer(&backward, c, 1, "backward", given, s, back);
+    for (int64_t t = 0; t < T && !u->tape->status; t++) {
+        reel_scope_step(u->tape, u->first + t);
+        reel_node *both[2] = {y[t], back[t]};
+        y[t] = c->form == REEL__BOTH_SUM ? reel_add_at(u->at, y[t], back[t])
+                                         : reel_concat_at(u->at, 1, 2, both);
+        reel_scope_leave(u->tape);
+    }
+    return T;
+}
+
+/* h + x, or t ⊙ h + (1 - t) ⊙ x. */
+static int64_t around(const span *u, reel_cell *c, reel_node *const *x, reel_state *s,
+                      reel_node **y)
+{
+    reel_node **given = scratch(u, u->T, sizeof *given);
+    if (!given) {
+        return u->T;
+    }
+    memcpy(given, x, (size_t)u->T * sizeof *given);
+    int64_t T = run_layer(u, c, 0, "inner", given, s, y);
+    for (int64_t t = 0; t < T && !u->tape->status; t++) {
+        reel_scope_step(u->tape, u->first + t);
+        if (c->form == REEL__RESIDUAL) {
+            y[t] = reel_add_at(u->at, y[t], given[t]);
+        } else {
+            reel_node *carry =
+                reel_sigmoid_at(u->at, reel_gate_at(u->at, c, "highway", given[t], NULL));
+            y[t] = reel_lerp_at(u->at, given[t], y[t], carry);
+        }
+        hold_ended(u, t, &(reel_state){.n = 0}, &(reel_state){.n = 0}, &y[t]);
+        reel_scope_leave(u->tape);
+    }
+    return T;
+}
+
+/* Groups of steps side by side, zeros behind the last. */
+static int64_t pyramid(const span *u, reel_cell *c, reel_node *const *x, reel_state *s,
+                       reel_node **y)
+{
+    span coarse;
+    reel_node **group = scratch(u, u->T, sizeof *group);
+    if (!group || !coarsen(u, c->factor, &coarse)) {
+        return u->T;
+    }
+    reel_node *part[REEL__MOST_STEPS];
+    for (int64_t t = 0; t < coarse.T; t++) {
+        reel_scope_step(u->tape, u->first + t);
+        for (int k = 0; k < c->factor; k++) {
+            int64_t from = t * c->factor + k;
+            part[k] =
+                from < u->T ? x[from] : reel_constant_at(u->at, u->tape, 0, reel_node_shape(x[0]));
+            if (from < u->T && u->live && u->live[from]) {
+                part[k] = reel_where_at(u->at, u->live[from], part[k],
+                                        reel_constant_at(u->at, u->tape, 0, reel_scalar_shape()));
+            }
+        }
+        group[t] = reel_concat_at(u->at, 1, c->factor, part);
+        reel_scope_leave(u->tape);
+    }
+    return run_layer(&coarse, c, 0, "inner", group, s, y);
+}
+
+static int64_t run_cell(const span *u, reel_cell *c, reel_node *const *x, reel_state *s,
+                        reel_node **y)
+{
+    switch (c->form) {
+    case REEL__STACK:
+        return through_layers(u, c, x, s, y);
+    case REEL__BOTH:
+    case REEL__BOTH_SUM:
+        return both_ways(u, c, x, s, y);
+    case REEL__RESIDUAL:
+    case REEL__HIGHWAY:
+        return around(u, c, x, s, y);
+    case REEL__PYRAMID:
+        return pyramid(u, c, x, s, y);
+    default:
+        along_time(u, c, x, s, y);
+        return u->T;
+    }
+}
+
+static int64_t run(const span *u, reel_cell *c, reel_node *const *x, reel_state *s, reel_node **y)
 {
     reel_scope_enter(u->tape, c->name);
-    if (c->layer_count) {
-        through_layers(u, c, x, s, y);
-    } else {
-        along_time(u, c, x, s, y);
-    }
+    int64_t T = run_cell(u, c, x, s, y);
     reel_scope_leave(u->tape);
     for (int i = 0; i < s->n && !u->tape->status; i++) {
         reel_want(s->v[i]);
     }
+    return T;
 }
 
 static bool check_states(const char *at, const reel_cell *c, const reel_state *s, reel_tape *tape)
@@ -159,33 +346,97 @@ static bool give_zero_states(const char *at, const reel_cell *c, const reel_node
     return !tape->status;
 }
 
+/* Checks what is special about a run, and makes the leaves of it. */
+static bool prepare(const reel_run_args *a, span *u)
+{
+    u->batch = reel_node_rank(a->x[0]) == 2 ? reel_node_dim(a->x[0], 0) : 0;
+    for (int64_t b = 0; a->length && b < u->batch; b++) {
+        if (a->length[b] < 0 || a->length[b] > a->T) {
+            reel__fail(u->tape, REEL_ERR_ARGUMENT, u->at,
+                       "cell '%s': sequence %lld has length %lld: expected 0 to %lld",
+                       a->cell->name, (long long)b, (long long)a->length[b], (long long)a->T);
+            return false;
+        }
+    }
+    u->live = a->length ? scratch(u, a->T, sizeof *u->live) : NULL;
+    u->time = a->time ? scratch(u, a->T, sizeof *u->time) : NULL;
+    double *value = a->length || a->time ? scratch(u, 2 * u->batch, sizeof *value) : NULL;
+    for (int64_t t = 0; a->length && t < a->T && !u->tape->status; t++) {
+        int64_t over = 0;
+        for (int64_t b = 0; b < u->batch; b++) {
+            value[b] = t < a->length[b];
+            over += t >= a->length[b];
+        }
+        u->live[t] =
+            over ? reel_input_at(u->at, u->tape, REEL_F64, value, reel_dims(u->batch, 1)) : NULL;
+    }
+    bool f32 = reel_tape_dtype(u->tape) == REEL_F32;
+    for (int64_t t = 0; a->time && t < a->T && !u->tape->status; t++) {
+        for (int64_t b = 0; b < u->batch; b++) {
+            double when = a->time[t * u->batch + b], high = f32 ? (double)(float)when : when;
+            if (!isfinite(when)) {
+                reel__fail(u->tape, REEL_ERR_ARGUMENT, u->at,
+                           "cell '%s': the time of step %lld, sequence %lld is %g: expected a "
+                           "finite number",
+                           a->cell->name, (long long)t, (long long)b, when);
+                return false;
+            }
+            value[2 * b] = high;
+            value[2 * b + 1] = when - high;
+        }
+        u->time[t] = reel_input_at(u->at, u->tape, REEL_F64, value, reel_dims(u->batch, 2));
+    }
+    return !u->tape->status;
+}
+
+static reel_status run_all(const reel_run_args *a, bool once)
+{
+    reel_state own;
+    reel_cell *c = a->cell;
+    reel_tape *tape = a->T > 0 && a->x ? reel_node_tape(a->x[0]) : NULL;
+    if (a->T == 0) {
+        return REEL_OK;
+    }
+    if (a->T < 0 || !a->x || !a->y) {
+        reel__fail(tape, REEL_ERR_ARGUMENT, a->at,
+                   "reel_run: T = %lld with NULL or negative arguments", (long long)a->T);
+        return REEL_ERR_ARGUMENT;
+    }
+    bool ready = usable(a->at, c, tape) &&
+                 (a->state || give_zero_states(a->at, c, a->x[0], &own)) &&
+                 check_states(a->at, c, a->state ? a->state : &own, tape);
+    reel__drops drops = {.tape = tape, .sequence = a->sequence, .once = once};
+    span u = {.at = a->at,
+              .tape = tape,
+              .T = a->T,
+              .first = a->first,
+              .reverse = a->reverse,
+              .length = a->length,
+              .drops = &drops};
+    int64_t T = a->T;
+    if (ready && prepare(a, &u)) {
+        uint32_t scope = tape->scope;
+        drops.batch = u.batch;
+        T = run(&u, c, a->x, a->state ? a->state : &own, a->y);
+        tape->scope = scope;
+    }
+    bool failed = !ready || tape->status;
+    for (int64_t t = failed ? 0 : T; t < a->T; t++) {
+        a->y[t] = failed ? reel__error_node(tape) : NULL;
+    }
+    return !failed ? REEL_OK : tape ? tape->status : REEL_ERR_ARGUMENT;
+}
+
+reel_status reel_run_with(const reel_run_args *args)
+{
+    return args ? run_all(args, false) : REEL_ERR_ARGUMENT;
+}
+
 reel_status reel_unroll_at(const char *at, reel_cell *c, int64_t T, reel_node *const *x,
                            reel_state *s, reel_node **y)
 {
-    reel_state own;
-    reel_tape *tape = T > 0 && x ? reel_node_tape(x[0]) : NULL;
-    if (T == 0) {
-        return REEL_OK;
-    }
-    if (T < 0 || !x || !y) {
-        reel__fail(tape, REEL_ERR_ARGUMENT, at,
-                   "reel_unroll: T = %lld with NULL or negative arguments", (long long)T);
-        return REEL_ERR_ARGUMENT;
-    }
-    bool ready = usable(at, c, tape) && (s || give_zero_states(at, c, x[0], &own)) &&
-                 check_states(at, c, s ? s : &own, tape);
-    if (ready) {
-        uint32_t scope = tape->scope;
-        run(&(span){.at = at, .tape = tape, .T = T}, c, x, s ? s : &own, y);
-        tape->scope = scope;
-    }
-    if (!ready || tape->status) {
-        for (int64_t t = 0; t < T; t++) {
-            y[t] = reel__error_node(tape);
-        }
-        return tape ? tape->status : REEL_ERR_ARGUMENT;
-    }
-    return REEL_OK;
+    return run_all(&(reel_run_args){.cell = c, .T = T, .x = x, .state = s, .y = y, .at = at},
+                   false);
 }
 
 reel_node *reel_step_once_at(const char *at, reel_cell *c, int64_t t, reel_node *x, reel_state *s)
@@ -194,12 +445,15 @@ reel_node *reel_step_once_at(const char *at, reel_cell *c, int64_t t, reel_node 
     if (!s) {
         return reel__fail(tape, REEL_ERR_ARGUMENT, at, "reel_step_once: the state is NULL");
     }
-    if (!usable(at, c, tape) || !check_states(at, c, s, tape)) {
-        return reel__error_node(tape);
+    if (usable(at, c, tape) && !reel__steps_apart(c)) {
+        return reel__fail(tape, REEL_ERR_ARGUMENT, at,
+                          "cell '%s' needs all steps at once: it is pyramidal or goes both ways",
+                          c->name);
     }
     reel_node *y = x;
-    run(&(span){.at = at, .tape = tape, .T = 1, .first = t}, c, &x, s, &y);
-    return tape->status ? reel__error_node(tape) : y;
+    run_all(&(reel_run_args){.cell = c, .T = 1, .x = &x, .state = s, .y = &y, .first = t, .at = at},
+            true);
+    return y;
 }
 
 /* States */
@@ -272,6 +526,24 @@ reel_state reel_state_detach_at(const char *at, const reel_state *s)
         cut.v[i] = reel_detach_at(at, s->v[i]);
     }
     return cut;
+}
+
+reel_state reel_state_gather_at(const char *at, const reel_state *s, reel_node *index)
+{
+    reel_state rows = {.n = s && s->n > 0 && s->n <= REEL_MAX_STATES ? s->n : 0};
+    for (int i = 0; i < rows.n; i++) {
+        rows.v[i] = reel_gather_at(at, s->v[i], index);
+    }
+    return rows;
+}
+
+reel_state reel_state_slice_at(const char *at, const reel_state *s, int64_t from, int64_t to)
+{
+    reel_state rows = {.n = s && s->n > 0 && s->n <= REEL_MAX_STATES ? s->n : 0};
+    for (int i = 0; i < rows.n; i++) {
+        rows.v[i] = reel_slice_at(at, s->v[i], 0, from, to);
+    }
+    return rows;
 }
 
 reel_status reel_state_keep(reel_carry *carry, const reel_state *s)

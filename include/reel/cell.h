@@ -44,6 +44,33 @@ typedef struct reel_cell_type {
     reel_cell_option option[REEL_MAX_OPTIONS]; /**< up to the first without a name */
 } reel_cell_type;
 
+/** How long a mask lasts. */
+typedef enum reel_lifetime {
+    REEL_EACH_STEP,    /**< a fresh one each step */
+    REEL_EACH_SEQUENCE /**< one for all steps of a run (Gal & Ghahramani 2016) */
+} reel_lifetime;
+
+/** A dropout mask on an arrow: with probability p an element is 0, else it is times 1/(1-p); in
+ * test mode there is none. Drawn for each unit and sequence: see reel_run_args.sequence. */
+typedef struct reel_mask {
+    double p; /**< 0: none */
+    reel_lifetime lifetime;
+    reel_node *given; /**< this node [batch, features] instead, also in test mode */
+} reel_mask;
+
+/** What regularizes a cell. Zaremba et al. 2014: input (and output) each step. Gal & Ghahramani
+ * 2016: input and recurrent each sequence, per gate or not. Semeniuta et al. 2016: candidate.
+ * Krueger et al. 2017: zoneout. A mask on the recurrent arrow each step is the naive dropout that
+ * forgets. The recurrent mask is on what the recurrent weights see, not on h where h is carried on
+ * as it is. */
+typedef struct reel_regularizers {
+    reel_mask input, recurrent, candidate, output;
+    bool per_gate; /**< each gate has an input and a recurrent mask of its own */
+    /** Training: with that probability a unit keeps its old value, states[0] and the others; test:
+     * z old + (1 - z) new. The step computes h from the c that is not zoned. */
+    double zoneout_h, zoneout_c;
+} reel_regularizers;
+
 /** What a cell is made from; zero members mean the default. */
 typedef struct reel_cell_args {
     reel_params *params;
@@ -58,8 +85,11 @@ typedef struct reel_cell_args {
         bias;        /**< default starts: U(-1/√hidden, 1/√hidden), orthogonal per gate, 0 */
     bool two_biases; /**< an input and a recurrent bias, as PyTorch has */
     bool no_bias;
-    void *context;  /**< the step function's own: reel_cell_context */
-    const char *at; /**< filled in by the macros */
+    void *context;             /**< the step function's own: reel_cell_context */
+    reel_regularizers regular; /**< as reel_cell_regularize */
+    bool bidirectional;        /**< reel_layers: each layer goes both ways, as PyTorch's */
+    const char *suffix;        /**< behind the weights' names; PyTorch's is "_reverse" */
+    const char *at;            /**< filled in by the macros */
 } reel_cell_args;
 
 /** A new cell, owned by the caller, freed with reel_cell_free. NULL only when memory is out or
@@ -93,6 +123,46 @@ REEL_API reel_cell *reel_cell_stack_with(const reel_stack_args *args);
  * PyTorch's. args->layer must be 0. */
 REEL_API reel_cell *reel_layers_with(const reel_cell_args *args, int layers, double dropout);
 
+/** What is made around a cell, or two. */
+typedef struct reel_around_args {
+    reel_params *params;
+    const char *name;
+    reel_cell *cell;     /**< what is wrapped becomes the wrapper's, whatever happens */
+    reel_cell *backward; /**< bidirectional: the other direction */
+    bool sum;            /**< bidirectional: outputs added up, not side by side */
+    int factor;          /**< pyramid: steps that become one, 2 to 16 */
+    reel_init bias;      /**< highway: default -1, so that x passes at first */
+    const char *at;
+} reel_around_args;
+/** A layer that goes both ways: y_t = [h→_t, h←_t] (Schuster & Paliwal 1997), or h→_t + h←_t. The
+ * backward cell begins at each sequence's own end. States: the forward cell's, then the backward
+ * one's. Needs all steps at once: not for reel_step_once. NULL when memory is out or there is no
+ * cell. */
+REEL_API reel_cell *reel_cell_bidirectional_with(const reel_around_args *args);
+/** reel_cell_bidirectional(params, "name", forward, backward, .sum = true) */
+#define reel_cell_bidirectional(...) \
+    reel_cell_bidirectional_with(&(reel_around_args){__VA_ARGS__, .at = REEL_HERE})
+/** y = cell(x) + x (He et al. 2016). */
+REEL_API reel_cell *reel_cell_residual_with(const reel_around_args *args);
+/** reel_cell_residual(params, "name", cell) */
+#define reel_cell_residual(...) \
+    reel_cell_residual_with(&(reel_around_args){__VA_ARGS__, .at = REEL_HERE})
+/** y = t ⊙ cell(x) + (1 - t) ⊙ x, t = σ(W x + b) (Srivastava et al. 2015). Weights
+ * `name.weight_ih_highway`, `name.bias_highway`. */
+REEL_API reel_cell *reel_cell_highway_with(const reel_around_args *args);
+/** reel_cell_highway(params, "name", cell) */
+#define reel_cell_highway(...) \
+    reel_cell_highway_with(&(reel_around_args){__VA_ARGS__, .at = REEL_HERE})
+/** The cell sees `factor` neighbouring steps side by side, so that an output stands for so many
+ * (Chan et al. 2016): ⌈T / factor⌉ outputs, zeros beyond the end. Not for reel_step_once. */
+REEL_API reel_cell *reel_cell_pyramid_with(const reel_around_args *args);
+/** reel_cell_pyramid(params, "name", cell, .factor = 2) */
+#define reel_cell_pyramid(...) \
+    reel_cell_pyramid_with(&(reel_around_args){__VA_ARGS__, .at = REEL_HERE})
+/** Regularizes a cell: all cells of a stack, and all of what is wrapped. A rate out of range is an
+ * error on the set. A `given` mask belongs to one recording: set it anew after a reset. */
+REEL_API void reel_cell_regularize(reel_cell *cell, const reel_regularizers *regular);
+
 /** Features of the input; 0 for NULL. */
 REEL_API int64_t reel_cell_in(const reel_cell *cell);
 /** Features of the output; 0 for NULL. */
@@ -108,7 +178,18 @@ REEL_API void *reel_cell_context(const reel_cell *cell);
 /** The value of the type's i-th option (in the order of its declaration). */
 REEL_API double reel_cell_option_value(const reel_cell *cell, int i);
 
+/** How many outputs T steps have: fewer than T where a pyramid is in it. */
+REEL_API int64_t reel_cell_steps(const reel_cell *cell, int64_t T);
+
 /* What step functions are made of */
+
+/** The candidate value g = tanh(...) with its mask, g itself where it has none: a cell passes what
+ * it adds to its memory through this, so that it can be regularized as Semeniuta et al. 2016. */
+REEL_API reel_node *reel_candidate_at(const char *at, reel_cell *cell, reel_node *g);
+#define reel_candidate(...) reel_candidate_at(REEL_HERE, __VA_ARGS__)
+/** The time of the present step: [batch, 2], t = hi + lo, so that f32 keeps the digits of f64.
+ * NULL when the run was given none. */
+REEL_API reel_node *reel_cell_time(const reel_cell *cell);
 
 /** W x + U h + b: one gate of the cell. Weights `<cell>.weight_ih_<gate>` [hidden, in],
  * `.weight_hh_<gate>` [hidden, hidden], `.bias_<gate>` [hidden] (with a layer k > 0: `_l<k>`
@@ -173,6 +254,22 @@ REEL_API void reel_carry_free(reel_carry *carry);
 REEL_API reel_state reel_state_detach_at(const char *at, const reel_state *s);
 #define reel_state_detach(...) reel_state_detach_at(REEL_HERE, __VA_ARGS__)
 
+/** Rows of every state by an i32 index [n]: hypotheses of a beam search go on from those they
+ * extend. */
+REEL_API reel_state reel_state_gather_at(const char *at, const reel_state *s, reel_node *index);
+#define reel_state_gather(...) reel_state_gather_at(REEL_HERE, __VA_ARGS__)
+/** Sequences [from, to) of the batch. */
+REEL_API reel_state reel_state_slice_at(const char *at, const reel_state *s, int64_t from,
+                                        int64_t to);
+#define reel_state_slice(...) reel_state_slice_at(REEL_HERE, __VA_ARGS__)
+
+/** β/T Σ_t (‖h_t‖ - ‖h_{t-1}‖)² over each sequence's own length, the mean over the batch (Krueger &
+ * Memisevic 2016): a penalty to be added to the loss. h: T nodes [batch, n]; h0: the initial state,
+ * NULL: 0; length: by sequence, NULL: T. The gradient of ‖h‖ at 0 is 0. */
+REEL_API reel_node *reel_norm_stabilizer_at(const char *at, int64_t T, reel_node *const *h,
+                                            reel_node *h0, const int64_t *length, double beta);
+#define reel_norm_stabilizer(...) reel_norm_stabilizer_at(REEL_HERE, __VA_ARGS__)
+
 /* The driver */
 
 /** Applies the cell along time: y[t] = step(x[t]), s moves on. A stack runs layer by layer. x and y
@@ -183,6 +280,29 @@ REEL_API reel_state reel_state_detach_at(const char *at, const reel_state *s);
 REEL_API reel_status reel_unroll_at(const char *at, reel_cell *cell, int64_t T, reel_node *const *x,
                                     reel_state *s, reel_node **y);
 #define reel_unroll(...) reel_unroll_at(REEL_HERE, __VA_ARGS__)
+/** What reel_run is told. */
+typedef struct reel_run_args {
+    reel_cell *cell;
+    int64_t T;
+    reel_node *const *x; /**< T nodes [batch, in] */
+    reel_state *state;   /**< moves on; NULL: starts at zero and is dropped */
+    reel_node **y;       /**< T nodes [batch, hidden]; NULL ones behind reel_cell_steps(cell, T) */
+    /** By sequence of the batch, how many of the T steps are its own. From there on its state
+     * stays, its outputs are 0, and nothing that stands in x matters. NULL: T. */
+    const int64_t *length;
+    const double *time; /**< [T][batch]: when each step is, for cells that ask for it */
+    bool reverse;       /**< from the last step (of each sequence) to the first */
+    int64_t first;      /**< the number of the first step in scopes */
+    /** Names of the sequences, [batch]: what masks go by, so that a sequence has the same ones in
+     * any batch. NULL: each run has masks of its own. */
+    const int32_t *sequence;
+    const char *at;
+} reel_run_args;
+/** As reel_unroll, for batches of sequences that differ in length, for cells that are told the
+ * time, and backward in time. A batch gives what its sequences give one by one. */
+REEL_API reel_status reel_run_with(const reel_run_args *args);
+/** reel_run(cell, T, x, &state, y, .length = lengths, ...) */
+#define reel_run(...) reel_run_with(&(reel_run_args){__VA_ARGS__, .at = REEL_HERE})
 /** One step with scope t, through all layers, as step t of an unroll: for sampling and
  * data-dependent loops. */
 REEL_API reel_node *reel_step_once_at(const char *at, reel_cell *cell, int64_t t, reel_node *x,

@@ -35,12 +35,12 @@ typedef struct reel_tape_args {
                            f32 model is checked in f64 as it stands; f64 weights on an f32
                            tape are an error. */
     reel_executor executor;
-    bool inference;               /**< keep no value for a later backward pass */
+    bool inference; /**< keep no value for a later backward pass */
     int keep_every; /**< of an unroll's time steps, keep every k-th one's values for the backward
                          pass of an optimizer's step, and compute the others again there: less
                          memory for about a third more time. 0: keep all. */
-    bool trap_nan;                /**< fail on the first node whose value is NaN or infinite */
-    uint64_t seed;                /**< of random masks; 0 is a seed like any other */
+    bool trap_nan;  /**< fail on the first node whose value is NaN or infinite */
+    uint64_t seed;  /**< of random masks; 0 is a seed like any other */
     reel_error_handler *on_error; /**< optional; see also reel_print_and_exit */
     void *context;                /**< handed to on_error */
     const char *at;               /**< filled in by the macro */
@@ -91,6 +91,9 @@ REEL_API uint64_t reel_tape_seed(const reel_tape *tape);
 /** A stream number for one random node: a function of the scope path in force and of how many were
  * asked for in it since the reset, so that masks depend on neither order nor batching elsewhere. */
 REEL_API uint64_t reel_tape_stream(reel_tape *tape);
+/** A number for the scope path in force alone: the same however often it was entered. For streams
+ * of reel_keyed_mask, whose rows go by keys of their own. */
+REEL_API uint64_t reel_tape_place(const reel_tape *tape);
 
 /** What a tape has used. Bytes of values and of nodes are those in use now; peak_* since the last
  * reset. */
