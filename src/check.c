@@ -249,9 +249,15 @@ static void record_cell(reel__checker *c)
     reel_cell *cell = c->args->cell;
     int64_t T = or_default(c->args->steps, 3), batch = or_default(c->args->batch, 2);
     reel_node **x = reel__calloc((size_t)T, 2 * sizeof *x);
-    if (!x) {
+    double *time = reel__calloc((size_t)T * (size_t)batch, sizeof *time);
+    if (!x || !time) {
+        reel__free(x);
+        reel__free(time);
         reel__check_give_up(c);
         return;
+    }
+    for (int64_t i = 0; i < T * batch; i++) { /* for cells that are told the time */
+        time[i] = 0.37 + (double)(i / batch) * 1.21 + (double)(i % batch) * 0.53;
     }
     for (int64_t t = 0; t < T; t++) {
         x[t] = reel_sample_real(&c->sampler, -1, 1, reel_dims(batch, reel_cell_in(cell)));
@@ -262,14 +268,15 @@ static void record_cell(reel__checker *c)
         s.v[i] = reel_sample_real(&c->sampler, -1, 1, reel_node_shape(s.v[i]));
         reel__sampler_name(&c->sampler, "initial state %d", i);
     }
-    reel_status status = reel_unroll(cell, T, x, &s, x + T);
-    for (int64_t t = 0; t < T && !status; t++) {
+    reel_status status = reel_run(cell, T, x, &s, x + T, .time = time);
+    for (int64_t t = 0; t < reel_cell_steps(cell, T) && !status; t++) {
         reel__check_add(c, x[T + t]);
     }
     for (int i = 0; i < s.n && !status; i++) {
         reel__check_add(c, s.v[i]);
     }
     reel__free(x);
+    reel__free(time);
 }
 
 bool reel_check_cell_with(const reel_check_args *args)

@@ -429,7 +429,8 @@ static bool gradient_key(reel__compiled *c, reel__graph *g, size_t n, reel_node 
         const reel__slot *s = reel__live(x[i]);
         bool used = s->stamp == c->tape->stamp && s->flags & REEL__COMPUTED;
         number[i] = used ? s->mark : REEL__NONE;
-        key[g->words + 2 + i] = number[i];
+        /* where there is nothing to differentiate by, the plan makes as many zeros */
+        key[g->words + 2 + i] = used ? s->mark : (uint64_t)1 << 63 | (uint64_t)reel__size(s);
         g->hash = reel__mix(g->hash, key[g->words + 2 + i]);
     }
     g->key = key;

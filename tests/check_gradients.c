@@ -434,6 +434,30 @@ START_TEST(again_on_the_same_recording)
 }
 END_TEST
 
+/* What the loss does not depend on has zeros, as many as it has elements, whatever was asked for
+ * before. */
+START_TEST(leaves_that_do_not_matter)
+{
+    static const int64_t sizes[] = {3, 700, 1, 700, 0, 701, 3};
+    net s = open_net(REEL_F64, REEL_COMPILED);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const void *data[2];
+        reel_tape_reset(s.tape);
+        reel_node *x = reel_constant(s.tape, 2, reel_dims(4));
+        reel_node *by[2] = {x, reel_constant(s.tape, 7, reel_dims(sizes[i]))};
+        ck_assert_int_eq(reel_eval(2, by), REEL_OK); /* they are leaves now */
+        ck_assert_int_eq(reel_gradients(reel_sum(reel_square(x)), 2, by, data), REEL_OK);
+        const double *dx = data[0], *none = data[1];
+        ck_assert(dx[0] == 4 && dx[3] == 4);
+        for (int64_t k = 0; k < sizes[i]; k++) {
+            ck_assert_msg(none[k] == 0, "size %lld, element %lld: %g", (long long)sizes[i],
+                          (long long)k, none[k]);
+        }
+    }
+    close_net(&s);
+}
+END_TEST
+
 /* Misuse: one message each, and no pointer to anything. */
 
 static void expect_refused(net *s, reel_node *loss, size_t n, reel_node *const *x, bool nowhere,
@@ -481,6 +505,7 @@ int main(void)
     tcase_add_test(values, the_reference_executor_does_it_too);
     tcase_add_test(values, nothing_is_recorded);
     tcase_add_test(values, again_on_the_same_recording);
+    tcase_add_test(values, leaves_that_do_not_matter);
     tcase_add_test(values, misuse_is_refused);
     suite_add_tcase(suite, values);
     return suite_run(suite);

@@ -269,6 +269,53 @@ def cells(directory):
     write(directory, "mgu", out, about)
 
 
+def both_ways_case(out, kind, size, lengths):
+    """A module that goes both ways over sequences that differ in length."""
+    name = kind + "." + ".".join(map(str, size))
+    inp, hidden, batch, steps, layers = size
+    draw = Draw("both ways " + name)
+    module = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[kind](
+        inp, hidden, layers, bidirectional=True, dtype=F64
+    )
+    with torch.no_grad():
+        for p in module.parameters():
+            p.copy_(draw.uniform(*p.shape, bound=0.9))
+    x = leaf(draw.normal(steps, batch, inp))
+    letters = "hc" if kind == "lstm" else "h"
+    initial = tuple(leaf(draw.normal(2 * layers, batch, hidden, scale=0.8)) for _ in letters)
+    weigh_y = draw.normal(steps, batch, 2 * hidden)
+    weigh_last = tuple(draw.normal(2 * layers, batch, hidden) for _ in letters)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(
+        x, torch.tensor(lengths), enforce_sorted=False
+    )
+    y, last = module(packed, initial if kind == "lstm" else initial[0])
+    y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, total_length=steps)
+    last = last if kind == "lstm" else (last,)
+    loss = (y * weigh_y).sum() + sum((a * b).sum() for a, b in zip(last, weigh_last))
+    inputs = {**dict(module.named_parameters()), "x": x}
+    inputs.update({f"{s}0": t for s, t in zip(letters, initial)})
+    grads = torch.autograd.grad(loss, list(inputs.values()))
+    case = {**inputs, "y": y, "loss": loss, "R": weigh_y, "lengths": torch.tensor(lengths)}
+    case.update({f"{s}n": t for s, t in zip(letters, last)})
+    case.update({f"R{s}": t for s, t in zip(letters, weigh_last)})
+    case.update({f"grad.{key}": g for key, g in zip(inputs, grads)})
+    out.update({f"{name}/{key}": t for key, t in case.items()})
+
+
+def both_ways(directory):
+    out = {}
+    for kind in ("rnn", "lstm", "gru"):
+        both_ways_case(out, kind, (3, 5, 4, 7, 1), [7, 2, 5, 1])
+        both_ways_case(out, kind, (4, 3, 3, 6, 3), [3, 6, 4])
+    about = {
+        "sizes": "the five numbers of a case's name: in, hidden, batch, steps, layers",
+        "loss": "sum(y*R) + sum(hn*Rh), for LSTM + sum(cn*Rc)",
+        "names": "weights as in torch.nn; grad.NAME is the derivative of loss by NAME",
+        "padding": "y is 0 behind the end of a sequence; the derivative by x, too",
+    }
+    write(directory, "both_ways", out, about)
+
+
 # Losses -----------------------------------------------------------------------------------------
 
 
@@ -673,7 +720,7 @@ def main():
     directory = sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    for make in (cells, losses, activations, clip, optimizers, schedules, interop):
+    for make in (cells, both_ways, losses, activations, clip, optimizers, schedules, interop):
         make(directory)
 
 
