@@ -2,6 +2,7 @@
  * Invariant: a mask is a function of the tape's seed and counter, of the arrow's place, and of the
  * sequence; not of the batch that the sequence is in. Must not know: any kind of cell. */
 #include <reel/ops.h>
+#include <reel/random.h>
 
 #include <stdio.h>
 
@@ -168,6 +169,27 @@ reel_node *reel_candidate_at(const char *at, reel_cell *c, reel_node *g)
 reel_node *reel_cell_time(const reel_cell *c)
 {
     return c ? c->now.time : NULL;
+}
+
+/* Word types */
+
+reel_node *reel_word_dropout_at(const char *at, reel_node *x, reel_node *words, double p,
+                                const int32_t *sequence)
+{
+    reel_tape *tape = reel_node_tape(x);
+    if (!(p >= 0 && p < 1)) {
+        return reel_node_fail(
+            at, x, REEL_ERR_ARGUMENT,
+            "word_dropout: probability %g of dropping: expected 0 or more, below 1", p);
+    }
+    if (!tape || p == 0 || !reel_tape_training(tape)) {
+        return x;
+    }
+    reel__drops d = {
+        .tape = tape, .sequence = sequence, .batch = reel_node_dim(words, -1), .once = true};
+    reel_node *mask = reel_keyed_mask_at(at, id_of(at, &d), words, 1, 1 - p, 1 / (1 - p),
+                                         reel_random_stream("word dropout"));
+    return reel_mul_at(at, x, mask);
 }
 
 /* Zoneout */

@@ -520,6 +520,45 @@ START_TEST(given_masks)
 }
 END_TEST
 
+/* A word that is dropped is dropped in all of its sequence, and in no other because of that. */
+START_TEST(words_drop_by_type)
+{
+    enum { WORDS = 1000, T = 2, B = 3 };
+    static int32_t word[T][WORDS][B];
+    static double v[T][WORDS][B];
+    for (int t = 0; t < T; t++) {
+        for (int k = 0; k < WORDS; k++) {
+            for (int b = 0; b < B; b++) {
+                word[t][k][b] = t ? WORDS - 1 - k : k;
+            }
+        }
+    }
+    int dropped = 0, differ = 0;
+    for (int t = 0; t < T; t++) { /* in two parts, in scopes of their own */
+        reel_scope_step(f.tape, t);
+        reel_node *w = reel_input(f.tape, REEL_I32, word[t], reel_dims(WORDS, B));
+        reel_node *x = reel_constant(f.tape, 1, reel_dims(WORDS, B, 1));
+        reel_node *y = reel_word_dropout(x, w, 0.25, NULL);
+        ck_assert_int_eq(reel_read(y, v[t][0], WORDS * B), REEL_OK);
+        reel_scope_leave(f.tape);
+    }
+    for (int k = 0; k < WORDS; k++) {
+        for (int b = 0; b < B; b++) {
+            ck_assert(v[0][k][b] == 0 || fabs(v[0][k][b] - 1 / 0.75) < 1e-15);
+            ck_assert_double_eq(v[0][k][b], v[1][WORDS - 1 - k][b]);
+            dropped += v[0][k][b] == 0;
+            differ += v[0][k][b] != v[0][k][(b + 1) % B];
+        }
+    }
+    ck_assert_double_lt(fabs(dropped - 0.25 * WORDS * B), 5 * sqrt(0.25 * 0.75 * WORDS * B));
+    ck_assert_int_gt(differ, WORDS / 2);
+    reel_node *w = reel_input(f.tape, REEL_I32, word[0], reel_dims(WORDS, B));
+    reel_node *x = reel_constant(f.tape, 1, reel_dims(WORDS, B, 1));
+    reel_tape_set_training(f.tape, false);
+    ck_assert_ptr_eq(reel_word_dropout(x, w, 0.25, NULL), x);
+}
+END_TEST
+
 /* Counts on: h is the number of the step, c a hundred times that. */
 static reel_node *count_on(reel_cell *c, reel_node *x, reel_state *s)
 {
@@ -776,6 +815,7 @@ int main(void)
     tcase_add_test(own, runs_differ_and_names_do_not);
     tcase_add_test(own, single_steps_keep_the_mask_of_the_sequence);
     tcase_add_test(own, given_masks);
+    tcase_add_test(own, words_drop_by_type);
     tcase_add_test(own, zoneout_keeps_old_values);
     tcase_add_test(own, recurrent_masks_are_on_what_the_weights_see);
     tcase_add_test(own, norm_stabilizer);

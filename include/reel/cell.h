@@ -321,6 +321,13 @@ REEL_API reel_node *reel_linear_at(const char *at, reel_params *ps, const char *
 REEL_API reel_node *reel_embedding_at(const char *at, reel_params *ps, const char *name,
                                       int64_t count, int64_t size, reel_node *index);
 #define reel_embedding(...) reel_embedding_at(REEL_HERE, __VA_ARGS__)
+/** Embedded words x [..., batch, size] where, in each sequence, a word is 0 everywhere with
+ * probability p and else times 1/(1-p) (Gal & Ghahramani 2016): in whatever steps and parts they
+ * are embedded, as long as the tape's counter is the same. words [..., batch]: i32; sequence: names
+ * as reel_run's, NULL: places in the batch. x itself in test mode. */
+REEL_API reel_node *reel_word_dropout_at(const char *at, reel_node *x, reel_node *words, double p,
+                                         const int32_t *sequence);
+#define reel_word_dropout(...) reel_word_dropout_at(REEL_HERE, __VA_ARGS__)
 
 REEL_END
 
