@@ -9,11 +9,18 @@
 #include "plant.h"
 
 #ifdef REEL_STRESS
-enum { STEP_SCRATCH = 1 << 10, LEAST_WINDOW = 1 << 9, MOST_WINDOW = 1 << 9 }; /* small nets, too */
+enum {
+    STEP_SCRATCH = 1 << 10,
+    LEAST_WINDOW = 1 << 9,
+    MOST_WINDOW = 1 << 9,
+    FEW = 1
+}; /* small nets, too */
 #else
-enum { STEP_SCRATCH = 1 << 20, LEAST_WINDOW = 1 << 17, MOST_WINDOW = 1 << 22 };
+enum { STEP_SCRATCH = 1 << 20, LEAST_WINDOW = 1 << 17, MOST_WINDOW = 15 << 16, FEW = 6 };
 #endif
-enum { SHARE = 8 }; /* a window's, of what a recurrence hands from segment to segment */
+/* SHARE: a window's, of what a recurrence hands from segment to segment. FEW: levels; products over
+ * all of a window that has less are short. */
+enum { SHARE = 8 };
 
 /* A block's level: the longest way to it within its recurrence; its tail: the longest way on. */
 static void find_levels(reel__arranging *a)
@@ -338,8 +345,13 @@ static bool find_cut(reel__arranging *a, cut *c)
         size_t bytes = handed_on(&a->group[c->r[i].group]);
         c->until[i + 1] = c->until[i] + bytes * (c->r[i].to - c->r[i].from);
     }
-    size_t most = c->until ? c->until[c->n] / SHARE : 0;
-    most = most < LEAST_WINDOW ? LEAST_WINDOW : most > MOST_WINDOW ? MOST_WINDOW : most;
+    size_t all = c->until ? c->until[c->n] : 0, levels = 0;
+    for (uint32_t i = 0; i < c->n; i = next_level(c, i)) {
+        levels++;
+    }
+    size_t few = levels ? all / levels * FEW : 0, limit = few > MOST_WINDOW ? few : MOST_WINDOW;
+    size_t most = all / SHARE;
+    most = most < LEAST_WINDOW ? LEAST_WINDOW : most > limit ? limit : most;
     for (uint32_t from = 0, to, more; c->until && from < c->n; from = to) {
         to = next_level(c, from);
         while (to < c->n) {
