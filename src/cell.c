@@ -204,8 +204,11 @@ reel_cell *reel_cell_new_with(const reel_cell_args *args)
         .context = args->context,
     };
     reel_status before = reel_params_status(c->params);
-    check_args(args, c);
     set_options(c, args->options);
+    if (c->type && c->type->count) {
+        c->states = c->type->count(c);
+    }
+    check_args(args, c);
     c->broken = !complete(c) || reel_params_status(c->params) != before;
     reel_cell_regularize(c, &args->regular);
     return c;

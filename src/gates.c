@@ -113,18 +113,26 @@ static reel_node *no_cell(const char *at, reel_node *x)
     return reel_node_fail(at, x, REEL_ERR_ARGUMENT, "the cell is NULL");
 }
 
-reel_node *reel_cell_weight_at(const char *at, reel_cell *c, reel_node *like, const char *what,
-                               reel_shape shape, reel_init init)
+reel_param *reel_cell_param(reel_cell *c, const char *what, reel_shape shape, reel_init init)
 {
     char suffix[SUFFIX];
     if (!c) {
-        return no_cell(at, like);
+        return NULL;
     }
     if (!what || !*what) {
-        return reel_node_fail(at, like, REEL_ERR_ARGUMENT, "cell '%s': a weight needs a name",
-                              c->name);
+        reel_params_fail(c->params, REEL_ERR_ARGUMENT, "cell '%s': a weight needs a name", c->name);
+        return NULL;
     }
-    return use(at, c, like, weight(c, what, own_suffix(c, suffix, sizeof suffix), shape, init, 1));
+    return weight(c, what, own_suffix(c, suffix, sizeof suffix), shape, init, 1);
+}
+
+reel_node *reel_cell_weight_at(const char *at, reel_cell *c, reel_node *like, const char *what,
+                               reel_shape shape, reel_init init)
+{
+    if (!c) {
+        return no_cell(at, like);
+    }
+    return use(at, c, like, reel_cell_param(c, what, shape, init));
 }
 
 /* x Wᵀ */

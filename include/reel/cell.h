@@ -42,6 +42,8 @@ typedef struct reel_cell_type {
     int states;
     reel_step *step;
     reel_cell_option option[REEL_MAX_OPTIONS]; /**< up to the first without a name */
+    /** Where options decide how many states there are; NULL: `states`. */
+    int (*count)(const reel_cell *cell);
 } reel_cell_type;
 
 /** How long a mask lasts. */
@@ -220,6 +222,10 @@ REEL_API reel_node *reel_gate_recurrent_at(const char *at, reel_cell *cell, int 
 REEL_API reel_node *reel_cell_weight_at(const char *at, reel_cell *cell, reel_node *like,
                                         const char *what, reel_shape shape, reel_init init);
 #define reel_cell_weight(...) reel_cell_weight_at(REEL_HERE, __VA_ARGS__)
+/** That weight itself, made if it is not there: while reel_param_take_fresh says so, it may be
+ * started in a way of its own. NULL after an error on the set. */
+REEL_API reel_param *reel_cell_param(reel_cell *cell, const char *what, reel_shape shape,
+                                     reel_init init);
 /** Starts the bias of gate k of n (in the one bias; with two, in the input one) at a constant when
  * the weight is created: the forget bias. Call before reel_gates in the step. */
 REEL_API void reel_cell_gate_bias(reel_cell *cell, int n, int k, double value);
