@@ -19,8 +19,6 @@
 #include <reel/models.h>
 #include <reel/ops.h>
 
-#include <stdio.h>
-
 enum { FORGET_BIAS, PEEPHOLE, COUPLED, NIG, NFG, NOG, NIAF, NOAF, FGR };
 enum { NONE, DIAGONAL, FULL };
 enum { I, F, G, O, GATES };
@@ -104,6 +102,11 @@ static reel_node *lstm(reel_cell *cell, reel_node *x, reel_state *s)
 {
     reel_node *a[GATES], *c = s->v[C];
     bool late = reel_cell_option_value(cell, PEEPHOLE) != NONE;
+    if (is(cell, COUPLED) && (is(cell, NIG) || is(cell, NFG))) {
+        return reel_node_fail(REEL_HERE, x, REEL_ERR_ARGUMENT,
+                              "cell '%s': coupled gates and %s: expected one of the two",
+                              reel_cell_name(cell), is(cell, NIG) ? "nig" : "nfg");
+    }
     sums(cell, x, s, a);
     reel_node *i = gate(cell, I, a[I], c), *f = gate(cell, F, a[F], c);
     reel_node *o = late ? NULL : gate(cell, O, a[O], c);

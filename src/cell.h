@@ -51,7 +51,8 @@ typedef struct reel__made {
 
 /* What is true of the present step. */
 typedef struct reel__now {
-    reel_node *time;
+    reel_node *time;    /* NULL: not asked for, or not given */
+    int64_t step;
     reel__drops *drops; /* NULL: no run is going on */
     uint32_t scope;     /* of the layer */
     uint64_t place;

@@ -166,9 +166,22 @@ reel_node *reel_candidate_at(const char *at, reel_cell *c, reel_node *g)
     return c ? reel__drop(at, c, REEL__CANDIDATE, 0, g) : g;
 }
 
-reel_node *reel_cell_time(const reel_cell *c)
+reel_node *reel_cell_time_at(const char *at, reel_cell *c)
 {
-    return c ? c->now.time : NULL;
+    reel__drops *d = c ? c->now.drops : NULL;
+    if (!d || c->now.time) {
+        return d ? c->now.time : NULL;
+    }
+    double *time = reel__arena_alloc(&d->tape->arena, 2 * (size_t)d->batch * sizeof *time);
+    if (!time) {
+        return reel__fail(d->tape, REEL_ERR_MEMORY, at, "out of memory for the time of a step");
+    }
+    for (int64_t b = 0; b < d->batch; b++) {
+        time[2 * b] = (double)c->now.step;
+        time[2 * b + 1] = 0;
+    }
+    c->now.time = reel_input_at(at, d->tape, REEL_F64, time, reel_dims(d->batch, 2));
+    return c->now.time;
 }
 
 /* Word types */

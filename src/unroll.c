@@ -115,6 +115,7 @@ static void along_time(const span *u, reel_cell *c, reel_node *const *x, reel_st
         reel_state old = *s;
         reel__drops_step(c);
         c->now.time = u->time ? u->time[t] : NULL;
+        c->now.step = u->first + t;
         bool apart = reel__drops_by_gate(c, REEL__INPUT); /* the gates see to it */
         reel_node *in = apart ? x[t] : reel__drop(u->at, c, REEL__INPUT, 0, x[t]);
         reel_node *out = step(u->at, u->tape, c, in, s);

@@ -189,9 +189,10 @@ REEL_API int64_t reel_cell_steps(const reel_cell *cell, int64_t T);
  * it adds to its memory through this, so that it can be regularized as Semeniuta et al. 2016. */
 REEL_API reel_node *reel_candidate_at(const char *at, reel_cell *cell, reel_node *g);
 #define reel_candidate(...) reel_candidate_at(REEL_HERE, __VA_ARGS__)
-/** The time of the present step: [batch, 2], t = hi + lo, so that f32 keeps the digits of f64.
- * NULL when the run was given none. */
-REEL_API reel_node *reel_cell_time(const reel_cell *cell);
+/** The time of the present step: [batch, 2], t = hi + lo, so that f32 keeps the digits of f64. The
+ * step's number when the run was given no time; NULL outside of a run. */
+REEL_API reel_node *reel_cell_time_at(const char *at, reel_cell *cell);
+#define reel_cell_time(...) reel_cell_time_at(REEL_HERE, __VA_ARGS__)
 
 /** W x + U h + b: one gate of the cell. Weights `<cell>.weight_ih_<gate>` [hidden, in],
  * `.weight_hh_<gate>` [hidden, hidden], `.bias_<gate>` [hidden] (with a layer k > 0: `_l<k>`
