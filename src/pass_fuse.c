@@ -223,7 +223,11 @@ static void made_at(work *w, int i, int segment, int position)
 static void read_in(work *w, int i, int segment)
 {
     int base = base_of(w->ir, i);
+    const reel__value *v = &w->ir->v[base];
     w->used[base] = (uint8_t)(w->used[base] | 1U << segment);
+    if (v->store == REEL__INSIDE) { /* its memory is its home's */
+        w->used[v->home] = (uint8_t)(w->used[v->home] | 1U << segment);
+    }
 }
 
 static void place_product(work *w, int i, int segment)
