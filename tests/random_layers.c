@@ -50,14 +50,49 @@ static reel_node *joined_step(reel_cell *c, reel_node *x, reel_state *s)
     return s->v[0] = reel_mul(reel_sigmoid(gate[2]), reel_tanh(s->v[1]));
 }
 
+static reel_regularizers any_regularizers(unsigned form)
+{
+    static const reel_regularizers all[] = {
+        {.input = {.p = 0.3}, .output = {.p = 0.2}},
+        {.input = {.p = 0.3, .lifetime = REEL_EACH_SEQUENCE},
+         .recurrent = {.p = 0.2, .lifetime = REEL_EACH_SEQUENCE},
+         .per_gate = true},
+        {.candidate = {.p = 0.4}, .recurrent = {.p = 0.2, .lifetime = REEL_EACH_SEQUENCE}},
+        {.zoneout_h = 0.2, .zoneout_c = 0.4}};
+    return all[form % 4];
+}
+
 static reel_cell *make_cell(machine *m, const char *key, int kind, unsigned form, int64_t in,
                             int64_t hidden)
 {
-    const reel_cell_type *const type[] = {&reel_lstm, &reel_gru, &reel_rnn};
+    static const char *const lstms[] = {NULL,          "peephole=diagonal", "peephole=full coupled",
+                                        "fgr",         "coupled fgr",       "nig niaf",
+                                        "nfg noaf nog"};
+    static const struct {
+        const reel_cell_type *type;
+        const char *options;
+    } others[] = {{&reel_rnn, NULL},
+                  {&reel_mgu, NULL},
+                  {&reel_sru, NULL},
+                  {&reel_indrnn, "activation=tanh"},
+                  {&reel_rnn, NULL},
+                  {&reel_layer_norm_lstm, NULL},
+                  {&reel_rnn, NULL},
+                  {&reel_multiplicative_lstm, NULL},
+                  {&reel_phased_lstm, "open=0.6 leak=0.2"}};
+    enum { LSTMS = sizeof lstms / sizeof *lstms, OTHERS = sizeof others / sizeof *others };
     if (kind < 3) {
-        return reel_cell_of(m->params, key, type[kind], .in = in, .hidden = hidden,
-                            .two_biases = form & 1,
-                            .options = kind == 1 && form & 2 ? "pytorch" : NULL);
+        unsigned other = form % OTHERS;
+        const reel_regularizers none = {.zoneout_h = 0};
+        return reel_cell_of(m->params, key,
+                            kind == 0   ? &reel_lstm
+                            : kind == 1 ? &reel_gru
+                                        : others[other].type,
+                            .in = in, .hidden = hidden, .two_biases = form & 1,
+                            .options = kind == 0   ? lstms[form % LSTMS]
+                                       : kind == 1 ? (form & 2 ? "pytorch" : NULL)
+                                                   : others[other].options,
+                            .regular = form & 32 ? any_regularizers(form) : none);
     }
     if (kind == 3) {
         return reel_cell_new(m->params, key, joined_step, .in = in, .hidden = hidden, .states = 2);
@@ -79,14 +114,34 @@ static reel_cell *make_stack(machine *m, const char *key, int kind, unsigned for
     return reel_cell_stack(m->params, key, 2, layer, .dropout = form & 4 ? 0.25 : 0);
 }
 
-/* Any cell of these sizes; cells of one key are one, over all rounds. */
-static reel_cell *any_cell(machine *m, int64_t in, int64_t hidden)
+/* Two cells, one each way, or a cell with its input around it. */
+static reel_cell *make_around(machine *m, const char *key, int kind, unsigned form, int64_t in,
+                              int64_t hidden)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s_0", key);
+    reel_cell *c = make_cell(m, name, kind, form, in, hidden);
+    if (in == hidden && form & 1) {
+        return form & 2 ? reel_cell_residual(m->params, key, c)
+                        : reel_cell_highway(m->params, key, c);
+    }
+    snprintf(name, sizeof name, "%s_1", key);
+    return reel_cell_bidirectional(
+        m->params, key, c, make_cell(m, name, (kind + 1) % 5, form, in, hidden), .sum = form & 4);
+}
+
+/* Any cell of these sizes; cells of one key are one, over all rounds. `plain`: it is to go step by
+ * step, and its output is its hidden state. */
+static reel_cell *any_cell(machine *m, int64_t in, int64_t hidden, bool plain)
 {
     char key[48];
-    int kind = below(m, 5), stack = chance(m, 30);
+    int kind = below(m, 5), stack = chance(m, 30), around = !plain && chance(m, 25);
     unsigned form = (unsigned)below(m, 128) & (chance(m, 50) ? 127U : 8U);
-    snprintf(key, sizeof key, "%s%d_%u_%d_%d", stack ? "stack" : "cell", kind, form, (int)in,
-             (int)hidden);
+    snprintf(key, sizeof key, "%s%d_%u_%d_%d",
+             around  ? "around"
+             : stack ? "stack"
+                     : "cell",
+             kind, form, (int)in, (int)hidden);
     for (int i = 0; i < m->cells; i++) {
         if (strcmp(m->cell[i].key, key) == 0) {
             return m->cell[i].cell;
@@ -96,7 +151,9 @@ static reel_cell *any_cell(machine *m, int64_t in, int64_t hidden)
         return NULL;
     }
     memcpy(m->cell[m->cells].key, key, sizeof key);
-    reel_cell *c = (stack ? make_stack : make_cell)(m, key, kind, form, in, hidden);
+    reel_cell *c = (around  ? make_around
+                    : stack ? make_stack
+                            : make_cell)(m, key, kind, form, in, hidden);
     m->cell[m->cells++].cell = c;
     return c;
 }
@@ -138,9 +195,14 @@ void unroll_cells(machine *m)
 {
     int64_t T = steps(m), batch = 1 + below(m, 5);
     int64_t in = 1 + below(m, 7), hidden = 1 + below(m, 9);
-    reel_cell *c = any_cell(m, in, hidden);
+    bool plain = chance(m, 60);
+    reel_cell *c = any_cell(m, in, hidden, plain);
     if (!c) {
         return;
+    }
+    int64_t length[5];
+    for (int64_t b = 0; b < batch; b++) {
+        length[b] = below(m, (int)T + 1);
     }
     reel_node *x[MOST_STEPS], *y[MOST_STEPS];
     steps_of_input(m, T, batch, in, x);
@@ -149,10 +211,12 @@ void unroll_cells(machine *m)
         s.v[i] = chance(m, 50) ? any_of_shape(m, reel_dims(batch, hidden)) : s.v[i];
     }
     reel_state start = s;
-    if (reel_unroll(c, T, x, &s, y)) {
+    if (plain ? reel_unroll(c, T, x, &s, y)
+              : reel_run(c, T, x, &s, y, .length = chance(m, 70) ? length : NULL,
+                         .reverse = chance(m, 30))) {
         return;
     }
-    if (chance(m, 30)) { /* on from there, after an evaluation */
+    if (plain && chance(m, 30)) { /* on from there, after an evaluation */
         emit(m, 1, &y[T - 1]);
         y[T - 1] = reel_step_once(c, T, x[0], &s);
     }
@@ -167,7 +231,7 @@ void unroll_cells(machine *m)
 void unroll_ragged(machine *m)
 {
     int64_t in = 1 + below(m, 6), hidden = 1 + below(m, 7), batch = chance(m, 70) ? 1 : 2;
-    reel_cell *c = any_cell(m, in, hidden);
+    reel_cell *c = any_cell(m, in, hidden, true);
     if (!c) {
         return;
     }
@@ -192,7 +256,7 @@ reel_node *cell_loss(machine *m)
 {
     int64_t T = chance(m, 50) ? MANY_STEPS : 1 + below(m, FEW_STEPS), batch = 1 + below(m, 3);
     int64_t in = 1 + below(m, 5), hidden = 1 + below(m, 6);
-    reel_cell *c = any_cell(m, in, hidden);
+    reel_cell *c = any_cell(m, in, hidden, true);
     reel_node *x[MOST_STEPS], *y[MOST_STEPS];
     if (!c) {
         return NULL;
