@@ -33,7 +33,7 @@ $(cat "$1")"
     fi
 }
 
-for name in newcell customop hvp; do
+for name in cells newcell customop hvp; do
     run 0 $name --help
     says out "^Usage: $name"
     run 2 $name --frobnicate
@@ -41,6 +41,20 @@ for name in newcell customop hvp; do
     run 0 $name
     no_lines "$name writes to stderr" "$(cat err)"
 done
+
+run 0 cells --list
+says out '^lstm: long short-term memory'
+says out '^  peephole=none|diagonal|full '
+for kind in $(sed -n 's/^\([a-z_]*\):.*/\1/p' out); do
+    run 0 cells --draw cell.dot "$kind"
+    says cell.dot '^digraph'
+done
+run 0 cells --draw cell.dot lstm 'coupled peephole=full'
+says cell.dot 'weight_ch_o'
+run 1 cells --draw cell.dot lstm peephole=round
+says err 'peephole=round of lstm: expected one of none|diagonal|full'
+run 2 cells --draw cell.dot lst
+says err "there is no cell 'lst'"
 
 run 0 newcell
 says out '^gradients: cell mgu, 5 steps of batch 3: gradients agree'
