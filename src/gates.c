@@ -402,3 +402,15 @@ reel_node *reel_embedding_at(const char *at, reel_params *ps, const char *name, 
         named(ps, name, "weight", matrix(count, size), (reel_init){REEL_INIT_NORMAL, 0, 1});
     return reel_gather_at(at, use_named(at, ps, index, table), index);
 }
+
+reel_node *reel_norm_layer_at(const char *at, reel_params *ps, const char *name, reel_node *x)
+{
+    if (!ps) {
+        return reel_node_fail(at, x, REEL_ERR_ARGUMENT, "reel_norm_layer: the params set is NULL");
+    }
+    reel_shape features = vector(reel_node_dim(x, -1));
+    reel_init one = {REEL_INIT_CONSTANT, 1, 0}, zero = {REEL_INIT_CONSTANT, 0, 0};
+    reel_node *gain = use_named(at, ps, x, named(ps, name, "weight", features, one));
+    return reel_layer_norm_at(at, x, gain,
+                              use_named(at, ps, x, named(ps, name, "bias", features, zero)), 1e-5);
+}

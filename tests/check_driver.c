@@ -183,6 +183,45 @@ START_TEST(both_ways_as_pytorch)
 }
 END_TEST
 
+/* A file of PyTorch's, weights found by name */
+
+START_TEST(a_module_is_imported)
+{
+    enum { T = 5, B = 3, WORDS = 11 };
+    char path[1024];
+    const char *dir = getenv("srcdir");
+    snprintf(path, sizeof path, "%s/tests/golden/imported.safetensors", dir ? dir : ".");
+    reel_archive *a = reel_archive_new();
+    ck_assert_msg(reel_archive_read(a, path) == REEL_OK, "%s", reel_archive_message(a));
+    ck_assert_msg(reel_params_load(f.ps, path) == REEL_OK, "%s", reel_params_message(f.ps));
+    reel_cell *encoder = reel_layers_with(&(reel_cell_args){.params = f.ps,
+                                                            .name = "encoder",
+                                                            .type = &reel_gru,
+                                                            .options = "pytorch",
+                                                            .in = 4,
+                                                            .hidden = 3,
+                                                            .two_biases = true,
+                                                            .bidirectional = true},
+                                          2, 0);
+    const reel_archive_tensor *words = reel_archive_find(a, "words");
+    reel_node *index = reel_input(f.tape, REEL_I32, words->data, reel_dims(T, B));
+    reel_node *x[T], *y[T];
+    reel_unstack(reel_embedding(f.ps, "words", WORDS, 4, index), T, x);
+    ck_assert_int_eq(reel_unroll(encoder, T, x, NULL, y), REEL_OK);
+    reel_node *all = reel_linear(f.ps, "out", 5, reel_norm_layer(f.ps, "norm", reel_stack(T, y)));
+    const double *have = reel_data(all), *want = reel_archive_find(a, "y")->data;
+    ck_assert_msg(have != NULL, "%s", reel_tape_message(f.tape));
+    for (int i = 0; i < T * B * 5; i++) {
+        ck_assert_double_eq_tol(have[i], want[i], 1e-10);
+    }
+    for (size_t i = 0; i < reel_params_count(f.ps); i++) {
+        ck_assert(reel_param_loaded(reel_params_at(f.ps, i)));
+    }
+    reel_cell_free(encoder);
+    reel_archive_free(a);
+}
+END_TEST
+
 /* A batch gives what its sequences give one by one */
 
 static reel_node *mgu(reel_cell *c, reel_node *x, reel_state *s)
@@ -808,6 +847,7 @@ int main(void)
     TCase *own = tcase_create("runs");
     tcase_add_checked_fixture(own, setup, teardown);
     tcase_set_timeout(own, 120);
+    tcase_add_test(own, a_module_is_imported);
     tcase_add_loop_test(own, batches_are_their_sequences, 0, 8 * NETS);
     tcase_add_test(own, padding_may_be_nan);
     tcase_add_test(own, reversed_is_reversed);

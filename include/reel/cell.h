@@ -328,6 +328,11 @@ REEL_API reel_node *reel_linear_at(const char *at, reel_params *ps, const char *
 REEL_API reel_node *reel_embedding_at(const char *at, reel_params *ps, const char *name,
                                       int64_t count, int64_t size, reel_node *index);
 #define reel_embedding(...) reel_embedding_at(REEL_HERE, __VA_ARGS__)
+/** Layer normalization over x's last axis (Ba et al. 2016), ε = 1e-5, with weights `name.weight`
+ * and `name.bias` made on first use, as PyTorch's LayerNorm. Starts: 1 and 0. */
+REEL_API reel_node *reel_norm_layer_at(const char *at, reel_params *ps, const char *name,
+                                       reel_node *x);
+#define reel_norm_layer(...) reel_norm_layer_at(REEL_HERE, __VA_ARGS__)
 /** Embedded words x [..., batch, size] where, in each sequence, a word is 0 everywhere with
  * probability p and else times 1/(1-p) (Gal & Ghahramani 2016): in whatever steps and parts they
  * are embedded, as long as the tape's counter is the same. words [..., batch]: i32; sequence: names

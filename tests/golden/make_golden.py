@@ -716,11 +716,31 @@ def interop(directory):
     print(f"{path.name}: {len(out)} tensors, {path.stat().st_size} bytes")
 
 
+def imported(directory):
+    """A module's state_dict, with an input and the output: what users bring along."""
+    torch.manual_seed(5)
+    net = torch.nn.ModuleDict(
+        {
+            "words": torch.nn.Embedding(11, 4),
+            "encoder": torch.nn.GRU(4, 3, num_layers=2, bidirectional=True),
+            "norm": torch.nn.LayerNorm(6),
+            "out": torch.nn.Linear(6, 5),
+        }
+    ).double()
+    draw = Draw("imported")
+    with torch.no_grad():
+        for p in net.parameters():
+            p.copy_(draw.uniform(*p.shape, bound=0.8))
+    words = draw.index(11, 5, 3)
+    y = net["out"](net["norm"](net["encoder"](net["words"](words))[0]))
+    write(directory, "imported", {**net.state_dict(), "words": words, "y": y}, {"format": "pt"})
+
+
 def main():
     directory = sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    for make in (cells, both_ways, losses, activations, clip, optimizers, schedules, interop):
+    for make in (cells, both_ways, losses, activations, clip, optimizers, schedules, interop, imported):
         make(directory)
 
 
