@@ -21,6 +21,44 @@ reel_node *reel_reduce_loss_at(const char *at, reel_node *each, int reduction)
     }
 }
 
+/* Where the mask is 0 the loss may be anything, NaN too. */
+static reel_node *masked(const char *at, reel_node *each, reel_node *mask)
+{
+    reel_node *zero = reel_constant_at(at, reel_node_tape(each), 0, reel_scalar_shape());
+    return reel_where_at(at, mask, each, zero);
+}
+
+/* Σ each / Σ mask; 0 where the mask has nothing. */
+static reel_node *over(const char *at, reel_node *each, reel_node *mask)
+{
+    return reel_mul_at(at, each, reel_inverse_or_zero_at(at, mask));
+}
+
+/** The mean of a loss over all tokens: Σ m l / Σ m, so that a token counts as much in a long
+ * sequence as in a short one. each and mask [...] have one shape; mask is 1 or 0, and what stands
+ * where it is 0 does not matter. 0 for an empty mask. */
+reel_node *reel_mean_of_tokens_at(const char *at, reel_node *each, reel_node *mask)
+{
+    return over(at, reel_sum_at(at, masked(at, each, mask)), reel_sum_at(at, mask));
+}
+
+/** The mean over sequences of their mean losses: a sequence counts as much, however long it is.
+ * each and mask [steps, batch]; mask is 1 or 0, and what stands where it is 0 does not matter. An
+ * empty sequence has a mean of 0. */
+reel_node *reel_mean_of_sequences_at(const char *at, reel_node *each, reel_node *mask)
+{
+    reel_node *sum = reel_sum_axis_at(at, masked(at, each, mask), 0, false);
+    return reel_mean_at(at, over(at, sum, reel_sum_axis_at(at, mask, 0, false)));
+}
+
+/** The mean over sequences of their summed losses, the negative log-likelihood of a sequence: a
+ * long one counts for more. each and mask [steps, batch]; mask is 1 or 0, and what stands where it
+ * is 0 does not matter. */
+reel_node *reel_mean_of_sums_at(const char *at, reel_node *each, reel_node *mask)
+{
+    return reel_mean_at(at, reel_sum_axis_at(at, masked(at, each, mask), 0, false));
+}
+
 /** Binary cross-entropy on logits: -t log σ(x) - (1 - t) log(1 - σ(x)) = softplus(x) - t x, without
  * overflow. Targets t in [0, 1] have x's shape or broadcast; reduction is a reel_reduction. */
 reel_node *reel_bce_logits_at(const char *at, reel_node *x, reel_node *target, int reduction)

@@ -235,8 +235,7 @@ START_TEST(activations)
     static const char *const name[] = {
         "erf",        "expm1",       "gelu",     "gelu_tanh", "hard_sigmoid", "hard_tanh",
         "mish",       "log_sigmoid", "relu",     "selu",      "sigmoid",      "silu",
-        "leaky_relu", "elu",         "softplus", "softsign",  "tanh",
-        "celu"};
+        "leaky_relu", "elu",         "softplus", "softsign",  "tanh",         "celu"};
     reel_node *x = leaf(name[_i], "x");
     if (strcmp(name[_i], "hard_sigmoid") == 0) {
         /* PyTorch's derivative of it takes 1/6 from f32. */
@@ -272,6 +271,31 @@ START_TEST(cross_entropy_of_infinities)
     EXPECT(reel_cross_entropy_each(x, INDEX_LEAF(reel_dims(2), 2, 1)), reel_dims(2), log(2), 0);
     EXPECT(reel_cross_entropy_each(x, INDEX_LEAF(reel_dims(2), 1, 0)), reel_dims(2), INFINITY,
            INFINITY);
+}
+END_TEST
+
+/* Three steps of three sequences of 3, 1 and 0 steps; NaN behind their ends. */
+START_TEST(masked_means)
+{
+    static const double each[3][3] = {{1, 2, NAN}, {4, INFINITY, NAN}, {10, NAN, NAN}};
+    static const double mask[3][3] = {{1, 1, 0}, {1, 0, 0}, {1, 0, 0}};
+    reel_node *l = reel_input(tape, REEL_F64, each[0], reel_dims(3, 3)), *d;
+    reel_node *m = reel_input(tape, REEL_F64, mask[0], reel_dims(3, 3));
+    reel_node *mean[3] = {reel_mean_of_tokens(l, m), reel_mean_of_sequences(l, m),
+                          reel_mean_of_sums(l, m)};
+    static const double want[3] = {17 / 4.0, (5 + 2 + 0) / 3.0, (15 + 2 + 0) / 3.0};
+    static const double slope[3][2] = {{0.25, 0.25}, {1 / 9.0, 1 / 3.0}, {1 / 3.0, 1 / 3.0}};
+    for (int k = 0; k < 3; k++) {
+        double v, by[9];
+        ck_assert_int_eq(reel_scalar(mean[k], &v), REEL_OK);
+        ck_assert_double_eq_tol(v, want[k], 1e-15);
+        ck_assert_int_eq(reel_grad(mean[k], 1, &l, &d), REEL_OK);
+        ck_assert_int_eq(reel_read(d, by, 9), REEL_OK);
+        for (int i = 0; i < 9; i++) {
+            double expected = mask[i / 3][i % 3] == 0 ? 0 : slope[k][i % 3];
+            ck_assert_double_eq_tol(by[i], expected, 1e-15);
+        }
+    }
 }
 END_TEST
 
@@ -487,6 +511,7 @@ int main(void)
     TCase *hand = add_case(suite, "losses by hand", open_tape, close_tape);
     tcase_add_test(hand, cross_entropy_by_position);
     tcase_add_test(hand, cross_entropy_of_infinities);
+    tcase_add_test(hand, masked_means);
     tcase_add_test(hand, losses_refuse);
     TCase *noise = add_case(suite, "noise", open_tape, close_tape);
     tcase_add_test(noise, distributions);
