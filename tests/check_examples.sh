@@ -56,6 +56,17 @@ says err 'peephole=round of lstm: expected one of none|diagonal|full'
 run 2 cells --draw cell.dot lst
 says err "there is no cell 'lst'"
 
+run 0 gradflow --quick
+says out '^RNN 0.5, h '
+says out '^LSTM, forget bias 3, c '
+run 0 adding --quick
+says out '^LSTM .* 32 '
+for name in gradflow adding; do
+    run 0 $name --help
+    says out "^Usage: $name"
+    run 2 $name --frobnicate
+done
+
 run 0 newcell
 says out '^gradients: cell mgu, 5 steps of batch 3: gradients agree'
 says out '^learned$'

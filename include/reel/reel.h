@@ -11,6 +11,7 @@
 #include <reel/check.h>
 #include <reel/draw.h>
 #include <reel/file.h>
+#include <reel/flow.h>
 #include <reel/info.h>
 #include <reel/isa.h>
 #include <reel/models.h>
