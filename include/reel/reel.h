@@ -6,6 +6,7 @@
 
 #include <reel/base.h>
 
+#include <reel/attention.h>
 #include <reel/blas.h>
 #include <reel/cell.h>
 #include <reel/check.h>
