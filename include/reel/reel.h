@@ -10,6 +10,7 @@
 #include <reel/blas.h>
 #include <reel/cell.h>
 #include <reel/check.h>
+#include <reel/decode.h>
 #include <reel/draw.h>
 #include <reel/file.h>
 #include <reel/flow.h>

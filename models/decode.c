@@ -1,0 +1,299 @@
+/* Beam search over any step function.
+ * Ties: a candidate is a hypothesis and a token; of equal log-probabilities the earlier hypothesis
+ * comes first, then the smaller token, so that results do not depend on how they are sorted. */
+#include <reel/decode.h>
+#include <reel/ops.h>
+#include <reel/tape.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A sequence in the making: its tokens are those of its parent and one more. */
+typedef struct link {
+    int64_t parent; /* in search.link; -1: none */
+    int64_t length;
+    int32_t token;
+    double log_probability;
+} link;
+
+typedef struct candidate {
+    int64_t live; /* which of the source's hypotheses */
+    int32_t token;
+    double log_probability;
+} candidate;
+
+typedef struct search {
+    const reel_decode_args *a;
+    int beam, best;
+    link *link;
+    int64_t links, room;
+    int64_t *live;                /* [sources][beam]: links */
+    int64_t *made;                /* [beam]: those of one source after the step */
+    int *lives;                   /* by source */
+    int *ended;                   /* by source: sequences that are set aside */
+    int32_t *row, *last, *source; /* of hypotheses in the step */
+    double *value;
+    size_t values;
+    candidate *top;
+    reel_hypothesis *found;
+} search;
+
+static reel_status no_memory(const search *s)
+{
+    reel_tape_fail(s->a->tape, s->a->at, REEL_ERR_MEMORY, "decode: out of memory");
+    return REEL_ERR_MEMORY;
+}
+
+static int64_t add_link(search *s, link x)
+{
+    if (s->links == s->room) {
+        int64_t room = s->room ? 2 * s->room : 256;
+        link *more = realloc(s->link, (size_t)room * sizeof *more);
+        if (!more) {
+            return -1;
+        }
+        s->link = more;
+        s->room = room;
+    }
+    s->link[s->links] = x;
+    return s->links++;
+}
+
+static double score_of(const reel_decode_args *a, const link *x)
+{
+    double n = (double)x->length;
+    double by = a->penalty == REEL_LENGTH_POWER ? n : (5 + n) / 6;
+    return x->log_probability / pow(by > 0 ? by : 1, a->alpha);
+}
+
+/* Puts a finished sequence in its place among the source's best. */
+static bool set_aside(search *s, int64_t source, int64_t at, bool ended)
+{
+    const link *x = &s->link[at];
+    double score = score_of(s->a, x);
+    reel_hypothesis *best = s->found + source * s->best;
+    int k = 0;
+    while (k < s->best && best[k].length >= 0 && best[k].score >= score) {
+        k++;
+    }
+    s->ended[source]++;
+    if (k == s->best) {
+        return true;
+    }
+    int32_t *token = malloc((size_t)(x->length + 1) * sizeof *token);
+    if (!token) {
+        return false;
+    }
+    free(best[s->best - 1].token);
+    memmove(best + k + 1, best + k, (size_t)(s->best - 1 - k) * sizeof *best);
+    best[k] = (reel_hypothesis){x->length, token, ended, x->log_probability, score};
+    for (int64_t i = x->length, from = at; i-- > 0; from = s->link[from].parent) {
+        token[i] = s->link[from].token;
+    }
+    return true;
+}
+
+/* Whether x comes before y. */
+static bool before(const candidate *x, const candidate *y)
+{
+    if (x->log_probability != y->log_probability) {
+        return x->log_probability > y->log_probability;
+    }
+    return x->live != y->live ? x->live < y->live : x->token < y->token;
+}
+
+/* The first `most` of the continuations of a source's hypotheses, whose rows begin at `row`. */
+static int64_t choose(search *s, int64_t source, int64_t row, int64_t vocabulary, int64_t most)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->lives[source]; i++) {
+        const link *x = &s->link[s->live[source * s->beam + i]];
+        for (int64_t v = 0; v < vocabulary; v++) {
+            double p = s->value[(row + i) * vocabulary + v];
+            candidate c = {i, (int32_t)v, x->log_probability + p};
+            bool early = v == s->a->end && x->length < s->a->least;
+            if (early || isnan(p) || p == -INFINITY || (n == most && !before(&c, &s->top[n - 1]))) {
+                continue;
+            }
+            int64_t at = n < most ? n++ : n - 1;
+            while (at > 0 && before(&c, &s->top[at - 1])) {
+                s->top[at] = s->top[at - 1];
+                at--;
+            }
+            s->top[at] = c;
+        }
+    }
+    return n;
+}
+
+/* The source's hypotheses after the step; what ends is set aside. Fills in the rows that go on. */
+static bool go_on(search *s, int64_t source, int64_t row, int64_t vocabulary, int64_t t,
+                  int64_t *rows)
+{
+    /* each hypothesis ends in one way, so that with so many there are enough that do not */
+    int64_t n = choose(s, source, row, vocabulary, 2 * (int64_t)s->beam);
+    int kept = 0;
+    for (int64_t k = 0; k < n && kept < s->beam; k++) {
+        const candidate *c = &s->top[k];
+        int64_t parent = s->live[source * s->beam + c->live];
+        bool ends = c->token == s->a->end;
+        if (ends && k >= s->beam) {
+            continue; /* not among the best of this step */
+        }
+        link x = {parent, s->link[parent].length + 1, c->token, c->log_probability};
+        int64_t at = add_link(s, x);
+        if (at < 0 || (ends && !set_aside(s, source, at, true))) {
+            return false;
+        }
+        if (!ends) {
+            s->row[*rows] = (int32_t)(row + c->live);
+            s->last[*rows] = c->token;
+            s->source[*rows] = (int32_t)source;
+            (*rows)++;
+            s->made[kept++] = at;
+        }
+    }
+    bool last = t + 1 == s->a->longest, over = last || s->ended[source] >= s->beam;
+    for (int k = 0; k < kept; k++) {
+        s->live[source * s->beam + k] = s->made[k];
+        if (last && !set_aside(s, source, s->made[k], false)) {
+            return false;
+        }
+    }
+    *rows -= over ? kept : 0;
+    s->lives[source] = over ? 0 : kept;
+    return true;
+}
+
+/* Reads the step's log-probabilities. */
+static reel_status read_values(search *s, reel_node *logp, int64_t rows)
+{
+    const reel_decode_args *a = s->a;
+    if (reel_tape_status(a->tape)) {
+        return reel_tape_status(a->tape);
+    }
+    if (!logp || reel_node_rank(logp) != 2 || reel_node_dim(logp, 0) != rows) {
+        reel_tape_fail(a->tape, a->at, REEL_ERR_SHAPE,
+                       "decode: the step gives %d axes, %lld rows: expected [%lld, vocabulary]",
+                       logp ? reel_node_rank(logp) : 0,
+                       (long long)(logp ? reel_node_dim(logp, 0) : 0), (long long)rows);
+        return REEL_ERR_SHAPE;
+    }
+    size_t n = (size_t)reel_node_size(logp);
+    if (n > s->values) {
+        double *more = realloc(s->value, n * sizeof *more);
+        if (!more) {
+            return no_memory(s);
+        }
+        s->value = more;
+        s->values = n;
+    }
+    return reel_read(logp, s->value, n);
+}
+
+/* All hypotheses by one token. `rows`: how many there are, and will be. */
+static reel_status extend(search *s, int64_t t, reel_state *state, int64_t *rows)
+{
+    const reel_decode_args *a = s->a;
+    reel_node *last = reel_input_at(a->at, a->tape, REEL_I32, s->last, reel_dims(*rows));
+    reel_node *source = reel_input_at(a->at, a->tape, REEL_I32, s->source, reel_dims(*rows));
+    reel_node *logp = a->step(a->context, t, last, source, state);
+    reel_status status = read_values(s, logp, *rows);
+    int64_t row = 0, next = 0;
+    for (int64_t i = 0; !status && i < a->sources; i++) {
+        int lives = s->lives[i];
+        if (lives && !go_on(s, i, row, reel_node_dim(logp, 1), t, &next)) {
+            status = no_memory(s);
+        }
+        row += lives;
+    }
+    *rows = next;
+    if (!status && next > 0 && state->n > 0) {
+        reel_node *from = reel_input_at(a->at, a->tape, REEL_I32, s->row, reel_dims(next));
+        *state = reel_state_gather_at(a->at, state, from);
+        status = reel_tape_status(a->tape);
+    }
+    return status;
+}
+
+static reel_status run(search *s)
+{
+    const reel_decode_args *a = s->a;
+    int64_t rows = a->sources;
+    reel_state state = {.n = 0};
+    reel_status status = REEL_OK;
+    if (a->start) {
+        state = *a->start;
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t at = add_link(s, (link){.parent = -1});
+        if (at < 0) {
+            return no_memory(s);
+        }
+        s->live[i * s->beam] = at;
+        s->lives[i] = 1;
+        s->last[i] = a->begin;
+        s->source[i] = (int32_t)i;
+    }
+    for (int64_t t = 0; !status && t < a->longest && rows > 0; t++) {
+        status = extend(s, t, &state, &rows);
+    }
+    return status;
+}
+
+static bool sensible(const reel_decode_args *a)
+{
+    return a->step && a->sources >= 0 && a->beam >= 0 && a->best >= 0 && a->longest >= 1 &&
+           isfinite(a->alpha) && a->sources * (int64_t)(a->beam + 1) < INT32_MAX / 4;
+}
+
+reel_status reel_decode_with(const reel_decode_args *args, reel_hypothesis *found)
+{
+    if (!args || !args->tape || !found) {
+        return REEL_ERR_ARGUMENT;
+    }
+    search s = {.a = args,
+                .beam = args->beam > 0 ? args->beam : 1,
+                .best = args->best > 0 ? args->best : 1,
+                .found = found};
+    for (int64_t i = 0; i < args->sources * s.best; i++) {
+        found[i] = (reel_hypothesis){.length = -1};
+    }
+    if (!sensible(args)) {
+        reel_tape_fail(args->tape, args->at, REEL_ERR_ARGUMENT,
+                       "decode: %lld sources, beam %d, best %d, longest %lld: expected a step "
+                       "function, 0 or more of the first three and 1 or more tokens",
+                       (long long)args->sources, args->beam, args->best, (long long)args->longest);
+        return REEL_ERR_ARGUMENT;
+    }
+    size_t sources = (size_t)args->sources, all = sources * (size_t)s.beam + 1;
+    s.live = calloc(all, sizeof *s.live);
+    s.made = calloc((size_t)s.beam, sizeof *s.made);
+    s.lives = calloc(sources + 1, sizeof *s.lives);
+    s.ended = calloc(sources + 1, sizeof *s.ended);
+    s.row = calloc(all, sizeof *s.row);
+    s.last = calloc(all, sizeof *s.last);
+    s.source = calloc(all, sizeof *s.source);
+    s.top = calloc(2 * (size_t)s.beam + 1, sizeof *s.top);
+    bool room = s.live && s.made && s.lives && s.ended && s.row && s.last && s.source && s.top;
+    reel_status status = reel_tape_status(args->tape);
+    status = status ? status : room ? run(&s) : no_memory(&s);
+    if (status) {
+        reel_decode_free(found, args->sources * s.best);
+    }
+    void *const own[] = {s.live, s.made,   s.lives, s.ended, s.row,
+                         s.last, s.source, s.top,   s.link,  s.value};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        free(own[i]);
+    }
+    return status;
+}
+
+void reel_decode_free(reel_hypothesis *found, int64_t n)
+{
+    for (int64_t i = 0; found && i < n; i++) {
+        free(found[i].token);
+        found[i] = (reel_hypothesis){.length = -1};
+    }
+}
