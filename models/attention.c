@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { MOST_NAME = 256 };
 
@@ -89,23 +88,26 @@ static reel_memory no_memory(reel_node *why)
 /* 1 within each sequence: [batch, T] */
 static reel_node *mask_of(const char *at, reel_node *h, int64_t T, const int64_t *length)
 {
-    int64_t batch = reel_node_dim(h, 0);
-    double *end = calloc((size_t)batch + 1, sizeof *end);
-    if (!end) {
-        return reel_node_fail(at, h, REEL_ERR_MEMORY, "attention: out of memory for a mask");
-    }
-    for (int64_t b = 0; b < batch; b++) {
-        if (length[b] < 1 || length[b] > T) {
-            free(end);
-            return reel_node_fail(at, h, REEL_ERR_ARGUMENT,
-                                  "attention: sequence %lld has length %lld: expected 1 to %lld",
-                                  (long long)b, (long long)length[b], (long long)T);
-        }
-        end[b] = (double)length[b];
-    }
+    enum { SOME = 256 };
+    const int64_t batch = reel_node_dim(h, 0);
     reel_tape *tape = reel_node_tape(h);
-    reel_node *ends = reel_input_at(at, tape, REEL_F64, end, reel_dims(batch, 1));
-    free(end);
+    reel_node *ends = NULL;
+    for (int64_t first = 0; first < batch; first += SOME) {
+        double end[SOME];
+        int64_t n = batch - first < SOME ? batch - first : SOME;
+        for (int64_t b = 0; b < n; b++) {
+            int64_t own = length[first + b];
+            if (own < 1 || own > T) {
+                return reel_node_fail(
+                    at, h, REEL_ERR_ARGUMENT,
+                    "attention: sequence %lld has length %lld: expected 1 to %lld",
+                    (long long)(first + b), (long long)own, (long long)T);
+            }
+            end[b] = (double)own;
+        }
+        reel_node *some = reel_input_at(at, tape, REEL_F64, end, reel_dims(n, 1));
+        ends = ends ? reel_concat_at(at, 0, 2, (reel_node *[]){ends, some}) : some;
+    }
     reel_node *place = reel_cumsum_at(at, reel_constant_at(at, tape, 1, reel_dims(1, T)), 1);
     return reel_le_at(at, place, ends);
 }

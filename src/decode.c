@@ -1,13 +1,16 @@
-/* Beam search over any step function.
- * Ties: a candidate is a hypothesis and a token; of equal log-probabilities the earlier hypothesis
- * comes first, then the smaller token, so that results do not depend on how they are sorted. */
+/* Job: greedy decoding and beam search over any step function.
+ * Must not know: what a step computes.
+ * Invariant: a candidate is a hypothesis and a token; of equal log-probabilities the earlier
+ * hypothesis comes first, then the smaller token, so that results do not depend on how they are
+ * sorted. */
 #include <reel/decode.h>
 #include <reel/ops.h>
 #include <reel/tape.h>
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "memory.h"
 
 /* A sequence in the making: its tokens are those of its parent and one more. */
 typedef struct link {
@@ -49,7 +52,7 @@ static int64_t add_link(search *s, link x)
 {
     if (s->links == s->room) {
         int64_t room = s->room ? 2 * s->room : 256;
-        link *more = realloc(s->link, (size_t)room * sizeof *more);
+        link *more = reel__reallocarray(s->link, (size_t)room, sizeof *more);
         if (!more) {
             return -1;
         }
@@ -81,11 +84,11 @@ static bool set_aside(search *s, int64_t source, int64_t at, bool ended)
     if (k == s->best) {
         return true;
     }
-    int32_t *token = malloc((size_t)(x->length + 1) * sizeof *token);
+    int32_t *token = reel__malloc((size_t)(x->length + 1) * sizeof *token);
     if (!token) {
         return false;
     }
-    free(best[s->best - 1].token);
+    reel__free(best[s->best - 1].token);
     memmove(best + k + 1, best + k, (size_t)(s->best - 1 - k) * sizeof *best);
     best[k] = (reel_hypothesis){x->length, token, ended, x->log_probability, score};
     for (int64_t i = x->length, from = at; i-- > 0; from = s->link[from].parent) {
@@ -182,7 +185,7 @@ static reel_status read_values(search *s, reel_node *logp, int64_t rows)
     }
     size_t n = (size_t)reel_node_size(logp);
     if (n > s->values) {
-        double *more = realloc(s->value, n * sizeof *more);
+        double *more = reel__reallocarray(s->value, n, sizeof *more);
         if (!more) {
             return no_memory(s);
         }
@@ -268,14 +271,14 @@ reel_status reel_decode_with(const reel_decode_args *args, reel_hypothesis *foun
         return REEL_ERR_ARGUMENT;
     }
     size_t sources = (size_t)args->sources, all = sources * (size_t)s.beam + 1;
-    s.live = calloc(all, sizeof *s.live);
-    s.made = calloc((size_t)s.beam, sizeof *s.made);
-    s.lives = calloc(sources + 1, sizeof *s.lives);
-    s.ended = calloc(sources + 1, sizeof *s.ended);
-    s.row = calloc(all, sizeof *s.row);
-    s.last = calloc(all, sizeof *s.last);
-    s.source = calloc(all, sizeof *s.source);
-    s.top = calloc(2 * (size_t)s.beam + 1, sizeof *s.top);
+    s.live = reel__calloc(all, sizeof *s.live);
+    s.made = reel__calloc((size_t)s.beam, sizeof *s.made);
+    s.lives = reel__calloc(sources + 1, sizeof *s.lives);
+    s.ended = reel__calloc(sources + 1, sizeof *s.ended);
+    s.row = reel__calloc(all, sizeof *s.row);
+    s.last = reel__calloc(all, sizeof *s.last);
+    s.source = reel__calloc(all, sizeof *s.source);
+    s.top = reel__calloc(2 * (size_t)s.beam + 1, sizeof *s.top);
     bool room = s.live && s.made && s.lives && s.ended && s.row && s.last && s.source && s.top;
     reel_status status = reel_tape_status(args->tape);
     status = status ? status : room ? run(&s) : no_memory(&s);
@@ -285,7 +288,7 @@ reel_status reel_decode_with(const reel_decode_args *args, reel_hypothesis *foun
     void *const own[] = {s.live, s.made,   s.lives, s.ended, s.row,
                          s.last, s.source, s.top,   s.link,  s.value};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
-        free(own[i]);
+        reel__free(own[i]);
     }
     return status;
 }
@@ -293,7 +296,7 @@ reel_status reel_decode_with(const reel_decode_args *args, reel_hypothesis *foun
 void reel_decode_free(reel_hypothesis *found, int64_t n)
 {
     for (int64_t i = 0; found && i < n; i++) {
-        free(found[i].token);
+        reel__free(found[i].token);
         found[i] = (reel_hypothesis){.length = -1};
     }
 }
