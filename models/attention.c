@@ -86,7 +86,8 @@ static reel_memory no_memory(reel_node *why)
 }
 
 /* 1 within each sequence: [batch, T] */
-static reel_node *mask_of(const char *at, reel_node *h, int64_t T, const int64_t *length)
+static reel_node *mask_of(const char *at, reel_node *h, int64_t T, int64_t factor,
+                          const int64_t *length)
 {
     enum { SOME = 256 };
     const int64_t batch = reel_node_dim(h, 0);
@@ -96,12 +97,12 @@ static reel_node *mask_of(const char *at, reel_node *h, int64_t T, const int64_t
         double end[SOME];
         int64_t n = batch - first < SOME ? batch - first : SOME;
         for (int64_t b = 0; b < n; b++) {
-            int64_t own = length[first + b];
+            int64_t own = (length[first + b] + factor - 1) / factor;
             if (own < 1 || own > T) {
                 return reel_node_fail(
                     at, h, REEL_ERR_ARGUMENT,
                     "attention: sequence %lld has length %lld: expected 1 to %lld",
-                    (long long)(first + b), (long long)own, (long long)T);
+                    (long long)(first + b), (long long)length[first + b], (long long)(T * factor));
             }
             end[b] = (double)own;
         }
@@ -133,7 +134,7 @@ reel_memory reel_memory_of_at(const char *at, const reel_attention *a, int64_t T
     }
     reel_node *all = reel_stack_axis_at(at, 1, (int)T, h);
     reel_memory m = {.value = all, .key = all};
-    m.mask = length ? mask_of(at, h[0], T, length) : NULL;
+    m.mask = length ? mask_of(at, h[0], T, or_else(a->factor, 1), length) : NULL;
     if (length) { /* so that nothing that stands there matters */
         reel_node *zero = reel_constant_at(at, reel_node_tape(all), 0, reel_scalar_shape());
         all = reel_where_at(at, reel_expand_dims_at(at, m.mask, -1), all, zero);

@@ -536,6 +536,24 @@ int64_t reel_cell_steps(const reel_cell *c, int64_t T)
     return c && T > 0 && factor > 0 ? (T + factor - 1) / factor : 0;
 }
 
+int reel_cell_factor(const reel_cell *c)
+{
+    return c ? reel__coarseness(c) : 1;
+}
+
+int reel_cell_summary(const reel_cell *c)
+{
+    int before = 0;
+    while (c && c->layer_count > 0) {
+        int last = c->layer_count - 1;
+        for (int l = 0; l < last; l++) {
+            before += c->layers[l]->states;
+        }
+        c = c->layers[last];
+    }
+    return before;
+}
+
 int64_t reel_cell_hidden(const reel_cell *c)
 {
     return c ? c->hidden : 0;

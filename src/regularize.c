@@ -205,6 +205,25 @@ reel_node *reel_word_dropout_at(const char *at, reel_node *x, reel_node *words, 
     return reel_mul_at(at, x, mask);
 }
 
+reel_node *reel_sequence_dropout_at(const char *at, reel_node *x, double p, const int32_t *sequence)
+{
+    reel_tape *tape = reel_node_tape(x);
+    if (!(p >= 0 && p < 1) || (tape && reel_node_rank(x) != 2)) {
+        return reel_node_fail(
+            at, x, REEL_ERR_ARGUMENT,
+            "sequence_dropout: probability %g of dropping, rank %d: expected 0 or "
+            "more, below 1, and [batch, features]",
+            p, reel_node_rank(x));
+    }
+    if (!tape || p == 0 || !reel_tape_training(tape)) {
+        return x;
+    }
+    reel__drops d = {
+        .tape = tape, .sequence = sequence, .batch = reel_node_dim(x, 0), .once = true};
+    return reel_mul_at(
+        at, x, make_mask(at, &d, reel_tape_place(tape), REEL__INPUT, 0, x, 1 - p, 1 / (1 - p)));
+}
+
 /* Zoneout */
 
 static reel_node *zoned(const char *at, reel__drops *d, int i, reel_node *old, reel_node *fresh,

@@ -45,6 +45,9 @@ typedef struct reel_attention {
     /** Additive scores see how much weight each place has had so far, v tanh(... + w Σ α_j) (Tu et
      * al. 2016; See et al. 2017). `name.weight_coverage` [size]. */
     bool coverage;
+    /** What stands in the memory is of so many steps each (reel_cell_factor: a pyramid's), so that
+     * a sequence of length n has ⌈n / factor⌉ places; 0: 1. */
+    int factor;
 } reel_attention;
 
 /** What is attended to: of one recording. */
@@ -55,8 +58,8 @@ typedef struct reel_memory {
     reel_node *coverage; /**< [batch, T]: the sum of the weights so far; NULL: not kept */
 } reel_memory;
 
-/** A memory of T nodes h [batch, n]. length: by sequence, from 0 to T; NULL: T. A sequence of
- * length 0 is an error. On error its nodes are the error node, and the tape says why. */
+/** A memory of T nodes h [batch, n]. length: by sequence, from 1 to T (times the
+ * factor); NULL: T. On error its nodes are the error node, and the tape says why. */
 REEL_API reel_memory reel_memory_of_at(const char *at, const reel_attention *a, int64_t T,
                                        reel_node *const *h, const int64_t *length);
 #define reel_memory_of(...) reel_memory_of_at(REEL_HERE, __VA_ARGS__)

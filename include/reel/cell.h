@@ -180,6 +180,11 @@ REEL_API void *reel_cell_context(const reel_cell *cell);
 /** The value of the type's i-th option (in the order of its declaration). */
 REEL_API double reel_cell_option_value(const reel_cell *cell, int i);
 
+/** Which state sums a sequence up: state 0, h by convention, of the top layer; of one that goes
+ * both ways the backward cell's, which at the end has seen the first step last. */
+REEL_API int reel_cell_summary(const reel_cell *cell);
+/** How many steps become one output: more than 1 where a pyramid is in it. */
+REEL_API int reel_cell_factor(const reel_cell *cell);
 /** How many outputs T steps have: fewer than T where a pyramid is in it. */
 REEL_API int64_t reel_cell_steps(const reel_cell *cell, int64_t T);
 
@@ -340,6 +345,12 @@ REEL_API reel_node *reel_norm_layer_at(const char *at, reel_params *ps, const ch
 REEL_API reel_node *reel_word_dropout_at(const char *at, reel_node *x, reel_node *words, double p,
                                          const int32_t *sequence);
 #define reel_word_dropout(...) reel_word_dropout_at(REEL_HERE, __VA_ARGS__)
+/** x [batch, n] as reel_dropout drops it, but a sequence has the same mask in any batch: it goes by
+ * the tape's seed and counter, the scope in force, so that each place needs one of its own, and the
+ * names of the sequences (as reel_run's; NULL: places in the batch). */
+REEL_API reel_node *reel_sequence_dropout_at(const char *at, reel_node *x, double p,
+                                             const int32_t *sequence);
+#define reel_sequence_dropout(...) reel_sequence_dropout_at(REEL_HERE, __VA_ARGS__)
 
 REEL_END
 

@@ -12,6 +12,7 @@
 #include <reel/check.h>
 #include <reel/decode.h>
 #include <reel/draw.h>
+#include <reel/encoder_decoder.h>
 #include <reel/file.h>
 #include <reel/flow.h>
 #include <reel/info.h>

@@ -1,0 +1,335 @@
+/* Encoder and decoder (Cho et al. 2014; Sutskever et al. 2014; Bahdanau et al. 2015; Luong et al.
+ * 2015). One step of the decoder, y⁻ the word before:
+ *
+ *     c = attend(s⁻)    s = cell([E y⁻, c], s⁻)    r = tanh(W [s, c, E y⁻] + b)    logits = W_o r +
+ * b_o
+ *
+ * encoder_decoder.h has the variants. */
+#include <reel/axis.h>
+#include <reel/encoder_decoder.h>
+#include <reel/ops.h>
+#include <reel/tape.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_NAME = 256 };
+
+static const char *named(char *room, const char *name, const char *what)
+{
+    int n = snprintf(room, MOST_NAME, "%s.%s", name ? name : "", what);
+    return name && *name && n < MOST_NAME - 16 ? room : NULL;
+}
+
+static reel_node *nameless(const char *at, reel_node *like, const char *who)
+{
+    return reel_node_fail(at, like, REEL_ERR_ARGUMENT,
+                          "%s: expected a params set and a name of 1 to %d characters", who,
+                          MOST_NAME - 48);
+}
+
+/* E y, dropped in the scope "embedding". */
+static reel_node *embedded(const char *at, reel_params *ps, const char *name, const char *words,
+                           int64_t vocabulary, int64_t size, reel_node *word, double dropout,
+                           const int32_t *sequence)
+{
+    char own[MOST_NAME];
+    words = words ? words : named(own, name, "embedding");
+    if (!ps || !words) {
+        return nameless(at, word, "embedding");
+    }
+    reel_tape *tape = reel_node_tape(word);
+    reel_scope_enter(tape, "embedding");
+    reel_node *x = reel_embedding_at(at, ps, words, vocabulary, size, word);
+    x = reel_sequence_dropout_at(at, x, dropout, sequence);
+    reel_scope_leave(tape);
+    return x;
+}
+
+/* The encoder */
+
+static reel_source no_source(reel_node *why)
+{
+    return (reel_source){.memory = {.value = why, .key = why}, .summary = why};
+}
+
+reel_source reel_encode_with(const reel_encode_args *args)
+{
+    const char *at = args->at;
+    const reel_encoder *e = args->encoder;
+    const int64_t T = args->T;
+    reel_node **h = args->h, *first = args->word && T > 0 ? args->word[0] : NULL;
+    if (e && T < 1) { /* no node that leads to a tape */
+        reel_params_fail(e->params, REEL_ERR_ARGUMENT, "%s: encode: %lld words: expected 1 or more",
+                         at, (long long)T);
+        return no_source(NULL);
+    }
+    if (!e || !e->cell || !h) {
+        return no_source(reel_node_fail(at, first, REEL_ERR_ARGUMENT,
+                                        "encode: expected an encoder with a cell, and room for "
+                                        "what it says"));
+    }
+    reel_tape *tape = reel_node_tape(first);
+    reel_scope_enter(tape, e->name ? e->name : "encoder");
+    for (int64_t t = 0; t < T; t++) {
+        reel_scope_step(tape, t);
+        h[t] = embedded(at, e->params, e->name, e->words, e->vocabulary, reel_cell_in(e->cell),
+                        args->word[t], e->dropout, args->sequence);
+        reel_scope_leave(tape);
+    }
+    reel_state s = reel_state_zero_at(at, tape, e->cell, reel_node_dim(first, 0));
+    reel_run_with(&(reel_run_args){.cell = e->cell,
+                                   .T = T,
+                                   .x = h,
+                                   .state = &s,
+                                   .y = h,
+                                   .length = args->length,
+                                   .sequence = args->sequence,
+                                   .at = at});
+    reel_source source = {.summary = s.n ? s.v[reel_cell_summary(e->cell)] : h[0]};
+    if (e->attention) {
+        reel_attention a = *e->attention;
+        a.factor = reel_cell_factor(e->cell);
+        source.memory = reel_memory_of_at(at, &a, reel_cell_steps(e->cell, T), h, args->length);
+    }
+    reel_scope_leave(tape);
+    return source;
+}
+
+/* The decoder */
+
+static int64_t size_of(const reel_decoder *d)
+{
+    return d->size > 0 ? d->size : d->embedding;
+}
+
+static reel_node *weight(const char *at, const reel_decoder *d, reel_node *like, const char *what,
+                         reel_shape shape)
+{
+    char own[MOST_NAME];
+    const char *name = named(own, d->name, what);
+    if (!d->params || !name) {
+        return nameless(at, like, "decoder");
+    }
+    double r = 1 / sqrt((double)shape.dim[shape.rank - 1]);
+    reel_param *p =
+        reel_params_get(d->params, name, shape, (reel_init){REEL_INIT_UNIFORM, -r, r}, 1);
+    return p ? reel_use_at(at, reel_node_tape(like), p)
+             : reel_node_fail(at, like, reel_params_status(d->params), "%s",
+                              reel_params_message(d->params));
+}
+
+/* How many states a decoder carries beside the cell's. */
+static int extra_states(const reel_decoder *d)
+{
+    return d->feeding + (d->attention && d->attention->coverage);
+}
+
+reel_state reel_decoder_start_at(const char *at, const reel_decoder *d, const reel_source *source)
+{
+    reel_state s = {0};
+    reel_node *summary = source ? source->summary : NULL;
+    reel_tape *tape = reel_node_tape(summary);
+    int n = d ? reel_cell_states(d->cell) : 0;
+    if (n < 1 || n + extra_states(d) > REEL_MAX_STATES || !tape) {
+        reel_node_fail(at, summary, REEL_ERR_ARGUMENT,
+                       "decoder: %d states: expected a source, a cell and at most %d", n,
+                       REEL_MAX_STATES - 2);
+        return s;
+    }
+    const int64_t batch = reel_node_dim(summary, 0), m = reel_node_dim(summary, -1);
+    reel_scope_enter(tape, d->name ? d->name : "decoder");
+    reel_state zero = reel_state_zero_at(at, tape, d->cell, batch);
+    s.n = n;
+    for (int k = 0; k < n; k++) {
+        char what[32] = "start.weight";
+        if (k > 0) {
+            snprintf(what, sizeof what, "start_%d.weight", k);
+        }
+        reel_node *W = weight(at, d, summary, what, reel_dims(reel_node_dim(zero.v[k], -1), m));
+        s.v[k] = reel_tanh_at(at, reel_affine_at(at, summary, W, NULL));
+    }
+    if (d->feeding) {
+        s.v[s.n++] = reel_constant_at(at, tape, 0, reel_dims(batch, size_of(d)));
+    }
+    if (d->attention && d->attention->coverage) {
+        s.v[s.n++] = source->memory.coverage;
+    }
+    reel_scope_leave(tape);
+    return s;
+}
+
+static reel_node *readout(const char *at, const reel_decoder *d, int n, reel_node **seen)
+{
+    const int64_t size = size_of(d), pieces = d->readout == REEL_READOUT_MAXOUT ? 2 : 1;
+    char own[MOST_NAME];
+    const char *name = named(own, d->name, "readout");
+    reel_tape *tape = reel_node_tape(seen[0]);
+    if (!d->params || !name) {
+        return nameless(at, seen[0], "decoder");
+    }
+    reel_scope_enter(tape, "readout");
+    reel_node *r =
+        reel_linear_at(at, d->params, name, pieces * size, reel_concat_at(at, 1, n, seen));
+    if (pieces > 1) {
+        r = reel_reshape_at(at, r, reel_dims(reel_node_dim(r, 0), size, pieces));
+        r = reel_max_axis_at(at, r, -1, false);
+    } else {
+        r = reel_tanh_at(at, r);
+    }
+    r = reel_sequence_dropout_at(at, r, d->dropout, d->sequence);
+    reel_scope_leave(tape);
+    return r;
+}
+
+static reel_node *logits(const char *at, const reel_decoder *d, reel_node *r)
+{
+    char own[MOST_NAME], words[MOST_NAME];
+    const char *E = d->words ? d->words : named(own, d->name, "embedding");
+    const int64_t size = size_of(d);
+    reel_node *W, *b = weight(at, d, r, "out.bias", reel_dims(d->vocabulary));
+    if (!d->tied) {
+        W = weight(at, d, r, "out.weight", reel_dims(d->vocabulary, size));
+    } else if (size != d->embedding || !E) {
+        return reel_node_fail(at, r, REEL_ERR_SHAPE,
+                              "decoder '%s': tied: readout of %lld features: expected as many as "
+                              "the embedding has, %lld",
+                              d->name ? d->name : "", (long long)size, (long long)d->embedding);
+    } else {
+        reel_param *p = reel_params_find(d->params, named(words, E, "weight"));
+        W = p ? reel_use_at(at, reel_node_tape(r), p) : nameless(at, r, "decoder");
+    }
+    return reel_affine_at(at, r, W, b);
+}
+
+/* The context, by a query; c and its weights of a memory whose coverage is the state's. */
+static reel_node *context(const char *at, const reel_decoder *d, const reel_source *source,
+                          reel_node *query, reel_state *s, reel_node **weights)
+{
+    if (!d->attention) {
+        return source->summary;
+    }
+    reel_memory m = source->memory;
+    int covered = s->n - 1;
+    m.coverage = d->attention->coverage ? s->v[covered] : NULL;
+    reel_scope_enter(reel_node_tape(query), "attention");
+    reel_node *c = reel_attend_at(at, d->attention, &m, query, weights);
+    reel_scope_leave(reel_node_tape(query));
+    if (m.coverage) {
+        s->v[covered] = m.coverage;
+    }
+    return c;
+}
+
+reel_node *reel_decoder_step_at(const char *at, const reel_decoder *d, int64_t t,
+                                const reel_source *source, reel_node *last, reel_state *s,
+                                reel_node **weights)
+{
+    reel_tape *tape = reel_node_tape(last);
+    reel_node *own = NULL;
+    weights = weights ? weights : &own;
+    *weights = NULL;
+    const int n = d ? reel_cell_states(d->cell) : 0;
+    if (n < 1 || !source || !s || s->n != n + extra_states(d)) {
+        return reel_node_fail(at, last, REEL_ERR_ARGUMENT,
+                              "decoder: %d states: expected a source and the states that "
+                              "reel_decoder_start makes, %d",
+                              s ? s->n : 0, d ? n + extra_states(d) : 0);
+    }
+    const int top = reel_cell_summary(d->cell);
+    reel_scope_enter(tape, d->name ? d->name : "decoder");
+    reel_scope_step(tape, t);
+    reel_node *before = s->v[top], *c = NULL;
+    reel_node *word = embedded(at, d->params, d->name, d->words, d->vocabulary, d->embedding, last,
+                               d->dropout, d->sequence);
+    reel_node *in[3] = {word};
+    int ins = 1;
+    if (!d->after) {
+        in[ins++] = c = context(at, d, source, before, s, weights);
+    }
+    if (d->feeding) {
+        in[ins++] = s->v[n];
+    }
+    reel_node *x = ins > 1 ? reel_concat_at(at, 1, ins, in) : word;
+    reel_node *result = NULL;
+    if (reel_node_dim(x, -1) != reel_cell_in(d->cell) && reel_tape_status(tape) == REEL_OK) {
+        result = reel_node_fail(
+            at, x, REEL_ERR_SHAPE,
+            "decoder '%s': its cell takes %lld features: expected %lld, %lld of "
+            "the word, %lld of the context, %lld of the readout",
+            d->name ? d->name : "", (long long)reel_cell_in(d->cell),
+            (long long)reel_node_dim(x, -1), (long long)d->embedding,
+            (long long)(c ? reel_node_dim(c, -1) : 0), (long long)(d->feeding ? size_of(d) : 0));
+    } else {
+        reel_state cell = *s;
+        cell.n = n;
+        if (d->sequence) {
+            reel_run_with(&(reel_run_args){.cell = d->cell,
+                                           .T = 1,
+                                           .x = &x,
+                                           .state = &cell,
+                                           .y = &x,
+                                           .first = t,
+                                           .sequence = d->sequence,
+                                           .at = at});
+        } else {
+            reel_step_once_at(at, d->cell, t, x, &cell);
+        }
+        memcpy(s->v, cell.v, (size_t)n * sizeof *s->v);
+        c = c ? c : context(at, d, source, s->v[top], s, weights);
+        reel_node *seen[3] = {d->previous ? before : s->v[top], c, word};
+        reel_node *r = readout(at, d, d->wordless ? 2 : 3, seen);
+        if (d->feeding) {
+            s->v[n] = r;
+        }
+        result = logits(at, d, r);
+    }
+    reel_scope_leave(tape);
+    reel_scope_leave(tape);
+    return result;
+}
+
+reel_status reel_decode_all_at(const char *at, const reel_decoder *d, const reel_source *source,
+                               int64_t N, reel_node *const *last, reel_state *s, reel_node **out,
+                               reel_node **weights)
+{
+    reel_tape *tape = reel_node_tape(source ? source->summary : NULL);
+    if (N < 0 || !last || !out) {
+        reel_node_fail(at, source ? source->summary : NULL, REEL_ERR_ARGUMENT,
+                       "decode_all: %lld steps: expected 0 or more, words and room for logits",
+                       (long long)N);
+        return REEL_ERR_ARGUMENT;
+    }
+    for (int64_t t = 0; t < N; t++) {
+        out[t] = reel_decoder_step_at(at, d, t, source, last[t], s, weights ? weights + t : NULL);
+    }
+    return tape ? reel_tape_status(tape) : REEL_ERR_ARGUMENT;
+}
+
+/* Decoding */
+
+static bool same_rows(reel_node *a, reel_node *b)
+{
+    const int32_t *x = reel_data(a), *y = reel_data(b);
+    return a == b || (x && y && reel_node_size(a) == reel_node_size(b) &&
+                      memcmp(x, y, (size_t)reel_node_size(a) * sizeof *x) == 0);
+}
+
+reel_node *reel_decoder_continue(void *at_hand, int64_t t, reel_node *last, reel_node *source,
+                                 reel_state *s)
+{
+    reel_decoding *d = at_hand;
+    /* hypotheses change places, but what they belong to only when one of them ends */
+    if (!d->rows || !same_rows(d->rows, source)) {
+        const reel_memory *m = &d->source->memory;
+        d->rows = source;
+        d->here = (reel_source){.memory = {.value = m->value ? reel_gather(m->value, source) : NULL,
+                                           .mask = m->mask ? reel_gather(m->mask, source) : NULL},
+                                .summary = reel_gather(d->source->summary, source)};
+        d->here.memory.key = m->key == m->value ? d->here.memory.value
+                             : m->key           ? reel_gather(m->key, source)
+                                                : NULL;
+    }
+    return reel_log_softmax(reel_decoder_step(d->decoder, t, &d->here, last, s, NULL), -1);
+}

@@ -1,0 +1,516 @@
+/* Encoder and decoder: golden vectors, batches against sequences one by one, derivatives to second
+ * order, beam search over a decoder, bad input. */
+#include <reel/reel.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "suite.h"
+
+enum {
+    V = 7,
+    EMBEDDED = 3,
+    HIDDEN = 4,
+    SIZE = 6,
+    SCORE = 5,
+    MOST_T = 6,
+    MOST_BATCH = 4,
+    MOST_WEIGHTS = 40
+};
+
+/* What a case of the golden vectors is made of, as make_encoder_decoder.py has it. */
+typedef struct form {
+    const char *name;
+    const reel_cell_type *encoder, *decoder;
+    bool both_ways, attends;
+    reel_score score;
+    int64_t targets;
+    bool coverage, shared;
+    reel_decoder with;
+} form;
+
+static const form forms[] = {
+    {"bahdanau", &reel_gru, &reel_gru, true, true, REEL_ADDITIVE, 5, false, false, {.size = SIZE}},
+    {"appendix",
+     &reel_gru,
+     &reel_gru,
+     true,
+     true,
+     REEL_ADDITIVE,
+     5,
+     false,
+     false,
+     {.size = SIZE, .previous = true, .readout = REEL_READOUT_MAXOUT}},
+    {"luong",
+     &reel_lstm,
+     &reel_lstm,
+     false,
+     true,
+     REEL_GENERAL,
+     5,
+     false,
+     false,
+     {.size = SIZE, .after = true, .feeding = true, .wordless = true}},
+    {"plain", &reel_gru, &reel_lstm, false, false, REEL_DOT, V, false, true, {.tied = true}},
+    {"covered",
+     &reel_gru,
+     &reel_gru,
+     true,
+     true,
+     REEL_ADDITIVE,
+     5,
+     true,
+     false,
+     {.feeding = true, .tied = true}}};
+enum { FORMS = sizeof forms / sizeof *forms };
+
+typedef struct fixture {
+    reel_params *ps;
+    reel_tape *tape;
+    reel_attention attention;
+    reel_encoder encoder;
+    reel_decoder decoder;
+} fixture;
+
+static fixture f;
+
+static void make(const form *k, const reel_regularizers *regular, double dropout)
+{
+    f.ps = reel_params_new(REEL_F64, 3);
+    f.tape = reel_tape_new(1, .dtype = REEL_F64);
+    ck_assert(f.ps && f.tape);
+    const int layers = k->both_ways ? 1 : 2;
+    const int64_t n = k->both_ways ? 2 * HIDDEN : HIDDEN;
+    f.attention = (reel_attention){.params = f.ps,
+                                   .name = "att",
+                                   .score = k->score,
+                                   .query = HIDDEN,
+                                   .size = SCORE,
+                                   .coverage = k->coverage};
+    f.encoder = (reel_encoder){.params = f.ps,
+                               .name = "enc",
+                               .vocabulary = V,
+                               .words = k->shared ? "words" : NULL,
+                               .attention = k->attends ? &f.attention : NULL,
+                               .dropout = dropout};
+    f.encoder.cell = reel_layers_with(&(reel_cell_args){.params = f.ps,
+                                                        .name = "enc",
+                                                        .type = k->encoder,
+                                                        .in = EMBEDDED,
+                                                        .hidden = HIDDEN,
+                                                        .bidirectional = k->both_ways},
+                                      layers, 0);
+    f.decoder = k->with;
+    f.decoder.params = f.ps;
+    f.decoder.name = "dec";
+    f.decoder.attention = f.encoder.attention;
+    f.decoder.vocabulary = k->targets;
+    f.decoder.embedding = EMBEDDED;
+    f.decoder.words = f.encoder.words;
+    f.decoder.dropout = dropout;
+    int64_t size = k->with.size ? k->with.size : EMBEDDED;
+    int64_t in = EMBEDDED + (k->with.after ? 0 : n) + (k->with.feeding ? size : 0);
+    f.decoder.cell = reel_cell_of(f.ps, "dec", k->decoder, .in = in, .hidden = HIDDEN);
+    if (regular) {
+        reel_cell_regularize(f.encoder.cell, regular);
+        reel_cell_regularize(f.decoder.cell, regular);
+    }
+}
+
+static void setup(void)
+{
+    f = (fixture){0};
+}
+
+static void teardown(void)
+{
+    reel_cell_free(f.encoder.cell);
+    reel_cell_free(f.decoder.cell);
+    reel_tape_free(f.tape);
+    reel_params_free(f.ps);
+}
+
+/* Golden vectors */
+
+static const reel_archive_tensor *tensor(const reel_archive *a, const char *name, const char *what)
+{
+    char key[128];
+    snprintf(key, sizeof key, "%s/%s", name, what);
+    const reel_archive_tensor *t = reel_archive_find(a, key);
+    ck_assert_msg(t != NULL, "there is no %s", key);
+    return t;
+}
+
+/* Words [n, batch] as n nodes. */
+static int words(const reel_archive *a, const char *name, const char *what, reel_node **x)
+{
+    const reel_archive_tensor *t = tensor(a, name, what);
+    const int64_t n = t->shape.dim[0], batch = t->shape.dim[1];
+    ck_assert_int_le(n, MOST_T);
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = reel_input(f.tape, REEL_I32, (const int32_t *)t->data + i * batch, reel_dims(batch));
+    }
+    return (int)n;
+}
+
+static void compare(const reel_archive *a, const char *name, const char *what, reel_node *x)
+{
+    const reel_archive_tensor *t = tensor(a, name, what);
+    const double *have = reel_data(x), *want = t->data;
+    ck_assert_msg(have != NULL, "%s/%s: %s", name, what, reel_tape_message(f.tape));
+    ck_assert_int_eq(reel_node_size(x), reel_shape_size(t->shape));
+    for (int64_t i = 0; i < reel_node_size(x); i++) {
+        ck_assert_msg(fabs(have[i] - want[i]) <= 1e-10 * fmax(1, fabs(want[i])),
+                      "%s/%s[%lld] is %.17g: expected %.17g", name, what, (long long)i, have[i],
+                      want[i]);
+    }
+}
+
+static void offer_weights(const reel_archive *a, const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; i < reel_archive_count(a); i++) {
+        const reel_archive_tensor *t = reel_archive_at(a, i);
+        const char *what = t->name + length + 1;
+        if (strncmp(t->name, name, length) == 0 && t->name[length] == '/' && strchr(what, '.') &&
+            strncmp(what, "grad.", 5) != 0) {
+            ck_assert_int_eq(reel_params_offer(f.ps, what, t->dtype, t->data, t->shape), REEL_OK);
+        }
+    }
+}
+
+static reel_node *weighed(const reel_archive *a, const char *name, const char *by, reel_node *x)
+{
+    const reel_archive_tensor *t = tensor(a, name, by);
+    return reel_sum(reel_mul(x, reel_input(f.tape, t->dtype, t->data, t->shape)));
+}
+
+START_TEST(golden_vectors)
+{
+    const form *k = &forms[_i];
+    char path[1024];
+    const char *dir = getenv("srcdir");
+    snprintf(path, sizeof path, "%s/tests/golden/encoder_decoder.safetensors", dir ? dir : ".");
+    reel_archive *a = reel_archive_new();
+    ck_assert_msg(reel_archive_read(a, path) == REEL_OK, "%s", reel_archive_message(a));
+    make(k, NULL, 0);
+    offer_weights(a, k->name);
+    reel_node *word[MOST_T], *last[MOST_T], *h[MOST_T], *logits[MOST_T], *weights[MOST_T];
+    int T = words(a, k->name, "words", word), N = words(a, k->name, "last", last);
+    int64_t length[MOST_BATCH];
+    for (int64_t b = 0; b < reel_node_dim(word[0], 0); b++) {
+        length[b] = ((const int32_t *)tensor(a, k->name, "lengths")->data)[b];
+    }
+    reel_source source = reel_encode(&f.encoder, T, word, h, .length = length);
+    reel_state s = reel_decoder_start(&f.decoder, &source);
+    ck_assert_msg(reel_decode_all(&f.decoder, &source, N, last, &s, logits, weights) == REEL_OK,
+                  "%s", reel_tape_message(f.tape));
+    ck_assert_ptr_null(reel_params_unclaimed(f.ps, 0));
+    reel_node *all = reel_stack(N, logits), *loss = weighed(a, k->name, "R", all);
+    compare(a, k->name, "logits", all);
+    if (k->attends) {
+        reel_node *attended = reel_stack(N, weights);
+        compare(a, k->name, "a", attended);
+        loss = reel_add(loss, weighed(a, k->name, "Ra", attended));
+    } else {
+        ck_assert_ptr_null(weights[0]);
+    }
+    compare(a, k->name, "loss", loss);
+    reel_node *to[MOST_WEIGHTS], *d[MOST_WEIGHTS];
+    size_t n = reel_params_count(f.ps);
+    ck_assert_uint_le(n, MOST_WEIGHTS);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert(reel_param_loaded(reel_params_at(f.ps, i)));
+        to[i] = reel_use(f.tape, reel_params_at(f.ps, i));
+    }
+    ck_assert_int_eq(reel_grad(loss, n, to, d), REEL_OK);
+    for (size_t i = 0; i < n; i++) {
+        char what[96];
+        snprintf(what, sizeof what, "grad.%s", reel_param_name(reel_params_at(f.ps, i)));
+        compare(a, k->name, what, d[i]);
+    }
+    reel_archive_free(a);
+}
+END_TEST
+
+/* A batch, dropout included, gives what its sequences give one by one. */
+
+static int32_t word_at(int64_t t, int64_t b, int64_t words)
+{
+    return (int32_t)((5 * t + 3 * b + t * b) % words);
+}
+
+static void read_batch(int64_t first, int64_t batch, const int64_t *length, int64_t T, int64_t N,
+                       double *y)
+{
+    reel_node *word[MOST_T], *last[MOST_T], *h[MOST_T], *logits[MOST_T];
+    int32_t w[MOST_BATCH], sequence[MOST_BATCH];
+    for (int64_t b = 0; b < batch; b++) {
+        sequence[b] = (int32_t)(100 + first + b);
+    }
+    reel_tape_reset(f.tape);
+    reel_tape_set_counter(f.tape, 5);
+    for (int64_t t = 0; t < T; t++) {
+        for (int64_t b = 0; b < batch; b++) {
+            w[b] = t < length[b] ? word_at(t, first + b, V) : 0;
+        }
+        word[t] = reel_input(f.tape, REEL_I32, w, reel_dims(batch));
+    }
+    for (int64_t t = 0; t < N; t++) {
+        for (int64_t b = 0; b < batch; b++) {
+            w[b] = word_at(t + 1, first + b, f.decoder.vocabulary);
+        }
+        last[t] = reel_input(f.tape, REEL_I32, w, reel_dims(batch));
+    }
+    reel_source source =
+        reel_encode(&f.encoder, T, word, h, .length = length, .sequence = sequence);
+    f.decoder.sequence = sequence;
+    reel_state s = reel_decoder_start(&f.decoder, &source);
+    ck_assert_msg(reel_decode_all(&f.decoder, &source, N, last, &s, logits, NULL) == REEL_OK, "%s",
+                  reel_tape_message(f.tape));
+    reel_node *all = reel_stack((int)N, logits);
+    ck_assert_int_eq(reel_read(all, y, (size_t)reel_node_size(all)), REEL_OK);
+}
+
+START_TEST(a_batch_is_its_sequences)
+{
+    enum { B = 3, T = 5, N = 3 };
+    const reel_regularizers regular = {.input = {.p = 0.3},
+                                       .recurrent = {.p = 0.3, .lifetime = REEL_EACH_SEQUENCE},
+                                       .zoneout_h = 0.1};
+    const int64_t length[B] = {5, 1, 3};
+    make(&forms[_i], &regular, 0.4);
+    double all[N * B * V], alone[N * V], plain[N * B * V];
+    const int64_t n = f.decoder.vocabulary;
+    read_batch(0, B, length, T, N, all);
+    for (int64_t b = 0; b < B; b++) {
+        read_batch(b, 1, length + b, length[b], N, alone);
+        for (int64_t t = 0; t < N; t++) {
+            for (int64_t v = 0; v < n; v++) {
+                ck_assert_double_eq_tol(all[(t * B + b) * n + v], alone[t * n + v], 1e-12);
+            }
+        }
+    }
+    reel_tape_set_training(f.tape, false);
+    read_batch(0, B, length, T, N, plain);
+    int same = 0;
+    for (int64_t i = 0; i < N * B * n; i++) {
+        same += plain[i] == all[i];
+    }
+    ck_assert_int_eq(same, 0);
+}
+END_TEST
+
+/* Two steps of a pyramid become one: lengths are rounded up. */
+START_TEST(pyramid_reads_its_own_length)
+{
+    enum { B = 2, T = 5 };
+    make(&forms[0], NULL, 0);
+    reel_cell_free(f.encoder.cell);
+    reel_cell *inside = reel_cell_of(f.ps, "enc", &reel_gru, .in = 2 * EMBEDDED, .hidden = 8);
+    f.encoder.cell = reel_cell_pyramid(f.ps, "enc", inside, .factor = 2);
+    const int64_t length[B] = {5, 2};
+    reel_node *word[T], *h[T], *weights;
+    for (int64_t t = 0; t < T; t++) {
+        word[t] = reel_input(f.tape, REEL_I32, (const int32_t[B]){1, 2}, reel_dims(B));
+    }
+    reel_source source = reel_encode(&f.encoder, T, word, h, .length = length);
+    reel_state s = reel_decoder_start(&f.decoder, &source);
+    reel_decoder_step(&f.decoder, 0, &source, word[0], &s, &weights);
+    double a[B * 3];
+    ck_assert_int_eq(reel_node_dim(weights, 1), 3);
+    ck_assert_msg(reel_read(weights, a, B * 3) == REEL_OK, "%s", reel_tape_message(f.tape));
+    for (int i = 0; i < 3; i++) {
+        ck_assert_double_gt(a[i], 0);
+    }
+    ck_assert_double_eq_tol(a[3], 1, 1e-14);
+    ck_assert_double_eq(a[4], 0);
+    ck_assert_double_eq(a[5], 0);
+}
+END_TEST
+
+/* Derivatives to second order of every weight and of the initial input */
+
+static reel_node *function(reel_tape *tape, reel_node *const *x, void *context)
+{
+    enum { B = 2, T = 3, N = 2 };
+    const form *k = context;
+    reel_node *word[T], *h[T], *logits[N], *weights[N];
+    for (int64_t t = 0; t < T; t++) {
+        const int32_t w[B] = {word_at(t, 0, V), word_at(t, 1, V)};
+        word[t] = reel_input(tape, REEL_I32, w, reel_dims(B));
+    }
+    reel_source source = reel_encode(&f.encoder, T, word, h, .length = (const int64_t[B]){3, 2});
+    source.summary = reel_add(source.summary, x[0]);
+    reel_state s = reel_decoder_start(&f.decoder, &source);
+    for (int64_t t = 0; t < N; t++) {
+        const int32_t w[B] = {word_at(t, 2, k->targets), word_at(t, 3, k->targets)};
+        word[t] = reel_input(tape, REEL_I32, w, reel_dims(B));
+    }
+    reel_decode_all(&f.decoder, &source, N, word, &s, logits, weights);
+    reel_node *y = reel_stack(N, logits);
+    return k->attends ? reel_mul(y, reel_mean(reel_square(reel_stack(N, weights)))) : y;
+}
+
+START_TEST(second_order)
+{
+    form k = forms[_i];
+    make(&k, NULL, 0);
+    const reel_shape shape = reel_dims(2, HIDDEN);
+    reel_check_report report;
+    ck_assert_msg(reel_check_function(&report, function, .context = &k, .params = f.ps, .inputs = 1,
+                                      .shape = &shape, .order = 2, .directions = 1),
+                  "%s", report.message);
+    ck_assert_int_gt(report.compared, 20);
+}
+END_TEST
+
+/* Beam search: what it finds has the probability that the decoder gives it alone, and enough
+ * hypotheses find everything. */
+
+enum { BEGIN = 1, END = 0, LONGEST = 3, BEAM = 40, SOURCES = 3 };
+
+static reel_source encode_sources(int64_t first, int64_t n, const int64_t *length, int64_t T)
+{
+    reel_node *word[MOST_T], *h[MOST_T];
+    for (int64_t t = 0; t < T; t++) {
+        int32_t w[SOURCES];
+        for (int64_t b = 0; b < n; b++) {
+            w[b] = word_at(t, first + b, V);
+        }
+        word[t] = reel_input(f.tape, REEL_I32, w, reel_dims(n));
+    }
+    return reel_encode(&f.encoder, T, word, h, .length = length);
+}
+
+static double probability_alone(int64_t source, int64_t length, const reel_hypothesis *found)
+{
+    reel_source alone = encode_sources(source, 1, NULL, length);
+    reel_state s = reel_decoder_start(&f.decoder, &alone);
+    reel_node *last[LONGEST], *logits[LONGEST];
+    for (int64_t t = 0; t < found->length; t++) {
+        const int32_t w[1] = {t ? found->token[t - 1] : BEGIN};
+        last[t] = reel_input(f.tape, REEL_I32, w, reel_dims(1));
+    }
+    ck_assert_int_eq(reel_decode_all(&f.decoder, &alone, found->length, last, &s, logits, NULL),
+                     REEL_OK);
+    double sum = 0, p[V];
+    for (int64_t t = 0; t < found->length; t++) {
+        ck_assert_int_eq(
+            reel_read(reel_log_softmax(logits[t], -1), p, (size_t)f.decoder.vocabulary), REEL_OK);
+        sum += p[found->token[t]];
+    }
+    return sum;
+}
+
+START_TEST(beam_search)
+{
+    make(&forms[_i], NULL, 0);
+    reel_params_set_init(f.ps, "*", (reel_init){REEL_INIT_UNIFORM, -1.5, 1.5});
+    reel_tape_set_training(f.tape, false);
+    const int64_t length[SOURCES] = {4, 1, 3};
+    reel_source source = encode_sources(0, SOURCES, length, 4);
+    reel_decoding decoding = {.decoder = &f.decoder, .source = &source};
+    reel_state start = reel_decoder_start(&f.decoder, &source);
+    enum { BEST = 4 };
+    reel_hypothesis found[SOURCES * BEST], greedy[SOURCES];
+    ck_assert_msg(reel_decode(found, .tape = f.tape, .step = reel_decoder_continue,
+                              .context = &decoding, .start = &start, .sources = SOURCES,
+                              .beam = BEAM, .best = BEST, .begin = BEGIN, .end = END,
+                              .longest = LONGEST) == REEL_OK,
+                  "%s", reel_tape_message(f.tape));
+    decoding = (reel_decoding){.decoder = &f.decoder, .source = &source};
+    ck_assert_int_eq(reel_decode(greedy, .tape = f.tape, .step = reel_decoder_continue,
+                                 .context = &decoding, .start = &start, .sources = SOURCES,
+                                 .begin = BEGIN, .end = END, .longest = LONGEST),
+                     REEL_OK);
+    for (int64_t b = 0; b < SOURCES; b++) {
+        for (int i = 0; i < BEST; i++) {
+            const reel_hypothesis *x = &found[b * BEST + i];
+            ck_assert_int_ge(x->length, 1);
+            ck_assert_double_eq_tol(x->log_probability, probability_alone(b, length[b], x), 1e-10);
+            ck_assert(i == 0 || x->score <= x[-1].score);
+        }
+        ck_assert_double_eq_tol(greedy[b].log_probability,
+                                probability_alone(b, length[b], &greedy[b]), 1e-10);
+        ck_assert_double_le(greedy[b].log_probability, found[b * BEST].log_probability + 1e-12);
+    }
+    reel_decode_free(found, SOURCES * BEST);
+    reel_decode_free(greedy, SOURCES);
+}
+END_TEST
+
+/* Bad input */
+
+static void expect(const char *part)
+{
+    ck_assert_int_ne(reel_tape_status(f.tape), REEL_OK);
+    ck_assert_msg(strstr(reel_tape_message(f.tape), part) != NULL, "'%s' does not say '%s'",
+                  reel_tape_message(f.tape), part);
+    reel_tape_reset(f.tape);
+}
+
+START_TEST(bad_input)
+{
+    enum { B = 2 };
+    make(&forms[0], NULL, 0);
+    const int32_t w[B] = {1, 2};
+    reel_node *word = reel_input(f.tape, REEL_I32, w, reel_dims(B)), *h[1];
+    reel_encode(&f.encoder, 0, &word, h);
+    ck_assert_ptr_nonnull(strstr(reel_params_message(f.ps), "encode: 0 words: expected 1 or more"));
+    reel_params_clear_error(f.ps);
+    reel_cell *cell = f.encoder.cell;
+    f.encoder.cell = NULL;
+    reel_encode(&f.encoder, 1, &word, h);
+    f.encoder.cell = cell;
+    expect("encode: expected an encoder with a cell");
+    word = reel_input(f.tape, REEL_I32, w, reel_dims(B));
+    reel_source source = reel_encode(&f.encoder, 1, &word, h, .length = (const int64_t[B]){1, 2});
+    expect("sequence 1 has length 2: expected 0 to 1");
+    word = reel_input(f.tape, REEL_I32, w, reel_dims(B));
+    f.encoder.name = "";
+    reel_encode(&f.encoder, 1, &word, h);
+    expect("embedding: expected a params set and a name");
+    f.encoder.name = "enc";
+    word = reel_input(f.tape, REEL_I32, w, reel_dims(B));
+    source = reel_encode(&f.encoder, 1, &word, h);
+    reel_state s = reel_decoder_start(&f.decoder, &source);
+    f.decoder.feeding = true;
+    reel_decoder_step(&f.decoder, 0, &source, word, &s, NULL);
+    expect("decoder: 1 states: expected a source and the states that reel_decoder_start makes, 2");
+    word = reel_input(f.tape, REEL_I32, w, reel_dims(B));
+    source = reel_encode(&f.encoder, 1, &word, h);
+    s = reel_decoder_start(&f.decoder, &source);
+    reel_decoder_step(&f.decoder, 0, &source, word, &s, NULL);
+    expect("decoder 'dec': its cell takes 11 features: expected 17, 3 of the word, 8 of the "
+           "context, 6 of the readout");
+    f.decoder.feeding = false;
+    f.decoder.tied = true;
+    word = reel_input(f.tape, REEL_I32, w, reel_dims(B));
+    source = reel_encode(&f.encoder, 1, &word, h);
+    s = reel_decoder_start(&f.decoder, &source);
+    reel_decoder_step(&f.decoder, 0, &source, word, &s, NULL);
+    expect("decoder 'dec': tied: readout of 6 features: expected as many as the embedding has, 3");
+    word = reel_input(f.tape, REEL_I32, w, reel_dims(B));
+    reel_sequence_dropout(word, 0.5, NULL);
+    expect("sequence_dropout: probability 0.5 of dropping, rank 1");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("encoder and decoder");
+    TCase *c = tcase_create("encoder and decoder");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_set_timeout(c, 60);
+    tcase_add_loop_test(c, golden_vectors, 0, FORMS);
+    tcase_add_loop_test(c, a_batch_is_its_sequences, 0, FORMS);
+    tcase_add_test(c, pyramid_reads_its_own_length);
+    tcase_add_loop_test(c, second_order, 0, FORMS);
+    tcase_add_loop_test(c, beam_search, 0, FORMS);
+    tcase_add_test(c, bad_input);
+    suite_add_tcase(s, c);
+    return suite_run(s);
+}
