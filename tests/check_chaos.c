@@ -90,6 +90,14 @@ static size_t read_weights(const model *m, double *out)
     return n;
 }
 
+/* The next allocation to fail. Of a function that makes many, all of the first ones, then fewer and
+ * fewer; under a memory checker, which takes fifty times as long, fewer of every function. */
+static uint64_t next_one(uint64_t n, bool many)
+{
+    bool slow = getenv("REEL_TEST_SLOW") != NULL;
+    return n + 1 + (slow ? n / 6 : many ? n / 40 : 0);
+}
+
 /* Making everything, with the n-th allocation failing. False when there is no n-th. */
 static bool beginning(uint64_t nth, bool all_after)
 {
@@ -118,7 +126,7 @@ START_TEST(first_step_of_a_program)
 {
     uint64_t n = 1;
     while (beginning(n, _i == 1)) {
-        n++;
+        n = next_one(n, false);
     }
     ck_assert_uint_gt(n, 50);
 }
@@ -156,7 +164,7 @@ static bool interrupted(model *m, reel_tape *tape, uint64_t nth, bool all_after)
 START_TEST(step_of_a_trained_model)
 {
     for (int fresh = 0; fresh < 2; fresh++) {
-        for (uint64_t n = 1, more = 1; more; n++) {
+        for (uint64_t n = 1, more = 1; more; n = next_one(n, false)) {
             model m, twin;
             double loss, same;
             ck_assert(model_open(&m) && model_open(&twin));
@@ -209,8 +217,7 @@ START_TEST(gradient_check_of_an_op)
     if (!op->gradient) {
         return;
     }
-    /* all of the first allocations, then fewer and fewer of them */
-    for (uint64_t n = 1; op_interrupted(op, n); n += 1 + n / 40) {
+    for (uint64_t n = 1; op_interrupted(op, n); n = next_one(n, true)) {
     }
 }
 END_TEST
@@ -235,7 +242,7 @@ static reel_status differentiate(reel_tape *tape, double *out)
 START_TEST(higher_derivatives)
 {
     double wanted = 0;
-    for (uint64_t n = 0, more = 1; more; n++) {
+    for (uint64_t n = 0, more = 1; more; n = next_one(n, false)) {
         double got = -1;
         reel__memory_fail(n, _i == 1);
         reel_tape *tape = reel_tape_new(1, .dtype = REEL_F64);
