@@ -3,22 +3,31 @@
  * y = standardize(x) = (x - mean) r,  r = inverse_deviation(x) = 1/√(variance + ε). */
 #ifndef REEL_REAL
 #include <reel/axis.h>
+#include <reel/isa.h>
 #include <reel/ops.h>
 #include <reel/tape.h>
 
 #include <math.h>
+#include <string.h>
 
-enum { LANES = 8 };
+#if defined __x86_64__ && defined __GNUC__
+#define VECTOR_X86
+#endif
+
+/* Sums are in so many parts, whatever the instruction set: vectors whatever the compiler may assume
+ * of rounding, and the same bits from all of them. */
+enum { PARTS = 16 };
 
 typedef struct deviation_attr {
     double epsilon;
 } deviation_attr;
 
-#include <reel/real32.h>
+/* vector.h has some functions of floats by those of doubles, so these come first. */
+#include <reel/real64.h>
 
 #include "layer_norm.c"
 
-#include <reel/real64.h>
+#include <reel/real32.h>
 
 #include "layer_norm.c"
 
@@ -145,48 +154,49 @@ reel_node *reel_layer_norm_at(const char *at, reel_node *x, reel_node *gain, ree
     return bias ? reel_add_at(at, y, bias) : y;
 }
 
+#elif !defined ISA_OPEN /* once per type */
+
+#include "isa_baseline.h"
+
+#include "layer_norm.c"
+
+#ifdef VECTOR_X86
+#include "isa_avx2.h"
+
+#include "layer_norm.c"
+
+#include "isa_avx512.h"
+
+#include "layer_norm.c"
+
+#define EACH_ISA_(typed)                               \
+    {                                                  \
+        typed##_baseline, typed##_avx2, typed##_avx512 \
+    }
 #else
+#define EACH_ISA_(typed) \
+    {                    \
+        typed##_baseline \
+    }
+#endif
+#define EACH_ISA(typed) EACH_ISA_(typed)
+#include "isa_end.h"
 
-/* Sums in a fixed number of lanes: vectors whatever the compiler may assume of rounding. */
-static double TYPED(lane_sum)(const REAL *x, int64_t n, double mean, bool squared)
-{
-    double lane[LANES] = {0};
-    int64_t k = 0;
-    for (; k + LANES <= n; k += LANES) {
-        for (int j = 0; j < LANES; j++) {
-            double v = (double)x[k + j] - mean;
-            lane[j] += squared ? v * v : v;
-        }
-    }
-    for (; k < n; k++) {
-        double v = (double)x[k] - mean;
-        lane[0] += squared ? v * v : v;
-    }
-    double total = 0;
-    for (int j = 0; j < LANES; j++) {
-        total += lane[j];
-    }
-    return total;
-}
-
-static double TYPED(moments)(const REAL *x, int64_t n, double epsilon, double *mean)
-{
-    *mean = TYPED(lane_sum)(x, n, 0, false) / (double)n;
-    return 1 / sqrt(TYPED(lane_sum)(x, n, *mean, true) / (double)n + epsilon);
-}
+/* By instruction set. */
+static void (*const TYPED(normalise)[REEL_ISAS])(const REAL *x, int64_t n, double epsilon, REAL *y,
+                                                 REAL *r) = EACH_ISA(TYPED(normalise));
+#undef EACH_ISA
+#undef EACH_ISA_
 
 static void TYPED(standardize_run)(const reel_call *c)
 {
     const deviation_attr *a = c->attr;
     int64_t n = c->x[0].shape.dim[c->x[0].shape.rank - 1];
+    const reel_isa isa = reel_isa_used();
     for (int64_t u = c->begin; u < c->end; u++) {
-        const REAL *x = (const REAL *)c->x[0].data + u * n;
-        REAL *y = (REAL *)c->y.data + u * n;
-        double mean;
-        double r = TYPED(moments)(x, n, a->epsilon, &mean);
-        for (int64_t k = 0; k < n; k++) {
-            y[k] = (REAL)(((double)x[k] - mean) * r);
-        }
+        REAL r;
+        TYPED(normalise)
+        [isa]((const REAL *)c->x[0].data + u * n, n, a->epsilon, (REAL *)c->y.data + u * n, &r);
     }
 }
 
@@ -194,10 +204,51 @@ static void TYPED(inverse_deviation_run)(const reel_call *c)
 {
     const deviation_attr *a = c->attr;
     int64_t n = c->x[0].shape.dim[c->x[0].shape.rank - 1];
+    const reel_isa isa = reel_isa_used();
     for (int64_t u = c->begin; u < c->end; u++) {
-        double mean;
-        double r = TYPED(moments)((const REAL *)c->x[0].data + u * n, n, a->epsilon, &mean);
-        ((REAL *)c->y.data)[u] = (REAL)r;
+        TYPED(normalise)
+        [isa]((const REAL *)c->x[0].data + u * n, n, a->epsilon, NULL, (REAL *)c->y.data + u);
+    }
+}
+
+#else /* once per type and instruction set */
+
+VECTOR_INLINE double V(total)(const double *part, const REAL *rest, int64_t n, double mean,
+                              bool squared)
+{
+    double total = 0;
+    for (int j = 0; j < PARTS; j++) {
+        total += part[j];
+    }
+    for (int64_t k = 0; k < n; k++) {
+        double v = (double)rest[k] - mean;
+        total += squared ? v * v : v;
+    }
+    return total;
+}
+
+/* r and, where there is a y, (x - mean) r. */
+static void V(normalise)(const REAL *x, int64_t n, double epsilon, REAL *y, REAL *r)
+{
+    const int64_t whole = n - n % PARTS;
+    double sum[PARTS] = {0}, square[PARTS] = {0};
+    for (int64_t k = 0; k < whole; k += PARTS) {
+        for (int j = 0; j < PARTS; j++) {
+            sum[j] += (double)x[k + j];
+        }
+    }
+    const double mean = V(total)(sum, x + whole, n - whole, 0, false) / (double)n;
+    for (int64_t k = 0; k < whole; k += PARTS) {
+        for (int j = 0; j < PARTS; j++) {
+            double v = (double)x[k + j] - mean;
+            square[j] += v * v;
+        }
+    }
+    const double variance = V(total)(square, x + whole, n - whole, mean, true) / (double)n;
+    const double inverse = 1 / sqrt(variance + epsilon);
+    *r = (REAL)inverse;
+    for (int64_t k = 0; y && k < n; k++) {
+        y[k] = (REAL)(((double)x[k] - mean) * inverse);
     }
 }
 
