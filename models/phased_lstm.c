@@ -74,7 +74,8 @@ static reel_node *openness(reel_cell *cell, reel_node *x)
     bool leaks = reel_cell_option_value(cell, LEAKS) == ALWAYS || reel_tape_training(tape);
     double alpha = leaks ? reel_cell_option_value(cell, LEAK) : 0;
     reel_node *phi = reel_phase(reel_cell_time(cell), tau, s);
-    reel_node *rising = reel_scale(reel_div(phi, r), 2), *falling = reel_shift(reel_neg(rising), 2);
+    reel_node *slope = reel_scale(reel_reciprocal(r), 2); /* one division for a whole batch */
+    reel_node *rising = reel_mul(phi, slope), *falling = reel_shift(reel_neg(rising), 2);
     reel_node *early = reel_lt(phi, reel_scale(r, 0.5)), *late = reel_ge(phi, r);
     return reel_where(early, rising, reel_where(late, reel_scale(phi, alpha), falling));
 }

@@ -1,5 +1,5 @@
 /* Layer normalisation over the last axis (Ba, Kiros & Hinton 2016).
- * Invariant: the two ops here give each other's gradients, with no third.
+ * Invariant: the three ops here give each other's gradients to any order.
  * y = standardize(x) = (x - mean) r,  r = inverse_deviation(x) = 1/√(variance + ε). */
 #ifndef REEL_REAL
 #include <reel/axis.h>
@@ -54,6 +54,19 @@ static bool inverse_deviation_shape(reel_shaping *s)
     return true;
 }
 
+static bool standardize_gradient_shape(reel_shaping *s)
+{
+    s->y = reel_node_shape(s->x[0]);
+    if (reel_shaping_axis(s, 0, -1) < 0) {
+        return false;
+    }
+    reel_shape rows = s->y;
+    rows.dim[rows.rank - 1] = 1;
+    return (reel_shape_equal(s->y, reel_node_shape(s->x[1])) &&
+            reel_shape_equal(rows, reel_node_shape(s->x[2]))) ||
+           reel_shaping_fail(s, "expected two of a shape and a number for each of their rows");
+}
+
 static int64_t layer_norm_units(const reel_call *c)
 {
     const reel_shape *x = &c->x[0].shape;
@@ -67,9 +80,27 @@ static reel_node *standardize_gradient(reel_node *y, reel_node *dy, int i)
     (void)i;
     const deviation_attr *a = reel_node_attr(y);
     reel_node *r = reel_apply1(REEL_HERE, &reel_op_inverse_deviation, reel_node_arg(y, 0), a);
-    reel_node *centred = reel_sub(dy, reel_mean_axis(dy, -1, true));
-    reel_node *along = reel_mean_axis(reel_mul(dy, y), -1, true);
-    return reel_mul(r, reel_sub(centred, reel_mul(y, along)));
+    return reel_standardize_gradient(dy, y, r);
+}
+
+static reel_node *mean_product(reel_node *a, reel_node *b)
+{
+    return reel_mean_axis(reel_mul(a, b), -1, true);
+}
+
+/* z = r (d - mean(d) - y mean(d ⊙ y)) is linear in d, and its own transpose. */
+static reel_node *standardize_gradient_gradient(reel_node *z, reel_node *dz, int i)
+{
+    reel_node *d = reel_node_arg(z, 0), *y = reel_node_arg(z, 1), *r = reel_node_arg(z, 2);
+    if (i == 0) {
+        return reel_standardize_gradient(dz, y, r);
+    }
+    if (i == 1) {
+        reel_node *sum =
+            reel_add(reel_mul(dz, mean_product(d, y)), reel_mul(d, mean_product(dz, y)));
+        return reel_neg(reel_mul(r, sum));
+    }
+    return reel_div(reel_sum_axis(reel_mul(dz, z), -1, true), r);
 }
 
 /* dr/dx = -r³ (x - mean) / n = -r² y / n */
@@ -99,6 +130,18 @@ static reel_node *layer_norm_sample(reel_sampler *s, int k, const reel_op *op)
     }
     deviation_attr a = {.epsilon = sample[k].epsilon};
     return reel_apply1(REEL_HERE, op, reel_sample_real(s, -2, 2, sample[k].shape), &a);
+}
+
+static reel_node *standardize_gradient_sample(reel_sampler *s, int k)
+{
+    static const reel_shape shape[] = {{1, {5, 1, 1, 1}}, {2, {3, 7, 1, 1}}, {3, {2, 2, 19, 1}}};
+    if (k >= (int)(sizeof shape / sizeof shape[0])) {
+        return NULL;
+    }
+    reel_shape rows = shape[k];
+    rows.dim[rows.rank - 1] = 1;
+    reel_node *d = reel_sample_real(s, -2, 2, shape[k]), *y = reel_sample_real(s, -2, 2, shape[k]);
+    return reel_standardize_gradient(d, y, reel_sample_real(s, 0.3, 2, rows));
 }
 
 static reel_node *standardize_sample(reel_sampler *s, int k)
@@ -135,6 +178,24 @@ const reel_op reel_op_inverse_deviation = {
     .gradient = inverse_deviation_gradient,
     .sample = inverse_deviation_sample,
 };
+
+const reel_op reel_op_standardize_gradient = {
+    .name = "standardize_gradient",
+    .arity = 3,
+    .shape = standardize_gradient_shape,
+    .run_f32 = standardize_gradient_run_f32,
+    .run_f64 = standardize_gradient_run_f64,
+    .units = layer_norm_units,
+    .gradient = standardize_gradient_gradient,
+    .sample = standardize_gradient_sample,
+};
+
+/** r ⊙ (dy - mean(dy) - y ⊙ mean(dy ⊙ y)), means over the last axis: from the cotangent dy of y =
+ * standardize(x) to that of x. r: 1/√(variance + ε) of each row of x. */
+reel_node *reel_standardize_gradient_at(const char *at, reel_node *dy, reel_node *y, reel_node *r)
+{
+    return reel_apply3(at, &reel_op_standardize_gradient, dy, y, r, NULL);
+}
 
 /** y = (x - mean) / √(variance + ε) over the last axis, the variance divided by n: layer
  * normalisation without gain and bias. epsilon ≥ 0. */
@@ -185,8 +246,22 @@ reel_node *reel_layer_norm_at(const char *at, reel_node *x, reel_node *gain, ree
 /* By instruction set. */
 static void (*const TYPED(normalise)[REEL_ISAS])(const REAL *x, int64_t n, double epsilon, REAL *y,
                                                  REAL *r) = EACH_ISA(TYPED(normalise));
+static void (*const TYPED(standardize_gradient)[REEL_ISAS])(const REAL *dy, const REAL *y, REAL r,
+                                                            int64_t n, REAL *dx) =
+    EACH_ISA(TYPED(standardize_gradient));
 #undef EACH_ISA
 #undef EACH_ISA_
+
+static void TYPED(standardize_gradient_run)(const reel_call *c)
+{
+    int64_t n = c->x[0].shape.dim[c->x[0].shape.rank - 1];
+    const REAL *dy = c->x[0].data, *y = c->x[1].data, *r = c->x[2].data;
+    const reel_isa isa = reel_isa_used();
+    for (int64_t u = c->begin; u < c->end; u++) {
+        TYPED(standardize_gradient)
+        [isa](dy + u * n, y + u * n, r[u], n, (REAL *)c->y.data + u * n);
+    }
+}
 
 static void TYPED(standardize_run)(const reel_call *c)
 {
@@ -249,6 +324,31 @@ static void V(normalise)(const REAL *x, int64_t n, double epsilon, REAL *y, REAL
     *r = (REAL)inverse;
     for (int64_t k = 0; y && k < n; k++) {
         y[k] = (REAL)(((double)x[k] - mean) * inverse);
+    }
+}
+
+static void V(standardize_gradient)(const REAL *dy, const REAL *y, REAL r, int64_t n, REAL *dx)
+{
+    const int64_t whole = n - n % PARTS;
+    double sum[PARTS] = {0}, along[PARTS] = {0}, mean = 0, slope = 0;
+    for (int64_t k = 0; k < whole; k += PARTS) {
+        for (int j = 0; j < PARTS; j++) {
+            sum[j] += (double)dy[k + j];
+            along[j] += (double)dy[k + j] * (double)y[k + j];
+        }
+    }
+    for (int64_t k = whole; k < n; k++) {
+        mean += (double)dy[k];
+        slope += (double)dy[k] * (double)y[k];
+    }
+    for (int j = 0; j < PARTS; j++) {
+        mean += sum[j];
+        slope += along[j];
+    }
+    mean /= (double)n;
+    slope /= (double)n;
+    for (int64_t k = 0; k < n; k++) {
+        dx[k] = (REAL)((double)r * (((double)dy[k] - mean) - (double)y[k] * slope));
     }
 }
 

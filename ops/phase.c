@@ -3,16 +3,23 @@
  * for times before the shift: the mod is floored. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
+#include <reel/isa.h>
 #include <reel/ops.h>
 #include <reel/tape.h>
 
 #include <math.h>
+#include <string.h>
 
-#include <reel/real32.h>
+#if defined __x86_64__ && defined __GNUC__
+#define VECTOR_X86
+#endif
+
+/* vector.h has some functions of floats by those of doubles, so these come first. */
+#include <reel/real64.h>
 
 #include "phase.c"
 
-#include <reel/real64.h>
+#include <reel/real32.h>
 
 #include "phase.c"
 
@@ -29,7 +36,7 @@ static bool phase_shape(reel_shaping *s)
 
 static int64_t phase_units(const reel_call *c)
 {
-    return c->y.size;
+    return c->y.shape.dim[0];
 }
 
 /* φ = (t - s)/τ - ⌊(t - s)/τ⌋, and the floor is flat. */
@@ -41,13 +48,13 @@ static reel_node *phase_gradient(reel_node *y, reel_node *dy, int i)
         return reel_broadcast_to(dt, reel_node_shape(t));
     }
     if (i == 2) {
-        return reel_sum_to(reel_neg(reel_div(dy, period)), reel_node_shape(shift));
+        return reel_neg(reel_div(reel_sum_to(dy, reel_node_shape(shift)), period));
     }
     /* the large part first, so that the small one keeps its digits */
     reel_node *since = reel_sub(reel_slice(t, 1, 0, 1), shift);
     since = reel_add(since, reel_slice(t, 1, 1, 2));
-    return reel_sum_to(reel_neg(reel_div(reel_mul(dy, since), reel_square(period))),
-                       reel_node_shape(period));
+    reel_node *sum = reel_sum_to(reel_mul(dy, since), reel_node_shape(period));
+    return reel_neg(reel_div(sum, reel_square(period)));
 }
 
 static reel_node *phase_sample(reel_sampler *s, int k)
@@ -86,20 +93,61 @@ reel_node *reel_phase_at(const char *at, reel_node *time, reel_node *period, ree
     return reel_apply3(at, &reel_op_phase, time, period, shift, NULL);
 }
 
+#elif !defined ISA_OPEN /* once per type */
+
+#include "isa_baseline.h"
+
+#include "phase.c"
+
+#ifdef VECTOR_X86
+#include "isa_avx2.h"
+
+#include "phase.c"
+
+#include "isa_avx512.h"
+
+#include "phase.c"
+
+#define EACH_ISA_(typed)                               \
+    {                                                  \
+        typed##_baseline, typed##_avx2, typed##_avx512 \
+    }
 #else
+#define EACH_ISA_(typed) \
+    {                    \
+        typed##_baseline \
+    }
+#endif
+#define EACH_ISA(typed) EACH_ISA_(typed)
+#include "isa_end.h"
+
+static void (*const TYPED(phases)[REEL_ISAS])(int64_t n, const REAL *time, const REAL *period,
+                                              const REAL *shift, REAL *y) = EACH_ISA(TYPED(phases));
+#undef EACH_ISA
+#undef EACH_ISA_
 
 static void TYPED(phase_run)(const reel_call *c)
 {
-    const REAL *time = c->x[0].data, *period = c->x[1].data, *shift = c->x[2].data;
+    const REAL *time = c->x[0].data;
+    const int64_t n = c->x[1].size;
+    const reel_isa isa = reel_isa_used();
+    for (int64_t b = c->begin; b < c->end; b++) {
+        TYPED(phases)
+        [isa](n, time + 2 * b, c->x[1].data, c->x[2].data, (REAL *)c->y.data + b * n);
+    }
+}
+
+#else /* once per type and instruction set */
+
+/* Of one time. */
+static void V(phases)(int64_t n, const REAL *time, const REAL *period, const REAL *shift, REAL *y)
+{
     const REAL last = 1 - (REAL)(sizeof(REAL) == 4 ? 0x1p-24 : 0x1p-53); /* before 1 */
-    REAL *y = c->y.data;
-    int64_t n = c->x[1].size;
-    for (int64_t k = c->begin; k < c->end; k++) {
-        int64_t b = k / n, i = k % n;
-        double since = ((double)time[2 * b] - (double)shift[i]) + (double)time[2 * b + 1];
-        double turns = since / (double)period[i];
+    const double high = (double)time[0], low = (double)time[1];
+    for (int64_t i = 0; i < n; i++) {
+        double turns = ((high - (double)shift[i]) + low) / (double)period[i];
         REAL phase = (REAL)(turns - floor(turns));
-        y[k] = phase < 1 ? phase : isnan(turns) ? (REAL)turns : last;
+        y[i] = phase >= 1 ? last : phase; /* NaN stays */
     }
 }
 
