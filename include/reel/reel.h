@@ -17,6 +17,7 @@
 #include <reel/flow.h>
 #include <reel/info.h>
 #include <reel/isa.h>
+#include <reel/metrics.h>
 #include <reel/models.h>
 #include <reel/op.h>
 #include <reel/ops.h>
