@@ -120,10 +120,15 @@ static reel_node *weight(const char *at, const reel_decoder *d, reel_node *like,
                               reel_params_message(d->params));
 }
 
+static bool covers(const reel_decoder *d)
+{
+    return d->attention && (d->attention->coverage || d->covers);
+}
+
 /* How many states a decoder carries beside the cell's. */
 static int extra_states(const reel_decoder *d)
 {
-    return d->feeding + (d->attention && d->attention->coverage);
+    return d->feeding + covers(d);
 }
 
 reel_state reel_decoder_start_at(const char *at, const reel_decoder *d, const reel_source *source)
@@ -153,8 +158,9 @@ reel_state reel_decoder_start_at(const char *at, const reel_decoder *d, const re
     if (d->feeding) {
         s.v[s.n++] = reel_constant_at(at, tape, 0, reel_dims(batch, size_of(d)));
     }
-    if (d->attention && d->attention->coverage) {
-        s.v[s.n++] = source->memory.coverage;
+    if (covers(d)) {
+        int64_t T = reel_node_dim(source->memory.value, 1);
+        s.v[s.n++] = reel_constant_at(at, tape, 0, reel_dims(batch, T));
     }
     reel_scope_leave(tape);
     return s;
@@ -216,8 +222,8 @@ static reel_node *context(const char *at, const reel_decoder *d, const reel_sour
     reel_scope_enter(reel_node_tape(query), "attention");
     reel_node *c = reel_attend_at(at, d->attention, &m, query, weights);
     reel_scope_leave(reel_node_tape(query));
-    if (m.coverage) {
-        s->v[covered] = m.coverage;
+    if (covers(d)) {
+        s->v[covered] = reel_add_at(at, s->v[covered], *weights);
     }
     return c;
 }

@@ -8,6 +8,7 @@
 #include <reel/tape.h>
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "memory.h"
@@ -18,6 +19,7 @@ typedef struct link {
     int64_t length;
     int32_t token;
     double log_probability;
+    double left_out; /* of an ended one: what attention did not cover, as it counts */
 } link;
 
 typedef struct candidate {
@@ -38,7 +40,12 @@ typedef struct search {
     int32_t *row, *last, *source; /* of hypotheses in the step */
     double *value;
     size_t values;
+    double *covered; /* [rows][T] */
+    size_t covered_room;
+    int64_t places;
     candidate *top;
+    candidate *drawn; /* [vocabulary]: what a token is drawn from */
+    int64_t drawn_room;
     reel_hypothesis *found;
 } search;
 
@@ -67,7 +74,26 @@ static double score_of(const reel_decode_args *a, const link *x)
 {
     double n = (double)x->length;
     double by = a->penalty == REEL_LENGTH_POWER ? n : (5 + n) / 6;
-    return x->log_probability / pow(by > 0 ? by : 1, a->alpha);
+    return x->log_probability / pow(by > 0 ? by : 1, a->alpha) + x->left_out;
+}
+
+/* The row's share of the score that is for what was left out. */
+static double left_out(const search *s, int64_t source, int64_t row)
+{
+    const reel_decode_args *a = s->a;
+    double sum = 0;
+    for (int64_t j = 0; s->covered && j < (a->length ? a->length[source] : s->places); j++) {
+        sum += log(fmin(s->covered[row * s->places + j], 1));
+    }
+    return s->covered ? a->beta * sum : 0;
+}
+
+/* Whether a token may come next. */
+static bool may(const search *s, const link *x, int64_t v, double log_probability)
+{
+    const reel_decode_args *a = s->a;
+    return !(v == a->end && x->length < a->least) && !(a->allowed && !a->allowed[v]) &&
+           !isnan(log_probability) && log_probability != -INFINITY;
 }
 
 /* Puts a finished sequence in its place among the source's best. */
@@ -115,8 +141,7 @@ static int64_t choose(search *s, int64_t source, int64_t row, int64_t vocabulary
         for (int64_t v = 0; v < vocabulary; v++) {
             double p = s->value[(row + i) * vocabulary + v];
             candidate c = {i, (int32_t)v, x->log_probability + p};
-            bool early = v == s->a->end && x->length < s->a->least;
-            if (early || isnan(p) || p == -INFINITY || (n == most && !before(&c, &s->top[n - 1]))) {
+            if (!may(s, x, v, p) || (n == most && !before(&c, &s->top[n - 1]))) {
                 continue;
             }
             int64_t at = n < most ? n++ : n - 1;
@@ -130,12 +155,72 @@ static int64_t choose(search *s, int64_t source, int64_t row, int64_t vocabulary
     return n;
 }
 
+static int likelier(const void *a, const void *b)
+{
+    return before(a, b) ? -1 : 1;
+}
+
+/* One continuation of a hypothesis, drawn at random; false when nothing may come. */
+static bool draw(search *s, int64_t live, const link *x, const double *value, int64_t vocabulary,
+                 candidate *out)
+{
+    const reel_decode_args *a = s->a;
+    const double temperature = a->temperature > 0 ? a->temperature : 1;
+    int64_t n = 0;
+    for (int64_t v = 0; v < vocabulary; v++) {
+        if (may(s, x, v, value[v])) {
+            s->drawn[n++] = (candidate){live, (int32_t)v, value[v]};
+        }
+    }
+    if (n == 0) {
+        return false;
+    }
+    qsort(s->drawn, (size_t)n, sizeof *s->drawn, likelier);
+    n = a->top_k > 0 && a->top_k < n ? a->top_k : n;
+    double top = s->drawn[0].log_probability, all = 0, sum = 0;
+    for (int64_t k = 0; k < n; k++) {
+        all += exp((s->drawn[k].log_probability - top) / temperature);
+    }
+    for (int64_t k = 0; a->top_p > 0 && k < n; k++) {
+        sum += exp((s->drawn[k].log_probability - top) / temperature);
+        if (sum >= a->top_p * all) {
+            n = k + 1;
+            all = sum;
+        }
+    }
+    double goal = reel_random_uniform(a->random) * all;
+    int64_t k = 0;
+    for (sum = 0; k + 1 < n; k++) {
+        sum += exp((s->drawn[k].log_probability - top) / temperature);
+        if (goal < sum) {
+            break;
+        }
+    }
+    *out = s->drawn[k];
+    out->log_probability += x->log_probability;
+    return true;
+}
+
+/* One continuation of each hypothesis; at first there is one, which goes on in `beam` ways. */
+static int64_t draw_all(search *s, int64_t source, int64_t row, int64_t vocabulary)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->lives[source]; i++) {
+        const link *x = &s->link[s->live[source * s->beam + i]];
+        for (int k = 0; k < (x->length ? 1 : s->beam); k++) {
+            n += draw(s, i, x, s->value + (row + i) * vocabulary, vocabulary, &s->top[n]);
+        }
+    }
+    return n;
+}
+
 /* The source's hypotheses after the step; what ends is set aside. Fills in the rows that go on. */
 static bool go_on(search *s, int64_t source, int64_t row, int64_t vocabulary, int64_t t,
                   int64_t *rows)
 {
     /* each hypothesis ends in one way, so that with so many there are enough that do not */
-    int64_t n = choose(s, source, row, vocabulary, 2 * (int64_t)s->beam);
+    int64_t n = s->a->random ? draw_all(s, source, row, vocabulary)
+                             : choose(s, source, row, vocabulary, 2 * (int64_t)s->beam);
     int kept = 0;
     for (int64_t k = 0; k < n && kept < s->beam; k++) {
         const candidate *c = &s->top[k];
@@ -144,7 +229,9 @@ static bool go_on(search *s, int64_t source, int64_t row, int64_t vocabulary, in
         if (ends && k >= s->beam) {
             continue; /* not among the best of this step */
         }
-        link x = {parent, s->link[parent].length + 1, c->token, c->log_probability};
+        bool done = ends || t + 1 == s->a->longest;
+        link x = {parent, s->link[parent].length + 1, c->token, c->log_probability,
+                  done ? left_out(s, source, row + c->live) : 0};
         int64_t at = add_link(s, x);
         if (at < 0 || (ends && !set_aside(s, source, at, true))) {
             return false;
@@ -169,6 +256,16 @@ static bool go_on(search *s, int64_t source, int64_t row, int64_t vocabulary, in
     return true;
 }
 
+static double *room_for(double *have, size_t *n, size_t wanted)
+{
+    if (wanted <= *n) {
+        return have;
+    }
+    double *more = reel__reallocarray(have, wanted, sizeof *more);
+    *n = more ? wanted : *n;
+    return more;
+}
+
 /* Reads the step's log-probabilities. */
 static reel_status read_values(search *s, reel_node *logp, int64_t rows)
 {
@@ -184,15 +281,52 @@ static reel_status read_values(search *s, reel_node *logp, int64_t rows)
         return REEL_ERR_SHAPE;
     }
     size_t n = (size_t)reel_node_size(logp);
-    if (n > s->values) {
-        double *more = reel__reallocarray(s->value, n, sizeof *more);
-        if (!more) {
+    int64_t vocabulary = reel_node_dim(logp, 1);
+    double *more = room_for(s->value, &s->values, n);
+    if (!more) {
+        return no_memory(s);
+    }
+    s->value = more;
+    if (a->random && vocabulary > s->drawn_room) {
+        candidate *drawn = reel__reallocarray(s->drawn, (size_t)vocabulary, sizeof *drawn);
+        if (!drawn) {
             return no_memory(s);
         }
-        s->value = more;
-        s->values = n;
+        s->drawn = drawn;
+        s->drawn_room = vocabulary;
     }
     return reel_read(logp, s->value, n);
+}
+
+/* Reads what attention has covered. */
+static reel_status read_covered(search *s, const reel_state *state, int64_t rows)
+{
+    const reel_decode_args *a = s->a;
+    if (a->beta == 0) {
+        return REEL_OK;
+    }
+    reel_node *x = a->covered > 0 && a->covered <= state->n ? state->v[a->covered - 1] : NULL;
+    if (!x || reel_node_rank(x) != 2 || reel_node_dim(x, 0) != rows) {
+        reel_tape_fail(a->tape, a->at, REEL_ERR_SHAPE,
+                       "decode: beta %g and state %d of %d: expected one that is [%lld, places]",
+                       a->beta, a->covered, state->n, (long long)rows);
+        return REEL_ERR_SHAPE;
+    }
+    s->places = reel_node_dim(x, 1);
+    double *more = room_for(s->covered, &s->covered_room, (size_t)reel_node_size(x));
+    if (!more) {
+        return no_memory(s);
+    }
+    s->covered = more;
+    for (int64_t i = 0; a->length && i < a->sources; i++) {
+        if (a->length[i] > s->places) {
+            reel_tape_fail(a->tape, a->at, REEL_ERR_ARGUMENT,
+                           "decode: source %lld has length %lld: expected at most %lld",
+                           (long long)i, (long long)a->length[i], (long long)s->places);
+            return REEL_ERR_ARGUMENT;
+        }
+    }
+    return reel_read(x, s->covered, (size_t)reel_node_size(x));
 }
 
 /* All hypotheses by one token. `rows`: how many there are, and will be. */
@@ -203,6 +337,7 @@ static reel_status extend(search *s, int64_t t, reel_state *state, int64_t *rows
     reel_node *source = reel_input_at(a->at, a->tape, REEL_I32, s->source, reel_dims(*rows));
     reel_node *logp = a->step(a->context, t, last, source, state);
     reel_status status = read_values(s, logp, *rows);
+    status = status ? status : read_covered(s, state, *rows);
     int64_t row = 0, next = 0;
     for (int64_t i = 0; !status && i < a->sources; i++) {
         int lives = s->lives[i];
@@ -248,7 +383,9 @@ static reel_status run(search *s)
 static bool sensible(const reel_decode_args *a)
 {
     return a->step && a->sources >= 0 && a->beam >= 0 && a->best >= 0 && a->longest >= 1 &&
-           isfinite(a->alpha) && a->sources * (int64_t)(a->beam + 1) < INT32_MAX / 4;
+           isfinite(a->alpha) && isfinite(a->beta) && a->top_k >= 0 && a->top_p >= 0 &&
+           a->top_p <= 1 && isfinite(a->temperature) &&
+           a->sources * (int64_t)(a->beam + 1) < INT32_MAX / 4;
 }
 
 reel_status reel_decode_with(const reel_decode_args *args, reel_hypothesis *found)
@@ -265,9 +402,11 @@ reel_status reel_decode_with(const reel_decode_args *args, reel_hypothesis *foun
     }
     if (!sensible(args)) {
         reel_tape_fail(args->tape, args->at, REEL_ERR_ARGUMENT,
-                       "decode: %lld sources, beam %d, best %d, longest %lld: expected a step "
-                       "function, 0 or more of the first three and 1 or more tokens",
-                       (long long)args->sources, args->beam, args->best, (long long)args->longest);
+                       "decode: %lld sources, beam %d, best %d, longest %lld, top_k %d, top_p %g: "
+                       "expected a step function, 1 token or more, a share of at most 1, and 0 or "
+                       "more of the others",
+                       (long long)args->sources, args->beam, args->best, (long long)args->longest,
+                       args->top_k, args->top_p);
         return REEL_ERR_ARGUMENT;
     }
     size_t sources = (size_t)args->sources, all = sources * (size_t)s.beam + 1;
@@ -285,8 +424,8 @@ reel_status reel_decode_with(const reel_decode_args *args, reel_hypothesis *foun
     if (status) {
         reel_decode_free(found, args->sources * s.best);
     }
-    void *const own[] = {s.live, s.made,   s.lives, s.ended, s.row,
-                         s.last, s.source, s.top,   s.link,  s.value};
+    void *const own[] = {s.live,   s.made, s.lives, s.ended, s.row,     s.last,
+                         s.source, s.top,  s.link,  s.value, s.covered, s.drawn};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         reel__free(own[i]);
     }
@@ -299,4 +438,48 @@ void reel_decode_free(reel_hypothesis *found, int64_t n)
         reel__free(found[i].token);
         found[i] = (reel_hypothesis){.length = -1};
     }
+}
+
+/* Ensembles */
+
+reel_node *reel_ensemble_step(void *context, int64_t t, reel_node *last, reel_node *source,
+                              reel_state *s)
+{
+    const reel_ensemble *e = context;
+    enum { MOST = REEL_MAX_STATES };
+    reel_node *each[MOST];
+    int at = 0;
+    if (!e || e->n < 1 || e->n > MOST) {
+        return reel_node_fail(REEL_HERE, last, REEL_ERR_ARGUMENT,
+                              "ensemble: %d models: expected 1 to %d", e ? e->n : 0, MOST);
+    }
+    for (int k = 0; k < e->n; k++) {
+        reel_state own = {.n = e->states[k]};
+        if (own.n < 0 || own.n > s->n - at) {
+            return reel_node_fail(REEL_HERE, last, REEL_ERR_ARGUMENT,
+                                  "ensemble: model %d has %d states: expected at most %d, which is "
+                                  "what is left of those joined",
+                                  k, own.n, s->n - at);
+        }
+        memcpy(own.v, s->v + at, (size_t)own.n * sizeof *own.v);
+        each[k] = e->step[k](e->context[k], t, last, source, &own);
+        memcpy(s->v + at, own.v, (size_t)own.n * sizeof *own.v);
+        at += e->states[k];
+    }
+    return reel_shift(reel_logsumexp_axis(reel_stack_axis(2, e->n, each), 2, false), -log(e->n));
+}
+
+reel_state reel_state_join_at(const char *at, int n, const reel_state *s)
+{
+    reel_state all = {.n = 0};
+    for (int k = 0; k < n; k++) {
+        if (s[k].n > REEL_MAX_STATES - all.n) {
+            reel_node_fail(at, s[k].v[0], REEL_ERR_ARGUMENT, "state_join: more than %d states",
+                           REEL_MAX_STATES);
+            return (reel_state){.n = 0};
+        }
+        memcpy(all.v + all.n, s[k].v, (size_t)s[k].n * sizeof *all.v);
+        all.n += s[k].n;
+    }
+    return all;
 }

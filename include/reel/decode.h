@@ -1,11 +1,13 @@
 /** @file
- * Decoding: the most likely sequences of tokens by any step function, greedily or by beam search.
+ * Decoding: likely sequences of tokens by any step function: the likeliest, greedily or by beam
+ * search, or some drawn at random; by several models together.
  */
 #ifndef REEL_DECODE_H
 #define REEL_DECODE_H
 
 #include <reel/base.h>
 #include <reel/cell.h>
+#include <reel/random.h>
 
 REEL_BEGIN
 
@@ -35,6 +37,20 @@ typedef struct reel_decode_args {
     int64_t least;           /**< the end may not come before so many other tokens */
     reel_length_penalty penalty;
     double alpha;
+    /** What attention leaves out costs, β Σ_j log min(Σ_t α_tj, 1) (Wu et al. 2016), where the k-th
+     * state [rows, T] holds Σ_t α_tj (reel_decoder.covers makes one); 0: nothing does. */
+    double beta;
+    int covered;           /**< k, from 1; 0: none */
+    const int64_t *length; /**< by source, how many of the T places count; NULL: T */
+    /** By token, whether it may be said; the end counts, too. NULL: all may. */
+    const bool *allowed;
+    /** Not NULL: each of `beam` hypotheses of a source goes on with a token drawn from it, until it
+     * ends. */
+    reel_random *random;
+    double temperature; /**< of draws: from softmax(log-probabilities / temperature); 0: 1 */
+    int top_k;          /**< draws from the k likeliest tokens; 0: from all */
+    double top_p;       /**< draws from the fewest likeliest tokens that have this share together
+                           (Holtzman et       al. 2020); 0: from all */
     const char *at;
 } reel_decode_args;
 
@@ -44,7 +60,7 @@ typedef struct reel_hypothesis {
     int32_t *token;         /**< without the beginning */
     bool ended;             /**< false: cut off at `longest` */
     double log_probability; /**< of the tokens */
-    double score;           /**< log_probability divided by the penalty */
+    double score;           /**< log_probability divided by the penalty, and what was left out */
 } reel_hypothesis;
 
 /** Beam search: in each step the `beam` likeliest continuations of a source's hypotheses go on,
@@ -59,6 +75,22 @@ REEL_API REEL_CHECKED reel_status reel_decode_with(const reel_decode_args *args,
     reel_decode_with(&(reel_decode_args){__VA_ARGS__, .at = REEL_HERE}, found)
 /** Frees the tokens of n hypotheses. */
 REEL_API void reel_decode_free(reel_hypothesis *found, int64_t n);
+
+/** Models that decode together: a step's probabilities are the mean of theirs. */
+typedef struct reel_ensemble {
+    int n;
+    reel_decode_step *const *step; /**< [n] */
+    void *const *context;          /**< [n] */
+    const int *states;             /**< [n]: how many each has */
+} reel_ensemble;
+/** A reel_decode_step whose context is a reel_ensemble and whose states are those of its models one
+ * after another (reel_state_join). */
+REEL_API reel_node *reel_ensemble_step(void *ensemble, int64_t t, reel_node *last,
+                                       reel_node *source, reel_state *s);
+/** The states of n models one after another. More than REEL_MAX_STATES of them: none, and an error
+ * on the tape. */
+REEL_API reel_state reel_state_join_at(const char *at, int n, const reel_state *s);
+#define reel_state_join(...) reel_state_join_at(REEL_HERE, __VA_ARGS__)
 
 REEL_END
 

@@ -86,15 +86,18 @@ typedef struct reel_decoder {
     bool after;                      /**< attends by s, not by s⁻ */
     bool feeding; /**< the cell also sees the last step's r, at first 0 (Luong et al. 2015) */
     reel_readout readout;
-    int64_t size;            /**< features of r; 0: as many as the embedding has */
-    bool previous;           /**< the readout sees s⁻, as in Bahdanau et al.'s appendix */
-    bool wordless;           /**< the readout does not see E y⁻, as Luong et al.'s */
-    double dropout;          /**< of embedded words and of r, in training */
+    int64_t size;   /**< features of r; 0: as many as the embedding has */
+    bool previous;  /**< the readout sees s⁻, as in Bahdanau et al.'s appendix */
+    bool wordless;  /**< the readout does not see E y⁻, as Luong et al.'s */
+    double dropout; /**< of embedded words and of r, in training */
+    /** The last state is the sum of attention's weights so far, also where no score sees it: for
+     * reel_decode's `covered`. Not with several heads. */
+    bool covers;
     const int32_t *sequence; /**< names that dropout goes by, as reel_run's; NULL: places */
 } reel_decoder;
 
 /** The states before the first word: the cell's, then the last readout with `feeding`, then what
- * attention has covered where it keeps that. So all that belongs to a hypothesis is in its state.
+ * attention has covered where that is kept. So all that belongs to a hypothesis is in its state.
  */
 REEL_API reel_state reel_decoder_start_at(const char *at, const reel_decoder *d,
                                           const reel_source *source);
