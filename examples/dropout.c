@@ -254,8 +254,9 @@ int main(int argc, char **argv)
     if (e.quick) {
         length = 30;
         seeds = 1;
-        epochs = 4;
-        testing = 1000;
+        epochs = 6;
+        batch = 32;
+        testing = 500;
     }
     printf("%-30s %10s %8s   of each seed\n", "method", "test RMSE", "sd");
     bool ok = true;

@@ -63,7 +63,9 @@ run 0 adding --quick
 says out '^LSTM .* 32 '
 run 0 phased --quick
 says out '^asynchronous phased .* 97.89 '
-for name in gradflow adding phased; do
+run 0 dropout --quick
+says out '^zoneout, '
+for name in gradflow adding phased dropout; do
     run 0 $name --help
     says out "^Usage: $name"
     run 2 $name --frobnicate
