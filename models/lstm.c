@@ -13,13 +13,15 @@
  *     nig nfg nog         i = 1, f = 1, o = 1
  *     niaf noaf           g = W_g x + U_g h⁻ + b_g,  h = o ⊙ c
  *     fgr                 + R [i⁻, f⁻, o⁻] in every gate: full gate recurrence
+ *     clip=c              the gradient of each gate's W x + U h⁻ + b is cut to ±c (Graves 2013)
  *
- * The last seven are the variants of Greff et al. 2017, whose LSTM has diagonal peepholes. */
+ * Those from coupled to fgr are the variants of Greff et al. 2017, whose LSTM has diagonal
+ * peepholes. */
 #include <reel/cell.h>
 #include <reel/models.h>
 #include <reel/ops.h>
 
-enum { FORGET_BIAS, PEEPHOLE, COUPLED, NIG, NFG, NOG, NIAF, NOAF, FGR };
+enum { FORGET_BIAS, PEEPHOLE, COUPLED, NIG, NFG, NOG, NIAF, NOAF, FGR, CLIP };
 enum { NONE, DIAGONAL, FULL };
 enum { I, F, G, O, GATES };
 enum { H, C, BEFORE }; /* states; with fgr the gates are, too */
@@ -40,6 +42,7 @@ static void sums(reel_cell *cell, reel_node *x, const reel_state *s, reel_node *
 {
     reel_node *all[GATES], *before[GATES];
     int n = 0, gates = 0;
+    double clip = reel_cell_option_value(cell, CLIP);
     for (int k = 0; k < GATES; k++) {
         if (has_gate(cell, k)) {
             if (k == F) {
@@ -52,6 +55,7 @@ static void sums(reel_cell *cell, reel_node *x, const reel_state *s, reel_node *
     reel_gates(cell, n, x, s->v[H], all);
     for (int k = 0, at = 0; k < GATES; k++) {
         a[k] = has_gate(cell, k) ? all[at++] : NULL;
+        a[k] = a[k] && is(cell, CLIP) ? reel_clip_gradient(a[k], clip) : a[k];
     }
     for (int k = 0; is(cell, FGR) && k < GATES; k++) {
         if (k != G && a[k]) {
@@ -150,5 +154,6 @@ const reel_cell_type reel_lstm = {
             [NIAF] = {"niaf", 0, "", "no input activation function"},
             [NOAF] = {"noaf", 0, "", "no output activation function"},
             [FGR] = {"fgr", 0, "", "full gate recurrence"},
+            [CLIP] = {"clip", 0, NULL, "limit on the gradient of what gates sum up; 0: none"},
         },
 };

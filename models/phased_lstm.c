@@ -13,8 +13,9 @@
  * their size, which is kept above 1e-3. The leak α is 0.001 in training and 0 at test, or at both.
  * Starts: τ = exp U(period_low, period_high), s uniform in (0, shift), or in (0, τ) if that is 0,
  * r = open. At the kinks φ = 0, r/2 and r, k has the value and the derivative of what lies to the
- * right. Weights: the LSTM's, peepholes weight_ch_i, weight_ch_f, weight_ch_o, and period, shift,
- * open_ratio [hidden]. */
+ * right. With clip the gradient of each gate's W x + U h⁻ + b is cut to ±clip, element by element,
+ * as the paper's program has it. Weights: the LSTM's, peepholes weight_ch_i, weight_ch_f,
+ * weight_ch_o, and period, shift, open_ratio [hidden]. */
 #include <reel/cell.h>
 #include <reel/models.h>
 #include <reel/ops.h>
@@ -23,7 +24,7 @@
 
 #include <math.h>
 
-enum { FORGET_BIAS, PEEPHOLE, LOW, HIGH, SHIFT, OPEN, LEAK, LEAKS };
+enum { FORGET_BIAS, PEEPHOLE, LOW, HIGH, SHIFT, OPEN, LEAK, LEAKS, CLIP };
 enum { DIAGONAL, NONE };
 enum { TRAINING, ALWAYS };
 enum { I, F, G, O, GATES };
@@ -95,6 +96,10 @@ static reel_node *phased_lstm(reel_cell *cell, reel_node *x, reel_state *s)
     reel_node *a[GATES], *h = s->v[0], *c = s->v[1];
     reel_cell_gate_bias(cell, GATES, F, reel_cell_option_value(cell, FORGET_BIAS));
     reel_gates(cell, GATES, x, h, a);
+    double clip = reel_cell_option_value(cell, CLIP);
+    for (int n = 0; clip != 0 && n < GATES; n++) {
+        a[n] = reel_clip_gradient(a[n], clip);
+    }
     reel_node *k = openness(cell, x);
     reel_node *i = peephole(cell, "weight_ch_i", a[I], c),
               *f = peephole(cell, "weight_ch_f", a[F], c);
@@ -124,5 +129,6 @@ const reel_cell_type reel_phased_lstm = {
             [OPEN] = {"open", 0.05, NULL, "the share of the period that is open at first"},
             [LEAK] = {"leak", 0.001, NULL, "alpha, the rate of the closed gate"},
             [LEAKS] = {"leaks", TRAINING, "training|always", "when the closed gate leaks"},
+            [CLIP] = {"clip", 0, NULL, "limit on the gradient of what gates sum up; 0: none"},
         },
 };

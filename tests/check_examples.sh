@@ -61,7 +61,11 @@ says out '^RNN 0.5, h '
 says out '^LSTM, forget bias 3, c '
 run 0 adding --quick
 says out '^LSTM .* 32 '
-for name in gradflow adding; do
+run 0 phased --quick
+says out '^asynchronous phased .* 97.89 '
+run 0 dropout --quick
+says out '^zoneout, '
+for name in gradflow adding phased dropout; do
     run 0 $name --help
     says out "^Usage: $name"
     run 2 $name --frobnicate

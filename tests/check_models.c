@@ -415,6 +415,43 @@ START_TEST(an_open_phased_lstm_is_an_lstm)
 }
 END_TEST
 
+/* A step of one sequence: the bias has the gradient of what the gates sum up, which is cut. */
+START_TEST(gradients_of_gates_are_cut)
+{
+    enum { H = 2, N = 4 * H };
+    const reel_cell_type *type = _i ? &reel_phased_lstm : &reel_lstm;
+    const char *own = _i ? "open=0.9" : "peephole=diagonal";
+    const double limit = 0.02;
+    double slope[2][N];
+    int cut = 0, whole = 0;
+    reel_params *ps = reel_params_new(REEL_F64, 5);
+    for (int k = 0; k < 2; k++) {
+        char options[64];
+        snprintf(options, sizeof options, "%s clip=%g", own, k ? limit : 0);
+        reel_cell *cell = reel_cell_of(ps, "net", type, .in = 3, .hidden = H, .options = options);
+        reel_tape *tape = reel_tape_new(1, .dtype = REEL_F64);
+        reel_node *x = reel_constant(tape, 0.7, reel_dims(1, 3)), *y;
+        reel_state s = reel_state_zero(tape, cell, 1);
+        s.v[1] = reel_constant(tape, 0.5, reel_dims(1, H));
+        ck_assert_int_eq(reel_run(cell, 1, &x, &s, &y, .time = (double[]){1}), REEL_OK);
+        reel_node *bias = reel_use(tape, reel_params_find(ps, "net.bias_ih_l0"));
+        const void *data;
+        ck_assert_int_eq(reel_gradients(reel_sum(y), 1, &bias, &data), REEL_OK);
+        memcpy(slope[k], data, sizeof slope[k]);
+        reel_tape_free(tape);
+        reel_cell_free(cell);
+    }
+    for (int i = 0; i < N; i++) {
+        ck_assert_double_eq(slope[1][i], fmin(fmax(slope[0][i], -limit), limit));
+        cut += fabs(slope[0][i]) > limit;
+        whole += slope[0][i] != 0 && fabs(slope[0][i]) < limit;
+    }
+    ck_assert_int_gt(cut, 0);
+    ck_assert_int_gt(whole, 0);
+    reel_params_free(ps);
+}
+END_TEST
+
 /* The phase */
 
 START_TEST(phases_are_floored)
@@ -572,6 +609,7 @@ int main(void)
     tcase_add_test(c, coupled_is_an_lstm);
     tcase_add_test(c, diagonal_peepholes_are_diagonal_matrices);
     tcase_add_test(c, an_open_phased_lstm_is_an_lstm);
+    tcase_add_loop_test(c, gradients_of_gates_are_cut, 0, 2);
     tcase_add_test(c, phases_are_floored);
     tcase_add_test(c, phases_have_the_floored_mods_derivatives);
     tcase_add_test(c, time_gates_open_and_close);
