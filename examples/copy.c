@@ -214,11 +214,12 @@ int main(int argc, char **argv)
         return status;
     }
     if (e.quick) {
-        symbols = 3;
+        symbols = 2;
         length = 5;
-        iterations = 2000;
+        iterations = 1000;
         batch = 32;
-        rate = 3e-3;
+        rate = 1e-2;
+        clip = 1;
     }
     if (length > 0 && length < 1) {
         experiment_complain(&e, "--length: expected 0, or 1 or more");

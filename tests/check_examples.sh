@@ -61,7 +61,9 @@ says out '^RNN 0.5, h '
 says out '^LSTM, forget bias 3, c '
 run 0 adding --quick
 says out '^LSTM .* 32 '
-for name in gradflow adding; do
+run 0 copy --quick
+says out '^LSTM .* solved '
+for name in gradflow adding copy; do
     run 0 $name --help
     says out "^Usage: $name"
     run 2 $name --frobnicate
