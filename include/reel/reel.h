@@ -26,5 +26,6 @@
 #include <reel/plan.h>
 #include <reel/random.h>
 #include <reel/tape.h>
+#include <reel/teach.h>
 
 #endif
