@@ -205,25 +205,9 @@ static void label_2(const reel_node *y, char *text, size_t n)
 /* Computes whole vectors: n is a multiple of their size. */
 typedef void TYPED(whole)(size_t n, const REAL *const *in, REAL *out, const void *attr);
 
-#include "isa_baseline.h"
-
-#include "elementwise.c"
-
-#ifdef VECTOR_X86
-#include "isa_avx2.h"
-
-#include "elementwise.c"
-
-#include "isa_avx512.h"
-
-#include "elementwise.c"
-
-#define EACH_ISA_(typed) {typed##_baseline, typed##_avx2, typed##_avx512}
-#else
-#define EACH_ISA_(typed) {typed##_baseline}
-#endif
-#define EACH_ISA(typed) EACH_ISA_(typed)
-#include "isa_end.h"
+#undef ISA_SOURCE
+#define ISA_SOURCE "elementwise.c"
+#include "isa_each.h"
 
 /* The n elements that do not fill a vector, padded with copies of the last. */
 static void TYPED(tail)(TYPED(whole) *compute, int arity, size_t n, size_t lanes,
@@ -276,8 +260,6 @@ static void TYPED(map)(TYPED(whole) *const *kernels, int arity, size_t n, const 
 
 #include "elementwise.def"
 
-#undef EACH_ISA
-#undef EACH_ISA_
 #undef MAP
 #undef UNARY
 #undef UNARY_1

@@ -10,10 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-#if defined __x86_64__ && defined __GNUC__
-#define VECTOR_X86
-#endif
-
 /* Sums are in so many parts, whatever the instruction set: vectors whatever the compiler may assume
  * of rounding, and the same bits from all of them. */
 enum { PARTS = 16 };
@@ -217,31 +213,9 @@ reel_node *reel_layer_norm_at(const char *at, reel_node *x, reel_node *gain, ree
 
 #elif !defined ISA_OPEN /* once per type */
 
-#include "isa_baseline.h"
-
-#include "layer_norm.c"
-
-#ifdef VECTOR_X86
-#include "isa_avx2.h"
-
-#include "layer_norm.c"
-
-#include "isa_avx512.h"
-
-#include "layer_norm.c"
-
-#define EACH_ISA_(typed)                               \
-    {                                                  \
-        typed##_baseline, typed##_avx2, typed##_avx512 \
-    }
-#else
-#define EACH_ISA_(typed) \
-    {                    \
-        typed##_baseline \
-    }
-#endif
-#define EACH_ISA(typed) EACH_ISA_(typed)
-#include "isa_end.h"
+#undef ISA_SOURCE
+#define ISA_SOURCE "layer_norm.c"
+#include "isa_each.h"
 
 /* By instruction set. */
 static void (*const TYPED(normalise)[REEL_ISAS])(const REAL *x, int64_t n, double epsilon, REAL *y,
@@ -249,8 +223,6 @@ static void (*const TYPED(normalise)[REEL_ISAS])(const REAL *x, int64_t n, doubl
 static void (*const TYPED(standardize_gradient)[REEL_ISAS])(const REAL *dy, const REAL *y, REAL r,
                                                             int64_t n, REAL *dx) =
     EACH_ISA(TYPED(standardize_gradient));
-#undef EACH_ISA
-#undef EACH_ISA_
 
 static void TYPED(standardize_gradient_run)(const reel_call *c)
 {

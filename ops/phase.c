@@ -10,10 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-#if defined __x86_64__ && defined __GNUC__
-#define VECTOR_X86
-#endif
-
 /* vector.h has some functions of floats by those of doubles, so these come first. */
 #include <reel/real64.h>
 
@@ -95,36 +91,12 @@ reel_node *reel_phase_at(const char *at, reel_node *time, reel_node *period, ree
 
 #elif !defined ISA_OPEN /* once per type */
 
-#include "isa_baseline.h"
-
-#include "phase.c"
-
-#ifdef VECTOR_X86
-#include "isa_avx2.h"
-
-#include "phase.c"
-
-#include "isa_avx512.h"
-
-#include "phase.c"
-
-#define EACH_ISA_(typed)                               \
-    {                                                  \
-        typed##_baseline, typed##_avx2, typed##_avx512 \
-    }
-#else
-#define EACH_ISA_(typed) \
-    {                    \
-        typed##_baseline \
-    }
-#endif
-#define EACH_ISA(typed) EACH_ISA_(typed)
-#include "isa_end.h"
+#undef ISA_SOURCE
+#define ISA_SOURCE "phase.c"
+#include "isa_each.h"
 
 static void (*const TYPED(phases)[REEL_ISAS])(int64_t n, const REAL *time, const REAL *period,
                                               const REAL *shift, REAL *y) = EACH_ISA(TYPED(phases));
-#undef EACH_ISA
-#undef EACH_ISA_
 
 static void TYPED(phase_run)(const reel_call *c)
 {
