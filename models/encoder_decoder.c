@@ -65,10 +65,10 @@ reel_source reel_encode_with(const reel_encode_args *args)
                          at, (long long)T);
         return no_source(NULL);
     }
-    if (!e || !e->cell || !h) {
+    if (!e || !e->cell || !args->word || !h) {
         return no_source(reel_node_fail(at, first, REEL_ERR_ARGUMENT,
-                                        "encode: expected an encoder with a cell, and room for "
-                                        "what it says"));
+                                        "encode: expected an encoder with a cell, words, and room "
+                                        "for what it says"));
     }
     reel_tape *tape = reel_node_tape(first);
     reel_scope_enter(tape, e->name ? e->name : "encoder");
@@ -87,7 +87,8 @@ reel_source reel_encode_with(const reel_encode_args *args)
                                    .length = args->length,
                                    .sequence = args->sequence,
                                    .at = at});
-    reel_source source = {.summary = s.n ? s.v[reel_cell_summary(e->cell)] : h[0]};
+    int sums_up = reel_cell_summary(e->cell);
+    reel_source source = {.summary = sums_up < s.n ? s.v[sums_up] : h[0]};
     if (e->attention) {
         reel_attention a = *e->attention;
         a.factor = reel_cell_factor(e->cell);
@@ -104,15 +105,16 @@ static int64_t size_of(const reel_decoder *d)
     return d->size > 0 ? d->size : d->embedding;
 }
 
+/* in: how many features it starts by. */
 static reel_node *weight(const char *at, const reel_decoder *d, reel_node *like, const char *what,
-                         reel_shape shape)
+                         reel_shape shape, int64_t in)
 {
     char own[MOST_NAME];
     const char *name = named(own, d->name, what);
     if (!d->params || !name) {
         return nameless(at, like, "decoder");
     }
-    double r = 1 / sqrt((double)shape.dim[shape.rank - 1]);
+    double r = in > 0 ? 1 / sqrt((double)in) : 0;
     reel_param *p =
         reel_params_get(d->params, name, shape, (reel_init){REEL_INIT_UNIFORM, -r, r}, 1);
     return p ? reel_use_at(at, reel_node_tape(like), p)
@@ -137,10 +139,14 @@ reel_state reel_decoder_start_at(const char *at, const reel_decoder *d, const re
     reel_node *summary = source ? source->summary : NULL;
     reel_tape *tape = reel_node_tape(summary);
     int n = d ? reel_cell_states(d->cell) : 0;
-    if (n < 1 || n + extra_states(d) > REEL_MAX_STATES || !tape) {
-        reel_node_fail(at, summary, REEL_ERR_ARGUMENT,
-                       "decoder: %d states: expected a source, a cell and at most %d", n,
-                       REEL_MAX_STATES - 2);
+    bool heads = d && d->covers && d->attention && d->attention->score == REEL_MULTI_HEAD;
+    if (n < 1 || n + extra_states(d) > REEL_MAX_STATES || !tape || heads ||
+        (covers(d) && !source->memory.value)) {
+        reel_node_fail(
+            at, summary, REEL_ERR_ARGUMENT,
+            "decoder: %d states%s: expected a source, with what is attended to, a cell, at most "
+            "%d states, and no heads where what is covered is kept",
+            n, heads ? ", several heads" : "", REEL_MAX_STATES - 2);
         return s;
     }
     const int64_t batch = reel_node_dim(summary, 0), m = reel_node_dim(summary, -1);
@@ -152,7 +158,7 @@ reel_state reel_decoder_start_at(const char *at, const reel_decoder *d, const re
         if (k > 0) {
             snprintf(what, sizeof what, "start_%d.weight", k);
         }
-        reel_node *W = weight(at, d, summary, what, reel_dims(reel_node_dim(zero.v[k], -1), m));
+        reel_node *W = weight(at, d, summary, what, reel_dims(reel_node_dim(zero.v[k], -1), m), m);
         s.v[k] = reel_tanh_at(at, reel_affine_at(at, summary, W, NULL));
     }
     if (d->feeding) {
@@ -194,9 +200,9 @@ static reel_node *logits(const char *at, const reel_decoder *d, reel_node *r)
     char own[MOST_NAME], words[MOST_NAME];
     const char *E = d->words ? d->words : named(own, d->name, "embedding");
     const int64_t size = size_of(d);
-    reel_node *W, *b = weight(at, d, r, "out.bias", reel_dims(d->vocabulary));
+    reel_node *W, *b = weight(at, d, r, "out.bias", reel_dims(d->vocabulary), size);
     if (!d->tied) {
-        W = weight(at, d, r, "out.weight", reel_dims(d->vocabulary, size));
+        W = weight(at, d, r, "out.weight", reel_dims(d->vocabulary, size), size);
     } else if (size != d->embedding || !E) {
         return reel_node_fail(at, r, REEL_ERR_SHAPE,
                               "decoder '%s': tied: readout of %lld features: expected as many as "
@@ -243,6 +249,12 @@ reel_node *reel_decoder_step_at(const char *at, const reel_decoder *d, int64_t t
                               "reel_decoder_start makes, %d",
                               s ? s->n : 0, d ? n + extra_states(d) : 0);
     }
+    if (!reel_cell_stepwise(d->cell) || (d->attention && !source->memory.value)) {
+        return reel_node_fail(at, last, REEL_ERR_ARGUMENT,
+                              "decoder '%s': expected a cell that runs step by step and, to attend "
+                              "to, a source that was encoded for attention",
+                              d->name ? d->name : "");
+    }
     const int top = reel_cell_summary(d->cell);
     reel_scope_enter(tape, d->name ? d->name : "decoder");
     reel_scope_step(tape, t);
@@ -270,6 +282,7 @@ reel_node *reel_decoder_step_at(const char *at, const reel_decoder *d, int64_t t
     } else {
         reel_state cell = *s;
         cell.n = n;
+        reel_scope_leave(tape); /* a mask that lasts goes by a scope without the step */
         if (d->sequence) {
             reel_run_with(&(reel_run_args){.cell = d->cell,
                                            .T = 1,
@@ -280,11 +293,12 @@ reel_node *reel_decoder_step_at(const char *at, const reel_decoder *d, int64_t t
                                            .sequence = d->sequence,
                                            .at = at});
         } else {
-            reel_step_once_at(at, d->cell, t, x, &cell);
+            x = reel_step_once_at(at, d->cell, t, x, &cell);
         }
+        reel_scope_step(tape, t);
         memcpy(s->v, cell.v, (size_t)n * sizeof *s->v);
-        c = c ? c : context(at, d, source, s->v[top], s, weights);
-        reel_node *seen[3] = {d->previous ? before : s->v[top], c, word};
+        c = c ? c : context(at, d, source, x, s, weights);
+        reel_node *seen[3] = {d->previous ? before : x, c, word};
         reel_node *r = readout(at, d, d->wordless ? 2 : 3, seen);
         if (d->feeding) {
             s->v[n] = r;
@@ -327,7 +341,7 @@ reel_node *reel_decoder_continue(void *at_hand, int64_t t, reel_node *last, reel
 {
     reel_decoding *d = at_hand;
     /* hypotheses change places, but what they belong to only when one of them ends */
-    if (!d->rows || !same_rows(d->rows, source)) {
+    if (t == 0 || !d->rows || !same_rows(d->rows, source)) {
         const reel_memory *m = &d->source->memory;
         d->rows = source;
         d->here = (reel_source){.memory = {.value = m->value ? reel_gather(m->value, source) : NULL,

@@ -33,6 +33,9 @@ static bool standardize_shape(reel_shaping *s)
     if (reel_shaping_axis(s, 0, -1) < 0) {
         return false;
     }
+    if (s->y.dim[s->y.rank - 1] == 0) {
+        return reel_shaping_fail(s, "no elements to average: expected at least one");
+    }
     const deviation_attr *a = s->attr;
     return a->epsilon >= 0 || reel_shaping_fail(s, "epsilon %g: expected 0 or more", a->epsilon);
 }
@@ -42,11 +45,7 @@ static bool inverse_deviation_shape(reel_shaping *s)
     if (!standardize_shape(s)) {
         return false;
     }
-    int64_t *n = &s->y.dim[s->y.rank - 1];
-    if (*n == 0) {
-        return reel_shaping_fail(s, "no elements to average: expected at least one");
-    }
-    *n = 1;
+    s->y.dim[s->y.rank - 1] = 1;
     return true;
 }
 

@@ -536,6 +536,11 @@ int64_t reel_cell_steps(const reel_cell *c, int64_t T)
     return c && T > 0 && factor > 0 ? (T + factor - 1) / factor : 0;
 }
 
+bool reel_cell_stepwise(const reel_cell *c)
+{
+    return c && reel__steps_apart(c);
+}
+
 int reel_cell_factor(const reel_cell *c)
 {
     return c ? reel__coarseness(c) : 1;

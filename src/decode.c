@@ -77,13 +77,15 @@ static double score_of(const reel_decode_args *a, const link *x)
     return x->log_probability / pow(by > 0 ? by : 1, a->alpha) + x->left_out;
 }
 
+static const double nothing = 1e-10; /* the least that counts as covered, against -inf */
+
 /* The row's share of the score that is for what was left out. */
 static double left_out(const search *s, int64_t source, int64_t row)
 {
     const reel_decode_args *a = s->a;
     double sum = 0;
     for (int64_t j = 0; s->covered && j < (a->length ? a->length[source] : s->places); j++) {
-        sum += log(fmin(s->covered[row * s->places + j], 1));
+        sum += log(fmin(fmax(s->covered[row * s->places + j], nothing), 1));
     }
     return s->covered ? a->beta * sum : 0;
 }
@@ -247,7 +249,7 @@ static bool go_on(search *s, int64_t source, int64_t row, int64_t vocabulary, in
     bool last = t + 1 == s->a->longest, over = last || s->ended[source] >= s->beam;
     for (int k = 0; k < kept; k++) {
         s->live[source * s->beam + k] = s->made[k];
-        if (last && !set_aside(s, source, s->made[k], false)) {
+        if (last && s->ended[source] < s->beam && !set_aside(s, source, s->made[k], false)) {
             return false;
         }
     }
@@ -258,6 +260,7 @@ static bool go_on(search *s, int64_t source, int64_t row, int64_t vocabulary, in
 
 static double *room_for(double *have, size_t *n, size_t wanted)
 {
+    wanted = wanted ? wanted : 1;
     if (wanted <= *n) {
         return have;
     }
@@ -380,12 +383,18 @@ static reel_status run(search *s)
     return status;
 }
 
+static bool countable(const reel_decode_args *a)
+{
+    const int64_t most = INT32_MAX / 4;
+    return a->sources >= 0 && a->sources < most && a->beam >= 0 && a->best >= 0 &&
+           a->sources * ((int64_t)a->beam + 1) < most && a->sources * ((int64_t)a->best + 1) < most;
+}
+
 static bool sensible(const reel_decode_args *a)
 {
-    return a->step && a->sources >= 0 && a->beam >= 0 && a->best >= 0 && a->longest >= 1 &&
-           isfinite(a->alpha) && isfinite(a->beta) && a->top_k >= 0 && a->top_p >= 0 &&
-           a->top_p <= 1 && isfinite(a->temperature) &&
-           a->sources * (int64_t)(a->beam + 1) < INT32_MAX / 4;
+    return countable(a) && a->step && a->longest >= 1 && isfinite(a->alpha) && isfinite(a->beta) &&
+           a->top_k >= 0 && a->top_p >= 0 && a->top_p <= 1 && isfinite(a->temperature) &&
+           a->temperature >= 0;
 }
 
 reel_status reel_decode_with(const reel_decode_args *args, reel_hypothesis *found)
@@ -397,7 +406,7 @@ reel_status reel_decode_with(const reel_decode_args *args, reel_hypothesis *foun
                 .beam = args->beam > 0 ? args->beam : 1,
                 .best = args->best > 0 ? args->best : 1,
                 .found = found};
-    for (int64_t i = 0; i < args->sources * s.best; i++) {
+    for (int64_t i = 0; countable(args) && i < args->sources * s.best; i++) {
         found[i] = (reel_hypothesis){.length = -1};
     }
     if (!sensible(args)) {
@@ -463,8 +472,13 @@ reel_node *reel_ensemble_step(void *context, int64_t t, reel_node *last, reel_no
         }
         memcpy(own.v, s->v + at, (size_t)own.n * sizeof *own.v);
         each[k] = e->step[k](e->context[k], t, last, source, &own);
+        if (own.n != e->states[k]) {
+            return reel_node_fail(REEL_HERE, last, REEL_ERR_ARGUMENT,
+                                  "ensemble: model %d leaves %d states: expected the %d it had", k,
+                                  own.n, e->states[k]);
+        }
         memcpy(s->v + at, own.v, (size_t)own.n * sizeof *own.v);
-        at += e->states[k];
+        at += own.n;
     }
     return reel_shift(reel_logsumexp_axis(reel_stack_axis(2, e->n, each), 2, false), -log(e->n));
 }
@@ -473,7 +487,7 @@ reel_state reel_state_join_at(const char *at, int n, const reel_state *s)
 {
     reel_state all = {.n = 0};
     for (int k = 0; k < n; k++) {
-        if (s[k].n > REEL_MAX_STATES - all.n) {
+        if (s[k].n < 0 || s[k].n > REEL_MAX_STATES - all.n) {
             reel_node_fail(at, s[k].v[0], REEL_ERR_ARGUMENT, "state_join: more than %d states",
                            REEL_MAX_STATES);
             return (reel_state){.n = 0};

@@ -11,13 +11,18 @@
 
 /* Words */
 
+static bool readable(const reel_words *s)
+{
+    return s->n == 0 || (s->n > 0 && s->word);
+}
+
 reel_status reel__judgeable(int64_t n, const reel_judged *x)
 {
     bool good = n > 0 && x;
     for (int64_t i = 0; good && i < n; i++) {
-        good = x[i].references > 0 && x[i].reference && x[i].candidate.n >= 0;
+        good = x[i].references > 0 && x[i].reference && readable(&x[i].candidate);
         for (int k = 0; good && k < x[i].references; k++) {
-            good = x[i].reference[k].n >= 0;
+            good = readable(&x[i].reference[k]);
         }
     }
     return good ? REEL_OK : REEL_ERR_ARGUMENT;

@@ -128,7 +128,7 @@ reel_status reel_word_error_rate(int64_t n, const reel_judged *x, double *rate)
             }
             pair_free(&p);
         }
-        wrong += fewest;
+        wrong += status ? 0 : fewest;
         all += words;
         reel__lexicon_free(&l);
     }
@@ -152,25 +152,21 @@ typedef struct meteor {
 typedef struct alignment {
     int64_t exact, stems, chunks, distance;
     int64_t last; /* what the word before stands with; NONE: nothing */
-    int64_t *to;  /* by the candidate's word */
+    int64_t from; /* the place of what it goes on from */
     bool *taken;  /* by the reference's word */
 } alignment;
 
-/* More words, exact ones first, then fewer chunks, then less distance. */
+/* More words, exact ones first, then fewer chunks, then less distance; equal ones have an order. */
 static int better(const void *x, const void *y)
 {
     const alignment *a = x, *b = y;
-    const int64_t all_a = a->exact + a->stems, all_b = b->exact + b->stems;
-    const int64_t left[] = {all_b, b->exact, a->chunks, a->distance},
-                  right[] = {all_a, a->exact, b->chunks, b->distance};
-    for (int k = 0; k < 4; k++) {
+    const int64_t left[] = {b->exact + b->stems, b->exact, a->chunks,
+                            a->distance,         a->from,  a->last},
+                  right[] = {a->exact + a->stems, a->exact, b->chunks,
+                             b->distance,         b->from,  b->last};
+    for (size_t k = 0; k < sizeof left / sizeof *left; k++) {
         if (left[k] != right[k]) {
             return left[k] < right[k] ? -1 : 1;
-        }
-    }
-    for (int64_t i = 0; a->to != b->to; i++) { /* one order of equal ones */
-        if (a->to[i] != b->to[i]) {
-            return a->to[i] < b->to[i] ? -1 : 1;
         }
     }
     return 0;
@@ -180,44 +176,36 @@ static int better(const void *x, const void *y)
 typedef struct beam {
     alignment *a;
     int64_t n;
-    int64_t *to;
     bool *taken;
 } beam;
 
 static bool beam_make(beam *b, int64_t room, const pair *p)
 {
     *b = (beam){.a = reel__calloc((size_t)room, sizeof *b->a),
-                .to = reel__calloc((size_t)room * (size_t)(p->m + 1), sizeof *b->to),
-                .taken = reel__calloc((size_t)room * (size_t)(p->n + 1), sizeof *b->taken)};
-    for (int64_t i = 0; b->a && b->to && b->taken && i < room; i++) {
-        b->a[i].to = b->to + i * (p->m + 1);
+                .taken = reel__calloc((size_t)room, (size_t)p->n + 1)};
+    for (int64_t i = 0; b->a && b->taken && i < room; i++) {
         b->a[i].taken = b->taken + i * (p->n + 1);
     }
-    return b->a && b->to && b->taken;
+    return b->a && b->taken;
 }
 
 static void beam_free(beam *b)
 {
     reel__free(b->a);
-    reel__free(b->to);
     reel__free(b->taken);
 }
 
-/* `from`, with word i matched to j, or to NONE. */
-static void extend(beam *b, const alignment *from, const pair *p, int64_t i, int64_t j, bool exact)
+/* The k-th of `now`, with word i matched to j, or to NONE. */
+static void extend(beam *b, const beam *now, int64_t k, const pair *p, int64_t i, int64_t j,
+                   bool exact)
 {
     alignment *x = &b->a[b->n++];
-    int64_t *to = x->to;
+    const alignment *from = &now->a[k];
     bool *taken = x->taken;
-    memcpy(to, from->to, (size_t)i * sizeof *to);
     memcpy(taken, from->taken, (size_t)p->n * sizeof *taken);
     *x = *from;
-    x->to = to;
     x->taken = taken;
-    to[i] = j;
-    for (int64_t k = i + 1; k < p->m; k++) {
-        to[k] = NONE;
-    }
+    x->from = k;
     if (j != NONE) {
         taken[j] = true;
         x->exact += exact;
@@ -242,11 +230,11 @@ static bool align(const pair *p, const int32_t *stem_a, const int32_t *stem_b, a
     for (int64_t i = 0; good && i < p->m; i++) {
         next.n = 0;
         for (int64_t k = 0; k < now.n; k++) {
-            extend(&next, &now.a[k], p, i, NONE, false);
+            extend(&next, &now, k, p, i, NONE, false);
             for (int64_t j = 0; j < p->n; j++) {
                 bool exact = p->a[i] == p->b[j];
                 if ((exact || stem_a[i] == stem_b[j]) && !now.a[k].taken[j]) {
-                    extend(&next, &now.a[k], p, i, j, exact);
+                    extend(&next, &now, k, p, i, j, exact);
                 }
             }
         }
@@ -257,7 +245,6 @@ static bool align(const pair *p, const int32_t *stem_a, const int32_t *stem_b, a
         next = other;
     }
     *best = good ? now.a[0] : (alignment){0};
-    best->to = NULL;
     best->taken = NULL;
     beam_free(&now);
     beam_free(&next);

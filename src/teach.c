@@ -7,6 +7,7 @@
 #include <reel/tape.h>
 #include <reel/teach.h>
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -35,7 +36,7 @@ double reel_truth_share(const reel_teacher *t, int64_t i)
 int64_t reel_mixer_forced(const reel_mixer *m, int64_t epoch, int64_t N)
 {
     int64_t stage = epoch < m->first || m->each < 1 ? 0 : 1 + (epoch - m->first) / m->each;
-    int64_t free_steps = m->by > 0 && stage > N / m->by ? N : stage * m->by;
+    int64_t free_steps = m->by < 1 ? 0 : stage > N / m->by ? N : stage * m->by;
     return free_steps < N ? N - free_steps : 0;
 }
 
@@ -165,6 +166,12 @@ static reel_status roll(rolling *r)
     if (a->steps) {
         *a->steps = t;
     }
+    for (; t < a->N; t++) { /* all have ended, or an error stands in the way */
+        a->out[t] = NULL;
+        for (int64_t b = 0; a->next && b < a->batch; b++) {
+            a->next[t * a->batch + b] = a->end;
+        }
+    }
     return status;
 }
 
@@ -173,9 +180,14 @@ reel_status reel_roll_out_with(const reel_roll_args *a)
     if (!a || !a->tape) {
         return REEL_ERR_ARGUMENT;
     }
-    bool chance = a->own != REEL_OWN_LIKELIEST || (a->share > 0 && a->share < 1);
+    if (a->steps) {
+        *a->steps = 0;
+    }
+    bool own = a->next || a->length || !(a->truth && a->share >= 1);
+    bool chance =
+        (own && a->own != REEL_OWN_LIKELIEST) || (a->truth && a->share > 0 && a->share < 1);
     if (!a->step || !a->out || a->batch < 1 || a->N < 1 || !(a->share >= 0 && a->share <= 1) ||
-        (chance && !a->random && !(a->share >= 1 && !a->next && !a->length))) {
+        (chance && !a->random)) {
         reel_tape_fail(
             a->tape, a->at, REEL_ERR_ARGUMENT,
             "roll_out: batch %lld, %lld steps, share %g%s: expected a step function, room "
@@ -205,32 +217,39 @@ reel_status reel_roll_out_with(const reel_roll_args *a)
 reel_node *reel_policy_loss_at(const char *at, int64_t N, reel_node *const *out,
                                const int32_t *next, const double *advantage)
 {
-    if (N < 1 || !out || !next || !advantage) {
+    if (N < 1 || N > INT_MAX || !out || !next || !advantage) {
         return reel_node_fail(at, out && N > 0 ? out[0] : NULL, REEL_ERR_ARGUMENT,
                               "policy_loss: %lld steps: expected 1 or more, their words and "
                               "advantages",
                               (long long)N);
     }
+    enum { SKIPPED = -1 };
     reel_tape *tape = reel_node_tape(out[0]);
     const int64_t batch = reel_node_dim(out[0], 0);
     reel_node **term = tape ? reel__arena_alloc(&tape->arena, (size_t)N * sizeof *term) : NULL;
-    if (!term) {
+    int32_t *some =
+        tape ? reel__arena_alloc(&tape->arena, ((size_t)batch + 1) * sizeof *some) : NULL;
+    if (!term || !some) {
         return reel__fail(tape, REEL_ERR_MEMORY, at, "out of memory for a loss");
     }
     for (int64_t t = 0; t < N; t++) {
         reel_shape shape = reel_dims(batch);
-        reel_node *word = reel_input_at(at, tape, REEL_I32, next + t * batch, shape);
+        for (int64_t b = 0; b < batch; b++) {
+            some[b] = advantage[t * batch + b] == 0 ? SKIPPED : next[t * batch + b];
+        }
+        reel_node *word = reel_input_at(at, tape, REEL_I32, some, shape);
         reel_node *gain = reel_input_at(at, tape, REEL_F64, advantage + t * batch, shape);
-        term[t] = reel_sum_at(at, reel_mul_at(at, reel_pick_at(at, out[t], word), gain));
+        reel_node *logp = reel_pick_skip_at(at, out[t], word, SKIPPED);
+        term[t] = reel_sum_at(at, reel_mul_at(at, logp, gain));
     }
-    return reel_scale_at(at, reel_sum_of_at(at, (int)N, term), -1 / (double)batch);
+    return reel_scale_at(at, reel_sum_of_at(at, (int)N, term), batch > 0 ? -1 / (double)batch : 0);
 }
 
 reel_node *reel_baseline_at(const char *at, reel_params *ps, const char *name, int64_t N,
                             reel_node *const *h, const double *reward, const double *weight,
                             double *value)
 {
-    if (N < 1 || !h || !reward || !value) {
+    if (N < 1 || N > INT_MAX || !h || !reward || !value) {
         return reel_node_fail(at, h && N > 0 ? h[0] : NULL, REEL_ERR_ARGUMENT,
                               "baseline: %lld steps: expected 1 or more, rewards and room for "
                               "values",

@@ -506,6 +506,7 @@ reel_state reel_state_from_at(const char *at, reel_tape *tape, const reel_cell *
     reel_state s = {.n = 0};
     if (!usable(at, c, tape)) {
         s.n = c ? c->states : 0;
+        s.n = s.n < REEL_MAX_STATES ? s.n : REEL_MAX_STATES;
         for (int i = 0; i < s.n && i < REEL_MAX_STATES; i++) {
             s.v[i] = reel__error_node(tape);
         }

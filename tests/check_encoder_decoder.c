@@ -303,6 +303,66 @@ START_TEST(a_batch_is_its_sequences)
 }
 END_TEST
 
+/* A cell without memory of a word that stays: what it says stays the same while its mask lasts. */
+static reel_node *forgetful(reel_cell *c, reel_node *x, reel_state *s)
+{
+    return s->v[0] = reel_tanh(reel_gate(c, "g", x, NULL));
+}
+
+START_TEST(masks_last_a_sequence)
+{
+    enum { STEPS = 4 };
+    const reel_lifetime lifetime = _i ? REEL_EACH_SEQUENCE : REEL_EACH_STEP;
+    const reel_regularizers regular = {.input = {.p = 0.5, .lifetime = lifetime}};
+    make(&forms[3], NULL, 0);
+    int64_t in = reel_cell_in(f.decoder.cell);
+    reel_cell_free(f.decoder.cell);
+    f.decoder.cell = reel_cell_new(f.ps, "dec", forgetful, .in = in, .hidden = HIDDEN);
+    reel_cell_regularize(f.decoder.cell, &regular);
+    for (int named = 0; named < 2; named++) {
+        const int32_t sequence[2] = {5, 9};
+        reel_tape_reset(f.tape);
+        reel_node *word = reel_input(f.tape, REEL_I32, (const int32_t[2]){1, 2}, reel_dims(2));
+        reel_node *h[1], *last[STEPS] = {word, word, word, word}, *logits[STEPS];
+        reel_source source = reel_encode(&f.encoder, 1, &word, h);
+        f.decoder.sequence = named ? sequence : NULL;
+        reel_state s = reel_decoder_start(&f.decoder, &source);
+        ck_assert_msg(reel_decode_all(&f.decoder, &source, STEPS, last, &s, logits, NULL) ==
+                          REEL_OK,
+                      "%s", reel_tape_message(f.tape));
+        double first[2 * V], v[2 * V];
+        bool same = true;
+        ck_assert_int_eq(reel_read(logits[0], first, 2 * V), REEL_OK);
+        for (int t = 1; t < STEPS; t++) {
+            ck_assert_int_eq(reel_read(logits[t], v, 2 * V), REEL_OK);
+            same = same && memcmp(first, v, sizeof v) == 0;
+        }
+        ck_assert_int_eq(same, lifetime == REEL_EACH_SEQUENCE);
+    }
+}
+END_TEST
+
+/* What the simple recurrent unit says is none of its states: all of its weights are learned. */
+START_TEST(says_what_the_cell_gives)
+{
+    make(&forms[0], NULL, 0);
+    int64_t in = reel_cell_in(f.decoder.cell);
+    reel_cell_free(f.decoder.cell);
+    f.decoder.cell = reel_cell_of(f.ps, "dec", &reel_sru, .in = in, .hidden = HIDDEN);
+    reel_node *word = reel_input(f.tape, REEL_I32, (const int32_t[2]){1, 2}, reel_dims(2)), *h[1];
+    reel_source source = reel_encode(&f.encoder, 1, &word, h);
+    reel_state s = reel_decoder_start(&f.decoder, &source);
+    reel_node *y = reel_decoder_step(&f.decoder, 0, &source, word, &s, NULL), *d;
+    reel_param *p = reel_params_find(f.ps, "dec.weight_ih_r");
+    ck_assert_ptr_nonnull(p);
+    reel_node *w = reel_use(f.tape, p);
+    ck_assert_int_eq(reel_grad(reel_sum(reel_square(y)), 1, &w, &d), REEL_OK);
+    double norm;
+    ck_assert_int_eq(reel_scalar(reel_sum(reel_square(d)), &norm), REEL_OK);
+    ck_assert_double_gt(norm, 1e-12);
+}
+END_TEST
+
 /* Two steps of a pyramid become one: lengths are rounded up. */
 START_TEST(pyramid_reads_its_own_length)
 {
@@ -507,6 +567,8 @@ int main(void)
     tcase_set_timeout(c, 60);
     tcase_add_loop_test(c, golden_vectors, 0, FORMS);
     tcase_add_loop_test(c, a_batch_is_its_sequences, 0, FORMS);
+    tcase_add_loop_test(c, masks_last_a_sequence, 0, 2);
+    tcase_add_test(c, says_what_the_cell_gives);
     tcase_add_test(c, pyramid_reads_its_own_length);
     tcase_add_loop_test(c, second_order, 0, FORMS);
     tcase_add_loop_test(c, beam_search, 0, FORMS);

@@ -183,6 +183,8 @@ REEL_API double reel_cell_option_value(const reel_cell *cell, int i);
 /** Which state sums a sequence up: state 0, h by convention, of the top layer; of one that goes
  * both ways the backward cell's, which at the end has seen the first step last. */
 REEL_API int reel_cell_summary(const reel_cell *cell);
+/** Whether it can run one step after another: not what goes both ways or is a pyramid. */
+REEL_API bool reel_cell_stepwise(const reel_cell *cell);
 /** How many steps become one output: more than 1 where a pyramid is in it. */
 REEL_API int reel_cell_factor(const reel_cell *cell);
 /** How many outputs T steps have: fewer than T where a pyramid is in it. */

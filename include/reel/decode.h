@@ -37,8 +37,9 @@ typedef struct reel_decode_args {
     int64_t least;           /**< the end may not come before so many other tokens */
     reel_length_penalty penalty;
     double alpha;
-    /** What attention leaves out costs, β Σ_j log min(Σ_t α_tj, 1) (Wu et al. 2016), where the k-th
-     * state [rows, T] holds Σ_t α_tj (reel_decoder.covers makes one); 0: nothing does. */
+    /** What attention leaves out costs, β Σ_j log min(Σ_t α_tj, 1) (Wu et al. 2016), of at least
+     * 1e-10 each, where the k-th state [rows, T] holds Σ_t α_tj (reel_decoder.covers makes one); 0:
+     * nothing does. */
     double beta;
     int covered;           /**< k, from 1; 0: none */
     const int64_t *length; /**< by source, how many of the T places count; NULL: T */
@@ -65,9 +66,10 @@ typedef struct reel_hypothesis {
 
 /** Beam search: in each step the `beam` likeliest continuations of a source's hypotheses go on,
  * those that end are set aside, until there are `beam` of these or none goes on. Equal ones stand
- * in the order of their hypotheses, then of tokens. found: sources · best entries, those of a
- * source from the best score down, `length` -1 where there were fewer; freed with reel_decode_free.
- * What is recorded stays on the tape. On error, which is also the tape's, all have length -1. */
+ * in the order of their hypotheses, then of tokens. found (untouched where the arguments make no
+ * sense): sources · best entries, those of a source from the best score down, `length` -1 where
+ * there were fewer; freed with reel_decode_free. What is recorded stays on the tape. On error,
+ * which is also the tape's, all have length -1. */
 REEL_API REEL_CHECKED reel_status reel_decode_with(const reel_decode_args *args,
                                                    reel_hypothesis *found);
 /** reel_decode(found, .tape = tape, .step = step, ...) */

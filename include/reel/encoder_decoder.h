@@ -34,8 +34,8 @@ typedef struct reel_encoder {
 /** A batch of sources that were read: of one recording. */
 typedef struct reel_source {
     reel_memory memory; /**< what attention reads; all NULL without attention */
-    /** [batch, n]: what sums a source up, the last h of the top layer; of one that goes both ways
-     * the backward cell's, which is ←h_1. */
+    /** [batch, n]: what sums a source up, the last state 0, h by convention, of the top layer; of
+     * one that goes both ways the backward cell's, which is ←h_1. */
     reel_node *summary;
 } reel_source;
 
@@ -46,10 +46,11 @@ typedef struct reel_encode_args {
     reel_node *const *word;  /**< T nodes [batch] (i32); may be any word beyond a source's end */
     reel_node **h;           /**< room for T nodes: what the cell says, as reel_run's y */
     const int64_t *length;   /**< by source, from 1 to T; NULL: T */
-    const int32_t *sequence; /**< names that dropout goes by, as reel_run's */
+    const int32_t *sequence; /**< names that dropout goes by; NULL: places in the batch */
     const char *at;
 } reel_encode_args;
-/** Embeds the words, runs the cell and makes the memory. On error the nodes are the error node. */
+/** Embeds the words, runs the cell and makes the memory. On error the nodes are the error node;
+ * without a word there is none, and the error is the params set's. */
 REEL_API reel_source reel_encode_with(const reel_encode_args *args);
 /** reel_encode(&encoder, T, words, h, .length = lengths, ...) */
 #define reel_encode(...) reel_encode_with(&(reel_encode_args){__VA_ARGS__, .at = REEL_HERE})
@@ -93,7 +94,7 @@ typedef struct reel_decoder {
     /** The last state is the sum of attention's weights so far, also where no score sees it: for
      * reel_decode's `covered`. Not with several heads. */
     bool covers;
-    const int32_t *sequence; /**< names that dropout goes by, as reel_run's; NULL: places */
+    const int32_t *sequence; /**< names that dropout goes by; NULL: places in the batch */
 } reel_decoder;
 
 /** The states before the first word: the cell's, then the last readout with `feeding`, then what

@@ -57,14 +57,15 @@ typedef struct reel_roll_args {
     int64_t forced; /**< so many words of each sequence, beside the first, are the truth's in any
                        case */
     reel_own own;
-    reel_random *random; /**< NULL only for REEL_OWN_LIKELIEST or a share of 1 */
+    reel_random *random; /**< NULL only where nothing is drawn */
     bool ends; /**< sequences that said `end` as an own word go on with nothing else, and when all
                   have, the steps end */
     int32_t end;
-    reel_node **out; /**< room for N nodes: log-probabilities [batch, vocabulary] of each step */
+    reel_node **out; /**< room for N nodes: log-probabilities [batch, vocabulary] of each step, NULL
+                        behind the last */
     /** [N][batch]: the own word after each step, in the last step, too; NULL: not asked for. */
     int32_t *next;
-    int64_t *length; /**< [batch]: words of `next` up to the end, that included; NULL */
+    int64_t *length; /**< [batch]: own words until the sequence ended, the end included; NULL */
     int64_t *steps;  /**< how many steps there were; NULL */
     const char *at;
 } reel_roll_args;
