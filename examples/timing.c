@@ -203,6 +203,13 @@ int main(int argc, char **argv)
     if (!experiment_start(&e, argc, argv, &status)) {
         return status;
     }
+    if (e.quick) {
+        interval = 9;
+        gate = -4;
+        rate = 3e-4;
+        seeds = 2;
+        updates = 7000;
+    }
     bool ok = true;
     int64_t solved[KINDS] = {-1, -1};
     for (int k = 0; k < KINDS && !experiment_stopped(); k++) {

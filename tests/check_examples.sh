@@ -63,7 +63,10 @@ run 0 adding --quick
 says out '^LSTM .* 32 '
 run 0 copy --quick
 says out '^LSTM .* solved '
-for name in gradflow adding copy; do
+run 0 timing --quick
+says out '^with peepholes .* 2 of 2 '
+says out '^without .* 0 of 2 '
+for name in gradflow adding copy timing; do
     run 0 $name --help
     says out "^Usage: $name"
     run 2 $name --frobnicate
