@@ -106,7 +106,7 @@ static reel_node *record(net *a, reel_tape *tape, int64_t n, bool *right)
 }
 
 /* The number of updates after which the net goes through the test without an error; 0: it never
- * did; -1 after a complaint. */
+ * did; -1 after a complaint or a signal. */
 static int64_t train(experiment *e, net *a, const char *series)
 {
     reel_opt *opt = reel_sgd(a->params, .rate = rate, .momentum = momentum, .clip_norm = clip);
@@ -127,7 +127,7 @@ static int64_t train(experiment *e, net *a, const char *series)
         good = good && experiment_update(e, i, loss);
     }
     reel_opt_free(opt);
-    return good || experiment_stopped() ? solved : -1;
+    return good ? solved : -1;
 }
 
 static int64_t run(experiment *e, const contender *c, uint64_t seed)
@@ -169,11 +169,11 @@ static int64_t run(experiment *e, const contender *c, uint64_t seed)
     return solved;
 }
 
-/* How many seeds solve it; -1 after a complaint. */
+/* How many seeds solve it; -1 after a complaint or a signal. */
 static int64_t try_all(experiment *e, const contender *c)
 {
     int64_t n = 0;
-    for (int64_t s = 0; s < (int64_t)seeds && !experiment_stopped(); s++) {
+    for (int64_t s = 0; s < (int64_t)seeds; s++) {
         uint64_t seed = e->seed + (uint64_t)s;
         int64_t solved = run(e, c, seed);
         if (solved < 0) {
@@ -218,6 +218,7 @@ int main(int argc, char **argv)
             ok = ok && solved[k] >= 0;
         }
     }
+    experiment_clear(&e);
     printf("%-14s  %9s  %6s  %8s  %s\n", "LSTM", "intervals", "gate", "solved", "published");
     for (int k = 0; k < KINDS; k++) {
         if (solved[k] >= 0) {
