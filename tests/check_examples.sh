@@ -91,6 +91,7 @@ experiment '^asynchronous phased .* 97.89 ' phased --sampling asynchronous --see
     --validation 32
 experiment '^zoneout, ' dropout --length 10 --seeds 1 --epochs 1 --updates 5 --testing 200
 experiment '^LSTM .* 40 ' copy --length 5 --iterations 10
+experiment '^with peepholes ' timing --interval 5 --seeds 1 --updates 10
 
 run 0 newcell
 says out '^gradients: cell mgu, 5 steps of batch 3: gradients agree'
