@@ -3,15 +3,15 @@
  * shorter interval to learn from. The cell has to count, keep the count to itself, and act on it.
  *
  * While the output gate is shut, h tells nothing of the count. Peepholes let the gates see it all
- * the same. Without them they live on what leaks through: a gate that starts half open leaves
- * enough (--gate -2), and then both learn. Here it starts all but shut.
+ * the same. Without them they live on what leaks through, and how far the gate is shut at first
+ * decides how long learning takes: here it is all but shut, and "does not learn" means within the
+ * updates allowed, not never.
  *
- * As in the paper: one block of one cell, squashing functions that are the identity, a readout of h
+ * After the paper: one block of one cell, squashing functions that are the identity, a readout of h
  * alone, errors up to 0.49 allowed, a stream that goes on until the first larger one and so trains
  * no further than the net has come, momentum of 0.99. Different: the gradient is the whole one,
- * through time, not the truncated one of the paper, and is clipped; an update is made after each
- * stream, not each step; one net has both intervals; the cell starts as a counter that forgets
- * little. */
+ * through time, not a truncated one, and is clipped; an update is made after each stream, not each
+ * step; one net has both intervals; the cell starts as a counter that forgets little. */
 #include "experiment.h"
 
 #include <math.h>
