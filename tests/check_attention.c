@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "golden.h"
 #include "suite.h"
 
 enum { MOST_T = 8, MOST_READS = 4, MOST_BATCH = 4, MOST_WEIGHTS = 12 };
@@ -45,34 +46,6 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 
 /* Golden vectors */
 
-static const reel_archive_tensor *tensor(const reel_archive *a, const char *name, const char *what)
-{
-    char key[128];
-    snprintf(key, sizeof key, "%s/%s", name, what);
-    const reel_archive_tensor *t = reel_archive_find(a, key);
-    ck_assert_msg(t != NULL, "there is no %s", key);
-    return t;
-}
-
-static reel_node *leaf(const reel_archive *a, const char *name, const char *what)
-{
-    const reel_archive_tensor *t = tensor(a, name, what);
-    return reel_input(f.tape, t->dtype, t->data, t->shape);
-}
-
-static void compare(const reel_archive *a, const char *name, const char *what, reel_node *x)
-{
-    const reel_archive_tensor *t = tensor(a, name, what);
-    const double *have = reel_data(x), *want = t->data;
-    ck_assert_msg(have != NULL, "%s/%s: %s", name, what, reel_tape_message(f.tape));
-    ck_assert_int_eq(reel_node_size(x), reel_shape_size(t->shape));
-    for (int64_t i = 0; i < reel_node_size(x); i++) {
-        ck_assert_msg(fabs(have[i] - want[i]) <= 1e-10 * fmax(1, fabs(want[i])),
-                      "%s/%s[%lld] is %.17g: expected %.17g", name, what, (long long)i, have[i],
-                      want[i]);
-    }
-}
-
 static void offer_weights(const reel_archive *a, const char *name)
 {
     static const char *const others[] = {"h", "s", "c", "a", "R", "Ra", "loss", "lengths"};
@@ -95,11 +68,8 @@ static void offer_weights(const reel_archive *a, const char *name)
 
 START_TEST(golden_vectors)
 {
-    char path[1024], name[96] = "";
-    const char *dir = getenv("srcdir");
-    snprintf(path, sizeof path, "%s/tests/golden/attention.safetensors", dir ? dir : ".");
-    reel_archive *a = reel_archive_new();
-    ck_assert_msg(reel_archive_read(a, path) == REEL_OK, "%s", reel_archive_message(a));
+    char name[96] = "";
+    reel_archive *a = golden_open("attention.safetensors");
     for (size_t i = 0; i < reel_archive_count(a) && !*name; i++) {
         const char *key = reel_archive_at(a, i)->name, *dot = strchr(key, '.');
         size_t n = strlen(kinds[_i].name);
@@ -125,9 +95,10 @@ START_TEST(golden_vectors)
     offer_weights(a, name);
     int64_t length[MOST_BATCH];
     for (int64_t b = 0; b < batch; b++) {
-        length[b] = ((const int32_t *)tensor(a, name, "lengths")->data)[b];
+        length[b] = ((const int32_t *)golden_tensor(a, name, "lengths")->data)[b];
     }
-    reel_node *h = leaf(a, name, "h"), *s = leaf(a, name, "s"), *hs[MOST_T], *ss[MOST_READS];
+    reel_node *h = golden_leaf(f.tape, a, name, "h"), *s = golden_leaf(f.tape, a, name, "s"),
+              *hs[MOST_T], *ss[MOST_READS];
     reel_node *c[MOST_READS], *w[MOST_READS], *penalty[MOST_READS];
     reel_unstack(h, (int)T, hs);
     reel_unstack(s, reads, ss);
@@ -140,12 +111,12 @@ START_TEST(golden_vectors)
     ck_assert_msg(reel_tape_status(f.tape) == REEL_OK, "%s", reel_tape_message(f.tape));
     ck_assert_ptr_null(reel_params_unclaimed(f.ps, 0));
     reel_node *cs = reel_stack(reads, c), *ws = reel_stack(reads, w);
-    reel_node *loss = reel_sum(reel_mul(cs, leaf(a, name, "R")));
-    loss = reel_add(loss, reel_sum(reel_mul(ws, leaf(a, name, "Ra"))));
+    reel_node *loss = reel_sum(reel_mul(cs, golden_leaf(f.tape, a, name, "R")));
+    loss = reel_add(loss, reel_sum(reel_mul(ws, golden_leaf(f.tape, a, name, "Ra"))));
     loss = reel_add(loss, reel_sum_of(reads, penalty));
-    compare(a, name, "c", cs);
-    compare(a, name, "a", ws);
-    compare(a, name, "loss", loss);
+    golden_compare(a, name, "c", cs);
+    golden_compare(a, name, "a", ws);
+    golden_compare(a, name, "loss", loss);
     reel_node *to[MOST_WEIGHTS] = {h, s}, *d[MOST_WEIGHTS];
     char what[MOST_WEIGHTS][64] = {"grad.h", "grad.s"};
     size_t n = 2;
@@ -157,7 +128,7 @@ START_TEST(golden_vectors)
     }
     ck_assert_int_eq(reel_grad(loss, n, to, d), REEL_OK);
     for (size_t i = 0; i < n; i++) {
-        compare(a, name, what[i], d[i]);
+        golden_compare(a, name, what[i], d[i]);
     }
     reel_archive_free(a);
 }

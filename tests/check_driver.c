@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "golden.h"
 #include "suite.h"
 
 enum { IN = 3, HIDDEN = 4, MOST_T = 9, BATCH = 4, MOST_WEIGHTS = 64 };
@@ -50,34 +51,6 @@ static reel_node *input(int64_t t, int64_t first, int64_t batch, int64_t n)
 
 /* Golden vectors of modules that go both ways, over sequences that differ in length */
 
-static const reel_archive_tensor *tensor(const reel_archive *a, const char *name, const char *what)
-{
-    char key[128];
-    snprintf(key, sizeof key, "%s/%s", name, what);
-    const reel_archive_tensor *t = reel_archive_find(a, key);
-    ck_assert_msg(t != NULL, "there is no %s", key);
-    return t;
-}
-
-static reel_node *leaf(const reel_archive *a, const char *name, const char *what)
-{
-    const reel_archive_tensor *t = tensor(a, name, what);
-    return reel_input(f.tape, t->dtype, t->data, t->shape);
-}
-
-static void compare(const reel_archive *a, const char *name, const char *what, reel_node *x)
-{
-    const reel_archive_tensor *t = tensor(a, name, what);
-    const double *have = reel_data(x), *want = t->data;
-    ck_assert_msg(have != NULL, "%s/%s: %s", name, what, reel_tape_message(f.tape));
-    ck_assert_int_eq(reel_node_size(x), reel_shape_size(t->shape));
-    for (int64_t i = 0; i < reel_node_size(x); i++) {
-        ck_assert_msg(fabs(have[i] - want[i]) <= 1e-10 * fmax(1, fabs(want[i])),
-                      "%s/%s[%lld] is %.17g: expected %.17g", name, what, (long long)i, have[i],
-                      want[i]);
-    }
-}
-
 static void offer(const reel_archive *a, const char *name)
 {
     size_t length = strlen(name);
@@ -117,13 +90,14 @@ static void run_golden(const reel_archive *a, const char *name)
                          layers, 0);
     ck_assert_ptr_nonnull(cell);
     offer(a, name);
-    const reel_archive_tensor *given = tensor(a, name, "lengths");
+    const reel_archive_tensor *given = golden_tensor(a, name, "lengths");
     int64_t length[16];
     for (int64_t b = 0; b < batch; b++) {
         length[b] = ((const int32_t *)given->data)[b];
     }
-    reel_node *x = leaf(a, name, "x"), *start[2] = {leaf(a, name, "h0"), NULL};
-    start[1] = kinds > 1 ? leaf(a, name, "c0") : NULL;
+    reel_node *x = golden_leaf(f.tape, a, name, "x"),
+              *start[2] = {golden_leaf(f.tape, a, name, "h0"), NULL};
+    start[1] = kinds > 1 ? golden_leaf(f.tape, a, name, "c0") : NULL;
     reel_state s = {.n = 2 * layers * kinds};
     for (int i = 0; i < s.n; i++) {
         s.v[i] = reel_select(start[i % kinds], 0, i / kinds);
@@ -134,17 +108,18 @@ static void run_golden(const reel_archive *a, const char *name)
                   reel_tape_message(f.tape));
     ck_assert_ptr_null(reel_params_unclaimed(f.ps, 0));
     reel_node *y = reel_stack((int)steps, ys);
-    reel_node *loss = reel_sum(reel_mul(y, leaf(a, name, "R")));
-    compare(a, name, "y", y);
+    reel_node *loss = reel_sum(reel_mul(y, golden_leaf(f.tape, a, name, "R")));
+    golden_compare(a, name, "y", y);
     for (int k = 0; k < kinds; k++) {
         for (int i = 0; i < 2 * layers; i++) {
             last[k][i] = s.v[i * kinds + k];
         }
         reel_node *all = reel_stack(2 * layers, last[k]);
-        compare(a, name, k ? "cn" : "hn", all);
-        loss = reel_add(loss, reel_sum(reel_mul(all, leaf(a, name, k ? "Rc" : "Rh"))));
+        golden_compare(a, name, k ? "cn" : "hn", all);
+        loss =
+            reel_add(loss, reel_sum(reel_mul(all, golden_leaf(f.tape, a, name, k ? "Rc" : "Rh"))));
     }
-    compare(a, name, "loss", loss);
+    golden_compare(a, name, "loss", loss);
     reel_node *to[MOST_WEIGHTS] = {x, start[0], start[1]}, *d[MOST_WEIGHTS];
     char what[MOST_WEIGHTS][80] = {"grad.x", "grad.h0", "grad.c0"};
     size_t n = (size_t)kinds + 1;
@@ -155,7 +130,7 @@ static void run_golden(const reel_archive *a, const char *name)
     }
     ck_assert_int_eq(reel_grad(loss, n, to, d), REEL_OK);
     for (size_t i = 0; i < n; i++) {
-        compare(a, name, what[i], d[i]);
+        golden_compare(a, name, what[i], d[i]);
     }
     reel_cell_free(cell);
     teardown();
@@ -163,11 +138,7 @@ static void run_golden(const reel_archive *a, const char *name)
 
 START_TEST(both_ways_as_pytorch)
 {
-    char path[1024];
-    const char *dir = getenv("srcdir");
-    snprintf(path, sizeof path, "%s/tests/golden/both_ways.safetensors", dir ? dir : ".");
-    reel_archive *a = reel_archive_new();
-    ck_assert_msg(reel_archive_read(a, path) == REEL_OK, "%s", reel_archive_message(a));
+    reel_archive *a = golden_open("both_ways.safetensors");
     int cases = 0;
     for (size_t i = 0; i < reel_archive_count(a); i++) {
         const char *key = reel_archive_at(a, i)->name, *slash = strchr(key, '/');
@@ -189,11 +160,10 @@ START_TEST(a_module_is_imported)
 {
     enum { T = 5, B = 3, WORDS = 11 };
     char path[1024];
-    const char *dir = getenv("srcdir");
-    snprintf(path, sizeof path, "%s/tests/golden/imported.safetensors", dir ? dir : ".");
-    reel_archive *a = reel_archive_new();
-    ck_assert_msg(reel_archive_read(a, path) == REEL_OK, "%s", reel_archive_message(a));
-    ck_assert_msg(reel_params_load(f.ps, path) == REEL_OK, "%s", reel_params_message(f.ps));
+    reel_archive *a = golden_open("imported.safetensors");
+    ck_assert_msg(reel_params_load(f.ps, golden_path(path, sizeof path, "imported.safetensors")) ==
+                      REEL_OK,
+                  "%s", reel_params_message(f.ps));
     reel_cell *encoder = reel_layers_with(&(reel_cell_args){.params = f.ps,
                                                             .name = "encoder",
                                                             .type = &reel_gru,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "golden.h"
 #include "suite.h"
 
 enum {
@@ -134,38 +135,16 @@ static void teardown(void)
 
 /* Golden vectors */
 
-static const reel_archive_tensor *tensor(const reel_archive *a, const char *name, const char *what)
-{
-    char key[128];
-    snprintf(key, sizeof key, "%s/%s", name, what);
-    const reel_archive_tensor *t = reel_archive_find(a, key);
-    ck_assert_msg(t != NULL, "there is no %s", key);
-    return t;
-}
-
 /* Words [n, batch] as n nodes. */
 static int words(const reel_archive *a, const char *name, const char *what, reel_node **x)
 {
-    const reel_archive_tensor *t = tensor(a, name, what);
+    const reel_archive_tensor *t = golden_tensor(a, name, what);
     const int64_t n = t->shape.dim[0], batch = t->shape.dim[1];
     ck_assert_int_le(n, MOST_T);
     for (int64_t i = 0; i < n; i++) {
         x[i] = reel_input(f.tape, REEL_I32, (const int32_t *)t->data + i * batch, reel_dims(batch));
     }
     return (int)n;
-}
-
-static void compare(const reel_archive *a, const char *name, const char *what, reel_node *x)
-{
-    const reel_archive_tensor *t = tensor(a, name, what);
-    const double *have = reel_data(x), *want = t->data;
-    ck_assert_msg(have != NULL, "%s/%s: %s", name, what, reel_tape_message(f.tape));
-    ck_assert_int_eq(reel_node_size(x), reel_shape_size(t->shape));
-    for (int64_t i = 0; i < reel_node_size(x); i++) {
-        ck_assert_msg(fabs(have[i] - want[i]) <= 1e-10 * fmax(1, fabs(want[i])),
-                      "%s/%s[%lld] is %.17g: expected %.17g", name, what, (long long)i, have[i],
-                      want[i]);
-    }
 }
 
 static void offer_weights(const reel_archive *a, const char *name)
@@ -183,25 +162,21 @@ static void offer_weights(const reel_archive *a, const char *name)
 
 static reel_node *weighed(const reel_archive *a, const char *name, const char *by, reel_node *x)
 {
-    const reel_archive_tensor *t = tensor(a, name, by);
+    const reel_archive_tensor *t = golden_tensor(a, name, by);
     return reel_sum(reel_mul(x, reel_input(f.tape, t->dtype, t->data, t->shape)));
 }
 
 START_TEST(golden_vectors)
 {
     const form *k = &forms[_i];
-    char path[1024];
-    const char *dir = getenv("srcdir");
-    snprintf(path, sizeof path, "%s/tests/golden/encoder_decoder.safetensors", dir ? dir : ".");
-    reel_archive *a = reel_archive_new();
-    ck_assert_msg(reel_archive_read(a, path) == REEL_OK, "%s", reel_archive_message(a));
+    reel_archive *a = golden_open("encoder_decoder.safetensors");
     make(k, NULL, 0);
     offer_weights(a, k->name);
     reel_node *word[MOST_T], *last[MOST_T], *h[MOST_T], *logits[MOST_T], *weights[MOST_T];
     int T = words(a, k->name, "words", word), N = words(a, k->name, "last", last);
     int64_t length[MOST_BATCH];
     for (int64_t b = 0; b < reel_node_dim(word[0], 0); b++) {
-        length[b] = ((const int32_t *)tensor(a, k->name, "lengths")->data)[b];
+        length[b] = ((const int32_t *)golden_tensor(a, k->name, "lengths")->data)[b];
     }
     reel_source source = reel_encode(&f.encoder, T, word, h, .length = length);
     reel_state s = reel_decoder_start(&f.decoder, &source);
@@ -209,15 +184,15 @@ START_TEST(golden_vectors)
                   "%s", reel_tape_message(f.tape));
     ck_assert_ptr_null(reel_params_unclaimed(f.ps, 0));
     reel_node *all = reel_stack(N, logits), *loss = weighed(a, k->name, "R", all);
-    compare(a, k->name, "logits", all);
+    golden_compare(a, k->name, "logits", all);
     if (k->attends) {
         reel_node *attended = reel_stack(N, weights);
-        compare(a, k->name, "a", attended);
+        golden_compare(a, k->name, "a", attended);
         loss = reel_add(loss, weighed(a, k->name, "Ra", attended));
     } else {
         ck_assert_ptr_null(weights[0]);
     }
-    compare(a, k->name, "loss", loss);
+    golden_compare(a, k->name, "loss", loss);
     reel_node *to[MOST_WEIGHTS], *d[MOST_WEIGHTS];
     size_t n = reel_params_count(f.ps);
     ck_assert_uint_le(n, MOST_WEIGHTS);
@@ -229,7 +204,7 @@ START_TEST(golden_vectors)
     for (size_t i = 0; i < n; i++) {
         char what[96];
         snprintf(what, sizeof what, "grad.%s", reel_param_name(reel_params_at(f.ps, i)));
-        compare(a, k->name, what, d[i]);
+        golden_compare(a, k->name, what, d[i]);
     }
     reel_archive_free(a);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "golden.h"
 #include "suite.h"
 
 enum { MOST_WEIGHTS = 32, MOST_T = 8 };
@@ -28,32 +29,6 @@ static const reel_archive_tensor *find(const golden_case *g, const char *what)
     char key[192];
     snprintf(key, sizeof key, "%s/%s", g->name, what);
     return reel_archive_find(g->archive, key);
-}
-
-static const reel_archive_tensor *tensor(const golden_case *g, const char *what)
-{
-    const reel_archive_tensor *t = find(g, what);
-    ck_assert_msg(t != NULL, "%s has no %s", g->name, what);
-    return t;
-}
-
-static reel_node *leaf(const golden_case *g, const char *what)
-{
-    const reel_archive_tensor *t = tensor(g, what);
-    return reel_input(g->tape, t->dtype, t->data, t->shape);
-}
-
-static void compare(const golden_case *g, const char *what, reel_node *x)
-{
-    const reel_archive_tensor *t = tensor(g, what);
-    const double *have = reel_data(x), *want = t->data;
-    ck_assert_msg(have != NULL, "%s/%s: %s", g->name, what, reel_tape_message(g->tape));
-    ck_assert_msg(reel_node_size(x) == reel_shape_size(t->shape), "%s/%s: size", g->name, what);
-    for (int64_t i = 0; i < reel_node_size(x); i++) {
-        ck_assert_msg(fabs(have[i] - want[i]) <= 1e-10 * fmax(1, fabs(want[i])),
-                      "%s/%s[%lld] is %.17g: expected %.17g", g->name, what, (long long)i, have[i],
-                      want[i]);
-    }
 }
 
 static void open_case(golden_case *g)
@@ -95,7 +70,8 @@ static void open_case(golden_case *g)
 static void run_case(golden_case *g)
 {
     open_case(g);
-    reel_node *x = leaf(g, "x"), *s0 = leaf(g, "s0"), *xs[MOST_T], *ys[MOST_T];
+    reel_node *x = golden_leaf(g->tape, g->archive, g->name, "x"),
+              *s0 = golden_leaf(g->tape, g->archive, g->name, "s0"), *xs[MOST_T], *ys[MOST_T];
     reel_state s = {.n = reel_cell_states(g->cell)};
     ck_assert_int_eq(s.n, reel_node_dim(s0, 0));
     reel_unstack(x, (int)g->steps, xs);
@@ -107,10 +83,11 @@ static void run_case(golden_case *g)
     ck_assert_ptr_null(reel_params_unclaimed(g->params, 0));
     reel_node *y = reel_stack((int)g->steps, ys), *sn = reel_stack(s.n, s.v);
     reel_node *loss =
-        reel_add(reel_sum(reel_mul(y, leaf(g, "R"))), reel_sum(reel_mul(sn, leaf(g, "Rs"))));
-    compare(g, "y", y);
-    compare(g, "sn", sn);
-    compare(g, "loss", loss);
+        reel_add(reel_sum(reel_mul(y, golden_leaf(g->tape, g->archive, g->name, "R"))),
+                 reel_sum(reel_mul(sn, golden_leaf(g->tape, g->archive, g->name, "Rs"))));
+    golden_compare(g->archive, g->name, "y", y);
+    golden_compare(g->archive, g->name, "sn", sn);
+    golden_compare(g->archive, g->name, "loss", loss);
     reel_node *to[MOST_WEIGHTS] = {x, s0}, *d[MOST_WEIGHTS];
     char what[MOST_WEIGHTS][64] = {"grad.x", "grad.s0"};
     size_t n = 2;
@@ -122,7 +99,7 @@ static void run_case(golden_case *g)
     }
     ck_assert_msg(reel_grad(loss, n, to, d) == REEL_OK, "%s", reel_tape_message(g->tape));
     for (size_t i = 0; i < n; i++) {
-        compare(g, what[i], d[i]);
+        golden_compare(g->archive, g->name, what[i], d[i]);
     }
     reel_tape_free(g->tape);
     reel_cell_free(g->cell);
@@ -131,11 +108,7 @@ static void run_case(golden_case *g)
 
 START_TEST(golden_vectors)
 {
-    char path[1024];
-    const char *dir = getenv("srcdir");
-    snprintf(path, sizeof path, "%s/tests/golden/models.safetensors", dir ? dir : ".");
-    reel_archive *a = reel_archive_new();
-    ck_assert_msg(reel_archive_read(a, path) == REEL_OK, "%s", reel_archive_message(a));
+    reel_archive *a = golden_open("models.safetensors");
     int cases = 0;
     for (size_t i = 0; i < reel_archive_count(a); i++) {
         const char *key = reel_archive_at(a, i)->name, *slash = strchr(key, '/');
