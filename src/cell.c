@@ -406,7 +406,7 @@ reel_cell *reel_cell_bidirectional_with(const reel_around_args *a)
                     a->sum ? "to add up, both directions need the same sizes"
                            : "both directions need the same features of the input");
     }
-    if (reel__coarseness(f) != reel__coarseness(b)) {
+    if (reel_cell_factor(f) != reel_cell_factor(b)) {
         break_shape(c, a, "both directions need the same number of outputs");
     }
     return c;
@@ -415,7 +415,7 @@ reel_cell *reel_cell_bidirectional_with(const reel_around_args *a)
 static reel_cell *passing(const reel_around_args *a, const char *what, reel__form form)
 {
     reel_cell *c = around(a, what, form, 1);
-    if (c && (c->in != c->hidden || reel__coarseness(c) != 1)) {
+    if (c && (c->in != c->hidden || reel_cell_factor(c) != 1)) {
         break_shape(c, a, "to be added to its input, the output needs its size and steps");
     }
     return c;
@@ -511,39 +511,33 @@ int64_t reel_cell_in(const reel_cell *c)
     return c ? c->in : 0;
 }
 
-int reel__coarseness(const reel_cell *c)
+int reel_cell_factor(const reel_cell *c)
 {
+    if (!c) {
+        return 1;
+    }
     int all = c->form == REEL__PYRAMID ? c->factor : 1;
     bool pair = c->form == REEL__BOTH || c->form == REEL__BOTH_SUM;
     for (int l = 0; l < (pair ? 1 : c->layer_count); l++) {
-        all *= reel__coarseness(c->layers[l]);
+        all *= reel_cell_factor(c->layers[l]);
     }
     return all;
 }
 
-bool reel__steps_apart(const reel_cell *c)
+bool reel_cell_stepwise(const reel_cell *c)
 {
-    bool apart = c->form != REEL__BOTH && c->form != REEL__BOTH_SUM && c->form != REEL__PYRAMID;
-    for (int l = 0; l < c->layer_count; l++) {
-        apart = apart && reel__steps_apart(c->layers[l]);
+    bool apart =
+        c && c->form != REEL__BOTH && c->form != REEL__BOTH_SUM && c->form != REEL__PYRAMID;
+    for (int l = 0; apart && l < c->layer_count; l++) {
+        apart = reel_cell_stepwise(c->layers[l]);
     }
     return apart;
 }
 
 int64_t reel_cell_steps(const reel_cell *c, int64_t T)
 {
-    int factor = c ? reel__coarseness(c) : 1;
+    int factor = reel_cell_factor(c);
     return c && T > 0 && factor > 0 ? (T + factor - 1) / factor : 0;
-}
-
-bool reel_cell_stepwise(const reel_cell *c)
-{
-    return c && reel__steps_apart(c);
-}
-
-int reel_cell_factor(const reel_cell *c)
-{
-    return c ? reel__coarseness(c) : 1;
 }
 
 int reel_cell_summary(const reel_cell *c)

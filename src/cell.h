@@ -51,7 +51,7 @@ typedef struct reel__made {
 
 /* What is true of the present step. */
 typedef struct reel__now {
-    reel_node *time;    /* NULL: not asked for, or not given */
+    reel_node *time; /* NULL: not asked for, or not given */
     int64_t step;
     reel__drops *drops; /* NULL: no run is going on */
     uint32_t scope;     /* of the layer */
@@ -89,11 +89,6 @@ struct reel_cell {
     int factor;     /* of a pyramid */
     double dropout; /* between the layers of a stack */
 };
-
-/* How many steps become one output. */
-int reel__coarseness(const reel_cell *c);
-/* Whether each step can be run by itself. */
-bool reel__steps_apart(const reel_cell *c);
 
 /* A run of the cell begins, in the scope that is in force; each step begins. */
 void reel__drops_begin(reel_cell *c, reel__drops *drops);

@@ -207,7 +207,7 @@ static int64_t through_layers(const span *u, reel_cell *c, reel_node *const *x, 
             reel_scope_leave(u->tape);
         }
         int64_t T = run_layer(&now, c, l, name, l ? y : x, s, y);
-        int factor = reel__coarseness(c->layers[l]);
+        int factor = reel_cell_factor(c->layers[l]);
         span next;
         if (T != now.T && !coarsen(&now, factor, &next)) {
             break;
@@ -446,7 +446,7 @@ reel_node *reel_step_once_at(const char *at, reel_cell *c, int64_t t, reel_node 
     if (!s) {
         return reel__fail(tape, REEL_ERR_ARGUMENT, at, "reel_step_once: the state is NULL");
     }
-    if (usable(at, c, tape) && !reel__steps_apart(c)) {
+    if (usable(at, c, tape) && !reel_cell_stepwise(c)) {
         return reel__fail(tape, REEL_ERR_ARGUMENT, at,
                           "cell '%s' needs all steps at once: it is pyramidal or goes both ways",
                           c->name);
