@@ -107,8 +107,8 @@ static void copy_tile(const reel__strips *p, bool out, int64_t i, int64_t rows, 
 static void run_aside(const reel__strips *p, reel__tile_kernel *kernel, reel__tile *tile, int64_t i,
                       int64_t rows, int64_t j, int64_t wide)
 {
-    _Alignas(REEL__PANEL) char buffer[REEL__TILE_PANELS * REEL__PANEL];
-    memset(buffer, 0, sizeof buffer);
+    _Alignas(REEL__PANEL) char buffer[REEL__TILE_LINES * REEL__PANEL];
+    memset(buffer, 0, (size_t)(rows * wide * p->size));
     if (tile->load) {
         copy_tile(p, false, i, rows, j, wide, buffer);
     }

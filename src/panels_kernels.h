@@ -31,7 +31,8 @@ enum {
     REEL__TILE_ROWS = 8,
     REEL__TILE_STREAMED = 3, /* up to so many rows, nothing is called for */
     REEL__TILE_CHOICES = 4,
-    REEL__TILE_PANELS = 1 << (REEL__TILE_CHOICES - 1)
+    REEL__TILE_PANELS = 1 << (REEL__TILE_CHOICES - 1),
+    REEL__TILE_LINES = 16 /* bounds a tile's rows times panels */
 };
 
 typedef struct reel__tiles {

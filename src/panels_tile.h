@@ -78,10 +78,11 @@ TARGET INLINE void NAME(tile)(const reel__tile *t, const int rows, const int pan
     }
 }
 
-#define KERNEL(rows, choice)                                             \
-    TARGET static void NAME(tile_##rows##_##choice)(const reel__tile *t) \
-    {                                                                    \
-        NAME(tile)(t, rows, 1 << choice);                                \
+#define KERNEL(rows, choice)                                               \
+    _Static_assert((rows) << (choice) <= REEL__TILE_LINES, "larger tile"); \
+    TARGET static void NAME(tile_##rows##_##choice)(const reel__tile *t)   \
+    {                                                                      \
+        NAME(tile)(t, rows, 1 << choice);                                  \
     }
 KERNELS(KERNEL)
 #undef KERNEL
