@@ -92,6 +92,23 @@ VECTOR_INLINE VEC V(vec_tanh)(VEC x)
     return LIBM(copysign)(e / (e + C(2)), x);
 }
 
+/* 2^n (exp(r) - 1) + 2^n - 1, halved first since 2^128 is no float. Below 2^-25 it is x, be it a subnormal or
+ * a zero. */
+VECTOR_INLINE VEC V(vec_expm1)(VEC x)
+{
+    const VEC t = SELECT(x > C(89), C(89), SELECT(x < C(-30), C(-30), x)); /* beyond: infinity and -1 */
+    const VEC magic = C(0x1.8p23 + 126), shifted = MUL_ADD(t, C(1.44269504088896341), magic);
+    const VEC n = shifted - magic, power = (VEC)((V(vec_bits))shifted << 23);
+    const VEC r = MUL_ADD(n, C(2.12194440054690583e-4), MUL_ADD(n, C(-0.693359375), t));
+    VEC p = MUL_ADD(r, C(0.0013814467238262296), C(0.008368780836462975));
+    p = MUL_ADD(r, p, C(0.04166839271783829));
+    p = MUL_ADD(r, p, C(0.1666651964187622));
+    p = MUL_ADD(r, p, C(0.4999999403953552));
+    p = MUL_ADD(r * r, p, r);
+    const VEC half = MUL_ADD(power, p, power - C(0.5));
+    return SELECT(LIBM(fabs)(x) < C(0x1p-25), x, half + half);
+}
+
 /* log(x) = k log(2) + log(1 + f) with 1 + f from √½ to √2. The polynomial is minimax for
  * (log(1 + f) - f + f²/2)/f³, error 2^-30. */
 VECTOR_INLINE VEC V(vec_log)(VEC x)

@@ -120,9 +120,26 @@ static bool usable(long id, const reel__cpu *cpu)
     return false;
 }
 
+/* BLIS gives Intel's processors with AVX-512 the skx set only if it reads from the name that they
+ * have two units for it, and the haswell set, with half the speed, to names it cannot read: virtual
+ * machines' ("Intel(R) Xeon(R) Processor") and newer ones'. What has such a name is a server of
+ * several generations, which have two. */
+static bool unreadable(const char *name)
+{
+    static const char *const known[] = {"Platinum", "Gold", "Silver", "Bronze",
+                                        " W-",      " D-",  "Core",   "Phi"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strstr(name, known[i]) != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The set that BLIS should be made to take, or -1: it knows the processor, or has nothing better
  * than what it would choose. It cannot be asked without fixing its choice, hence this copy of its
- * rule: Intel's processors are told by their features, AMD's by their family, others not at all. */
+ * rule: Intel's processors are told by their features and name, AMD's by their family, others not
+ * at all. */
 static int better_than_generic(const reel__cpu *cpu)
 {
 #if defined(BLIS_CONFIG_ZEN4) || defined(BLIS_CONFIG_ZEN5) || !defined(BLIS_CONFIG_HASWELL)
@@ -130,8 +147,11 @@ static int better_than_generic(const reel__cpu *cpu)
     return -1;
 #else
     bool amd = strcmp(cpu->vendor, "AuthenticAMD") == 0;
-    if (strcmp(cpu->vendor, "GenuineIntel") == 0 || (amd && cpu->family <= NEWEST_AMD_FAMILY)) {
+    if (amd && cpu->family <= NEWEST_AMD_FAMILY) {
         return -1;
+    }
+    if (strcmp(cpu->vendor, "GenuineIntel") == 0) {
+        return usable(BLIS_ARCH_SKX, cpu) && unreadable(cpu->name) ? BLIS_ARCH_SKX : -1;
     }
     if (usable(BLIS_ARCH_SKX, cpu)) {
         return BLIS_ARCH_SKX;
@@ -201,7 +221,7 @@ static void choose(void)
     static const char *const reason[] = {
         [REEL_BLAS_ITSELF] = "chosen by BLIS, which knows this processor",
         [REEL_BLAS_USER] = "chosen by the environment variable BLIS_ARCH_TYPE",
-        [REEL_BLAS_REEL] = "chosen by Reel, since BLIS takes its generic kernels on this processor",
+        [REEL_BLAS_REEL] = "chosen by Reel, since BLIS takes slower kernels on this processor",
         [REEL_BLAS_TOO_LATE] = "chosen before Reel was first used, which is too late to change it",
     };
     reel_blas_chooser chooser = start_blis();

@@ -259,7 +259,18 @@ static const struct {
     reel__cpu cpu;
     const char *set;
 } processors[] = {
-    {{.vendor = "GenuineIntel", .family = 6, .features = AVX512}, NULL},
+    {{.name = "Intel(R) Xeon(R) Gold 6130 CPU @ 2.10GHz",
+      .vendor = "GenuineIntel",
+      .features = AVX512},
+     NULL},
+    {{.name = "Intel(R) Xeon(R) Silver 4110 CPU @ 2.10GHz",
+      .vendor = "GenuineIntel",
+      .features = AVX512},
+     NULL},
+    {{.name = "11th Gen Intel(R) Core(TM) i7-1165G7", .vendor = "GenuineIntel", .features = AVX512},
+     NULL},
+    {{.name = "Intel(R) Xeon(R) Processor", .vendor = "GenuineIntel", .features = AVX512}, "skx"},
+    {{.name = "Intel(R) Xeon(R) Processor", .vendor = "GenuineIntel", .features = AVX2}, NULL},
     {{.vendor = "AuthenticAMD", .family = 0x17, .features = AVX2}, NULL},
     {{.vendor = "AuthenticAMD", .family = 0x19, .features = AVX512}, NULL},
     {{.vendor = "AuthenticAMD", .family = 0x1a, .features = AVX512}, "skx"},
