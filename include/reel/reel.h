@@ -27,5 +27,6 @@
 #include <reel/random.h>
 #include <reel/tape.h>
 #include <reel/teach.h>
+#include <reel/text.h>
 
 #endif
