@@ -91,7 +91,7 @@ static bool cut_parts(reel_streams *s, reel__window *w)
     const int64_t size = s->f.size, batch = s->batch;
     for (int64_t b = 0; b < batch; b++) {
         int64_t from = share(size, b, batch), to = share(size, b + 1, batch);
-        s->begin[b] = b == 0 ? 0 : from < to ? find_cut(s, w, from, to) : -1;
+        s->begin[b] = b == 0 ? 0 : 0 < from && from < to ? find_cut(s, w, from, to) : -1;
         if (s->begin[b] < 0 || size == 0) {
             reel__trouble_set(&s->f.trouble, REEL_ERR_VALUE,
                               "%.1024s: %lld bytes of it are too few for %lld streams: stream %lld "
