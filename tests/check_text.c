@@ -699,19 +699,19 @@ START_TEST(streams_that_cannot_be)
     write_string("");
     reel_streams *s = reel_streams_open(path, v, 1);
     ck_assert_int_eq(reel_streams_status(s), REEL_ERR_VALUE);
-    expect_message(reel_streams_message(s), "0 bytes of it are too few for 1 streams: stream 0 "
+    expect_message(reel_streams_message(s), "0 bytes of it are too few for a batch of 1: stream 0 "
                                             "would have no token of its own");
     reel_streams_close(s);
     write_string("aaaaaa b\n");
     s = reel_streams_open(path, v, 3);
-    expect_message(reel_streams_message(s), "9 bytes of it are too few for 3 streams: stream 1 "
+    expect_message(reel_streams_message(s), "9 bytes of it are too few for a batch of 3: stream 1 "
                                             "would have no token of its own");
     reel_streams_close(s);
     s = reel_streams_open(path, v, 1000000);
     ck_assert_int_eq(reel_streams_status(s), REEL_ERR_VALUE);
     reel_streams_close(s);
     s = reel_streams_open(path, v, INT64_MAX);
-    ck_assert_int_ne(reel_streams_status(s), REEL_OK);
+    ck_assert_int_eq(reel_streams_status(s), REEL_ERR_VALUE);
     reel_streams_close(s);
     s = reel_streams_open(path, v, 0);
     ck_assert_int_eq(reel_streams_status(s), REEL_ERR_ARGUMENT);
@@ -821,6 +821,40 @@ START_TEST(streams_of_random_texts)
         size_t n = random_text(&r, piece, pieces, text, 1 + below(&r, round % 4 ? 600 : 30));
         write_bytes(text, n);
         check_streams(v, text, n, 1 + (int64_t)below(&r, MOST_BATCH));
+    }
+    reel_vocabulary_free(v);
+}
+END_TEST
+
+/* A part begins with the first line of its first megabyte, else with its first word. */
+START_TEST(parts_of_files_with_few_lines)
+{
+    enum { SIZE = 2300000, HALF = SIZE / 2, NEAR = 1 << 20 };
+    static const struct {
+        int64_t line_end, begin;
+    } c[] = {{HALF - 1, HALF},
+             {HALF, HALF + 1},
+             {HALF + 100000, HALF + 100001},
+             {HALF + NEAR - 2, HALF + NEAR - 1},
+             {HALF + NEAR - 1, HALF + 2},
+             {HALF - 2, HALF + 2},
+             {SIZE - 1, HALF + 2}};
+    static char text[SIZE];
+    for (size_t i = 0; i < SIZE; i++) {
+        text[i] = (i + 3 - (HALF + 1) % 3) % 3 ? 'a' : ' '; /* a space at HALF + 1 */
+    }
+    reel_vocabulary *v = counted(REEL_WORDS, true, text, SIZE);
+    for (size_t i = 0; i < COUNT(c); i++) {
+        char kept = text[c[i].line_end];
+        text[c[i].line_end] = '\n';
+        write_bytes(text, SIZE);
+        text[c[i].line_end] = kept;
+        reel_streams *s = reel_streams_open(path, v, 2);
+        int64_t where[2];
+        reel_streams_tell(s, where);
+        ck_assert_msg(where[1] == c[i].begin, "%s: %lld, not %lld", reel_streams_message(s),
+                      (long long)where[1], (long long)c[i].begin);
+        reel_streams_close(s);
     }
     reel_vocabulary_free(v);
 }
@@ -1097,6 +1131,7 @@ int main(void)
     tcase_add_test(tests, streams_by_hand);
     tcase_add_test(tests, streams_that_cannot_be);
     tcase_add_loop_test(tests, streams_of_random_texts, 0, 6);
+    tcase_add_test(tests, parts_of_files_with_few_lines);
     tcase_add_test(tests, streams_of_long_words);
     tcase_add_test(tests, random_buckets);
     tcase_add_test(tests, buckets_of_all_are_the_best);
