@@ -891,6 +891,36 @@ START_TEST(streams_of_long_words)
 }
 END_TEST
 
+/* Characters that stand across the edges of buffers, wherever those are. */
+START_TEST(characters_over_edges)
+{
+    enum { MANY = 40000, BATCH = 3 };
+    static char text[3 * MANY + 4];
+    static int32_t token[MANY + 4];
+    for (int shift = 0; shift < 3; shift++) {
+        memset(text, 'a', (size_t)shift);
+        for (int i = 0; i < MANY; i++) {
+            memcpy(text + shift + 3 * i, "\xe2\x82\xac", 3);
+        }
+        write_bytes(text, 3 * MANY + (size_t)shift);
+        reel_vocabulary *v = reel_vocabulary_new(REEL_CHARACTERS, true);
+        ck_assert_msg(reel_vocabulary_count_file(v, path) == REEL_OK, "%s",
+                      reel_vocabulary_message(v));
+        ck_assert_int_eq(reel_vocabulary_cut(v, 3, 0), REEL_OK);
+        ck_assert_int_eq(reel_vocabulary_counted(v, 3), MANY);
+        reel_streams *s = reel_streams_open(path, v, BATCH);
+        ck_assert_int_eq(reel_streams_next(s, MANY / BATCH - 2, token), REEL_OK);
+        int unknown = 0;
+        for (int i = 0; i < BATCH * (MANY / BATCH - 2); i++) {
+            unknown += token[i] != 3;
+        }
+        ck_assert_int_eq(unknown, shift);
+        reel_streams_close(s);
+        reel_vocabulary_free(v);
+    }
+}
+END_TEST
+
 /* Buckets */
 
 enum { SEQUENCES = 500 };
@@ -1133,6 +1163,7 @@ int main(void)
     tcase_add_loop_test(tests, streams_of_random_texts, 0, 6);
     tcase_add_test(tests, parts_of_files_with_few_lines);
     tcase_add_test(tests, streams_of_long_words);
+    tcase_add_test(tests, characters_over_edges);
     tcase_add_test(tests, random_buckets);
     tcase_add_test(tests, buckets_of_all_are_the_best);
     tcase_add_test(tests, buckets_by_hand);
