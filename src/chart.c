@@ -37,7 +37,7 @@ double reel__chart_sum(const reel__chart *c, const reel_heat *m, int64_t row)
     double sum = 0;
     for (int64_t j = 0; c->args->by_row && j < m->columns; j++) {
         double v = m->value[row * m->columns + j];
-        sum += isfinite(v) ? v : 0;
+        sum += isfinite(v) ? fabs(v) : 0;
     }
     return sum;
 }

@@ -36,7 +36,7 @@ const reel__ink *reel__ink_of(reel_chart_theme theme);
 /* What the colour of a value stands for: the value or its share of the row. */
 double reel__chart_level(const reel__chart *c, const reel_heat *m, int64_t row, int64_t column,
                          double sum);
-/* The sum of a row's finite values, where it is needed. */
+/* The sum of the absolute values of a row, where it is needed. */
 double reel__chart_sum(const reel__chart *c, const reel_heat *m, int64_t row);
 
 /* The picture as SVG. False when memory is out; what `out` failed at, it knows itself. */

@@ -296,7 +296,7 @@ static void add_cell(const reel__chart *c, const reel_heat *m, const layout *l, 
     if (written) {
         open_text(out, x + l->cell_width / 2, y + l->cell_height / 2 + small_letter * 0.36,
                   small_letter, MIDDLE, 0);
-        reel__text_format(out, " fill=\"%s\">%s</text>",
+        reel__text_format(out, " stroke=\"none\" fill=\"%s\">%s</text>",
                           reel__is_bright(fill) ? "#000000" : "#ffffff", number);
     }
     add_tooltip(c, m, i, j, level, out);
@@ -306,7 +306,7 @@ static void add_cell(const reel__chart *c, const reel_heat *m, const layout *l, 
 static void add_cells(const reel__chart *c, const reel_heat *m, const layout *l, double x, double y,
                       reel__text *out)
 {
-    bool lines = fmin(l->cell_width, l->cell_height) >= 8;
+    bool lines = fmin(l->cell_width, l->cell_height) >= 12;
     const reel__ink *ink = reel__ink_of(c->args->theme);
     reel__text_format(out, "<g stroke=\"%s\" stroke-width=\"1\"%s>\n",
                       lines ? ink->background : "none",

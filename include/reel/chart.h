@@ -71,7 +71,7 @@ typedef struct reel_heat_map_args {
     double low, high; /**< the ends of the scale, which values beyond have the colours of. Both 0:
                          from the least to the greatest value, and from 0 where none is below;
                          as far down as up where the scale is diverging */
-    bool by_row;      /**< colours are by value / sum of the row; numbers and tooltips stay */
+    bool by_row;      /**< colours are by value / sum of the row's absolute values; numbers stay */
     bool numbers;     /**< write each value into its cell */
     int digits;       /**< digits behind the point of these; 0: none where all values are whole,
                          else 2; below 0: none */
