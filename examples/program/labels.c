@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Names ---------------------------------------------------------------------------------------------- */
+/* Names
+ * ---------------------------------------------------------------------------------------------- */
 
 int32_t labels_find(const labels *l, const char *name, size_t n)
 {
@@ -70,8 +71,8 @@ bool labels_put(reel_archive *a, const labels *l)
         end += n + 1;
     }
     *end = '\0';
-    bool ok = reel_archive_set(a, "labels", text) == REEL_OK ||
-              complain("%s", reel_archive_message(a));
+    bool ok =
+        reel_archive_set(a, "labels", text) == REEL_OK || complain("%s", reel_archive_message(a));
     free(text);
     return ok;
 }
@@ -93,7 +94,8 @@ bool labels_take(reel_archive *a, const char *path, labels *l)
     return true;
 }
 
-/* Counts --------------------------------------------------------------------------------------------- */
+/* Counts
+ * --------------------------------------------------------------------------------------------- */
 
 bool scores_new(scores *s, const labels *l)
 {

@@ -61,14 +61,15 @@ static void put_row(svg *p, const scores *s, int64_t i)
     for (int64_t j = 0; j < n; j++) {
         all += s->count[i * n + j];
     }
-    put(p, "<text x=\"%d\" y=\"%lld\" text-anchor=\"end\">", LEFT - 6, (long long)(y + SIDE / 2 + 4));
+    put(p, "<text x=\"%d\" y=\"%lld\" text-anchor=\"end\">", LEFT - 6,
+        (long long)(y + SIDE / 2 + 4));
     put_name(p, s->labels->name[i]);
     put(p, "</text>\n");
     for (int64_t j = 0; j < n; j++) {
         double share = all > 0 ? (double)s->count[i * n + j] / (double)all : 0;
         long long x = LEFT + j * SIDE;
-        put(p, "<rect x=\"%lld\" y=\"%lld\" width=\"%d\" height=\"%d\" fill=\"rgb(%d,%d,%d)\"/>\n", x,
-            (long long)y, SIDE, SIDE, (int)(255 - 225 * share), (int)(255 - 175 * share),
+        put(p, "<rect x=\"%lld\" y=\"%lld\" width=\"%d\" height=\"%d\" fill=\"rgb(%d,%d,%d)\"/>\n",
+            x, (long long)y, SIDE, SIDE, (int)(255 - 225 * share), (int)(255 - 175 * share),
             (int)(255 - 105 * share));
         put(p, "<text x=\"%lld\" y=\"%lld\" text-anchor=\"middle\" fill=\"%s\">%lld</text>\n",
             x + SIDE / 2, (long long)(y + SIDE / 2 + 4), share > 0.5 ? "white" : "black",

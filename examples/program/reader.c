@@ -7,8 +7,9 @@
 bool reader_check(const reader_options *o)
 {
     return reel_cell_type_find(o->cell) ||
-           complain("--cell: '%s' is no kind of cell: expected one that '%s train --help' lists",
-                    o->cell, the_program->name);
+           complain("--cell: '%s' is no kind of cell: expected one that 'reel-charlm train "
+                    "--help' lists",
+                    o->cell);
 }
 
 reel_cell *reader_new(reel_params *ps, const char *name, int64_t in, const reader_options *o)
@@ -60,6 +61,21 @@ reel_node *reader_last(reel_node *y, const int64_t *length, bool both)
     reel_node *halves[] = {reel_slice(forward, 1, 0, features / 2),
                            reel_slice(reel_select(y, 0, 0), 1, features / 2, features)};
     return reel_concat(1, 2, halves);
+}
+
+reel_memory reader_memory(const reel_attention *a, reel_node *y, const int64_t *length)
+{
+    int64_t T = reel_node_dim(y, 0);
+    reel_node **step = malloc((size_t)(T > 0 ? T : 1) * sizeof(reel_node *));
+    if (!step) {
+        reel_node *failed =
+            reel_tape_fail(reel_node_tape(y), REEL_HERE, REEL_ERR_MEMORY, "out of memory");
+        return (reel_memory){.value = failed, .key = failed};
+    }
+    reel_unstack(y, (int)T, step);
+    reel_memory memory = reel_memory_of(a, T, step, length);
+    free(step);
+    return memory;
 }
 
 reel_node *reader_mask(reel_tape *tape, int64_t T, int64_t batch, const int64_t *length)

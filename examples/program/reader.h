@@ -18,15 +18,15 @@ typedef struct reader_options {
 
 /* False after a complaint: whether there is such a cell. */
 bool reader_check(const reader_options *o);
-/* What the help says of the kinds of cells; freed by the caller, NULL when memory is out. */
-void reader_print_cells(void);
 /* A stack of cells over `in` features, as the options say; NULL as reel_layers_with. */
 reel_cell *reader_new(reel_params *ps, const char *name, int64_t in, const reader_options *o);
 /* Runs over x [T, batch, in]: [T, batch, features], 0 beyond each sequence's end. */
 reel_node *reader_run(reel_cell *cell, reel_node *x, const int64_t *length);
-/* What the net says when it has read all of a sequence: [batch, features] of y, which reader_run gave;
- * of both directions each at its own end. */
+/* What the net says when it has read all of a sequence: [batch, features] of y, which reader_run
+ * gave; of both directions each at its own end. */
 reel_node *reader_last(reel_node *y, const int64_t *length, bool both);
+/* The same outputs as a memory that is attended to. */
+reel_memory reader_memory(const reel_attention *a, reel_node *y, const int64_t *length);
 /* 1 within each sequence: [T, batch, 1]. */
 reel_node *reader_mask(reel_tape *tape, int64_t T, int64_t batch, const int64_t *length);
 
