@@ -65,7 +65,56 @@ static char mark_in(const char *text, size_t n)
     return '\0';
 }
 
-static void print_piece(FILE *out, const char *piece, size_t n, bool dash, int64_t *words)
+/* What the preparation of a text goes by. */
+typedef struct preparation {
+    FILE *out;
+    const char *path;
+    int64_t longest, words;  /* of the sequence that is being printed */
+    reel_vocabulary *inside; /* words that stand in lower case inside of lines */
+    bool learning;           /* those are being counted: nothing is printed */
+    bool opens;              /* the next word begins a line */
+    bool goes_on;            /* and that is in the middle of a sentence */
+} preparation;
+
+/* A word in lower case; false where it is too long to be one. */
+static bool lowered(const char *word, size_t n, char *text, size_t size)
+{
+    if (n >= size) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        text[i] = lower(word[i]);
+    }
+    text[n] = '\0';
+    return true;
+}
+
+/* Verse begins each line with a capital, which says nothing of the word. */
+static const char *case_in(const preparation *p, const char *word, size_t n)
+{
+    char text[64];
+    bool verse = p->opens && p->goes_on && lowered(word, n, text, sizeof text);
+    return verse && reel_vocabulary_find(p->inside, text, n) >= 0 ? "lower" : case_of(word, n);
+}
+
+static bool take_stem(preparation *p, const char *word, size_t n, char mark)
+{
+    const char *spelled = p->learning ? case_of(word, n) : case_in(p, word, n);
+    if (p->learning) {
+        bool counts = !p->opens && *spelled == 'l';
+        return !counts || reel_vocabulary_count(p->inside, word, n) == REEL_OK ||
+               complain("%s: %s", p->path, reel_vocabulary_message(p->inside));
+    }
+    for (size_t i = 0; i < n; i++) {
+        fputc(lower(word[i]), p->out);
+    }
+    fprintf(p->out, "\t%s%.*s\n", spelled, mark != '\0', &mark);
+    p->words++;
+    p->goes_on = mark == '\0' || !strchr(".!?", mark);
+    return true;
+}
+
+static bool take_piece(preparation *p, const char *piece, size_t n, bool dash)
 {
     while (n > 0 && strchr("([{\"-", piece[0])) {
         piece++;
@@ -73,74 +122,93 @@ static void print_piece(FILE *out, const char *piece, size_t n, bool dash, int64
     }
     size_t end = stem(piece, n);
     if (end == 0) {
-        return;
+        return true;
     }
     char mark = mark_in(piece + end, n - end);
-    mark = mark == '\0' && dash ? '-' : mark;
-    for (size_t i = 0; i < end; i++) {
-        fputc(lower(piece[i]), out);
-    }
-    fprintf(out, "\t%s%.*s\n", case_of(piece, end), mark != '\0', &mark);
-    ++*words;
+    bool ok = take_stem(p, piece, end, mark == '\0' && dash ? '-' : mark);
+    p->opens = false;
+    return ok;
 }
 
 /* A word of the text; "home--and" is two. */
-static void print_word(FILE *out, const char *word, size_t n, int64_t *words)
+static bool take_word(preparation *p, const char *word, size_t n)
 {
     for (size_t i = 0; i + 1 < n; i++) {
         if (word[i] == '-' && word[i + 1] == '-') {
-            print_piece(out, word, i, true, words);
-            print_word(out, word + i + 2, n - i - 2, words);
-            return;
+            return take_piece(p, word, i, true) && take_word(p, word + i + 2, n - i - 2);
         }
     }
-    print_piece(out, word, n, false, words);
+    return take_piece(p, word, n, false);
 }
 
-static void end_sequence(FILE *out, int64_t *words)
+static void end_sequence(preparation *p)
 {
-    if (*words > 0) {
-        fputc('\n', out);
+    if (p->words > 0) {
+        fputc('\n', p->out);
     }
-    *words = 0;
+    p->words = 0;
 }
 
-static void print_line(FILE *out, const char *line, size_t n, int64_t longest, int64_t *words)
+static bool take_line(preparation *p, const char *line, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
+    bool ok = true;
+    p->opens = true;
+    for (size_t i = 0; ok && i < n; i++) {
         size_t from = i;
         while (i < n && line[i] != ' ' && line[i] != '\t') {
             i++;
         }
-        if (i > from) {
-            print_word(out, line + from, i - from, words);
-        }
-        if (*words >= longest) {
-            end_sequence(out, words);
+        ok = i == from || take_word(p, line + from, i - from);
+        if (p->words >= p->longest) {
+            end_sequence(p);
         }
     }
+    return ok;
+}
+
+/* All lines of the file but speakers' names. */
+static bool take_file(preparation *p)
+{
+    reel_lines *lines = reel_lines_open(p->path);
+    if (!lines) {
+        return out_of_memory();
+    }
+    bool begins = true, ok = true;
+    size_t n;
+    for (const char *line; ok && (line = reel_lines_next(lines, &n));) {
+        if (n == 0) {
+            end_sequence(p);
+        } else if (!begins || line[n - 1] != ':') {
+            ok = take_line(p, line, n);
+        }
+        begins = n == 0;
+        p->goes_on = p->goes_on && !begins;
+    }
+    end_sequence(p);
+    if (ok && reel_lines_status(lines) != REEL_OK) {
+        ok = complain("%s", reel_lines_message(lines));
+    }
+    reel_lines_close(lines);
+    return ok;
 }
 
 bool restore_prepare(const char *path, int64_t longest, FILE *out)
 {
-    reel_lines *lines = reel_lines_open(path);
-    if (!lines) {
-        return out_of_memory();
+    if (strcmp(path, "-") == 0) {
+        return complain("prepare: a text is read twice: expected a file, not standard input");
     }
-    int64_t words = 0;
-    bool begins = true;
-    size_t n;
-    for (const char *line; (line = reel_lines_next(lines, &n));) {
-        if (n == 0) {
-            end_sequence(out, &words);
-        } else if (!begins || line[n - 1] != ':') {
-            print_line(out, line, n, longest, &words);
-        }
-        begins = n == 0;
+    preparation p = {.out = out,
+                     .path = path,
+                     .longest = longest,
+                     .inside = reel_vocabulary_new(REEL_WORDS, false),
+                     .learning = true};
+    bool ok = p.inside ? take_file(&p) : out_of_memory();
+    if (ok && reel_vocabulary_cut(p.inside, 1, 0) != REEL_OK) {
+        ok = vocabulary_complain(p.inside);
     }
-    end_sequence(out, &words);
-    bool ok = reel_lines_status(lines) == REEL_OK || complain("%s", reel_lines_message(lines));
-    reel_lines_close(lines);
+    p.learning = false;
+    ok = ok && take_file(&p);
+    reel_vocabulary_free(p.inside);
     return ok;
 }
 

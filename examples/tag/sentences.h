@@ -42,8 +42,9 @@ bool sentences_make(sentences *s, int64_t lines, uint64_t seed, labels *tags);
 
 /* From plain text: each paragraph as a sequence of lower-case words without punctuation, tagged by
  * what was taken away: "lower", "Capital" or "UPPER", and behind it the mark that followed:
- * "Capital,". Of a paragraph a first line that ends in a colon, a speaker in a play, is left out.
- */
+ * "Capital,". Left out are a paragraph's first line that ends in a colon, a speaker in a play, and
+ * the capital that a line of verse begins with in the middle of a sentence, where the word is found
+ * without one inside of lines. */
 bool restore_prepare(const char *path, int64_t longest, FILE *out);
 /* A word as its tag says; one that is none of these says nothing. `begins`: nothing stands before
  * it. */
