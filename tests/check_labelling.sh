@@ -73,17 +73,34 @@ learns()
     [ -n "$slow" ] || compare "$name, $1: accuracy in 1/10000" "$accuracy" "$2" "$3"
 }
 
+# begin SIGNAL ARGUMENT...: a run that gets the signal once it has saved something.
+begin()
+{
+    signal=$1
+    shift
+    "$programs/$name" train --quiet --overwrite --checkpoint parts.safetensors "$@" >out 2>err &
+    while [ ! -s parts.safetensors ] && kill -0 $! 2>/dev/null; do sleep 0.02; done
+    sleep 0.2
+    kill -"$signal" $! 2>/dev/null
+    wait $! 2>/dev/null
+    got=$?
+}
+
 # A run that is cut in two ends with the same bytes as one that is not.
 resumes()
 {
     run 0 train --quiet "$@" --epochs 2 --checkpoint whole.safetensors
+    begin KILL --save-every 1 "$@" --epochs 2
+    run 0 train --quiet --epochs 2 --resume --checkpoint parts.safetensors
+    no_lines "$name: killed and resumed" "$(cmp whole.safetensors parts.safetensors 2>&1)"
+    rm parts.safetensors
+    begin TERM "$@" --epochs 100000
+    compare "$name: exit status after a signal" "$got" -eq 143
+    says err '--resume goes on from there'
+    rm parts.safetensors
     run 0 train --quiet "$@" --epochs 1 --checkpoint parts.safetensors
     run 0 train --quiet --epochs 2 --resume --checkpoint parts.safetensors
-    if cmp whole.safetensors parts.safetensors >/dev/null; then
-        pass
-    else
-        fail "$name: a resumed run differs from one that was not stopped"
-    fi
+    no_lines "$name: resumed" "$(cmp whole.safetensors parts.safetensors 2>&1)"
     rejects 1 'exists: --resume' train --quiet --checkpoint parts.safetensors
     rejects 1 '--hidden 5' train --quiet --resume --hidden 5 --checkpoint parts.safetensors
     rejects 1 'other data' train --quiet --resume --checkpoint parts.safetensors data
