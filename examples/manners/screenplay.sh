@@ -88,9 +88,9 @@ show()
 }
 
 prime=$(printf '\n[Enter %s]\n' "$enters")
-train before --steps 1
+train before 1
 sample before "$prime"
-train_well
+train after "$steps"
 sample after "$prime"
 
 echo 'how a sample begins:'

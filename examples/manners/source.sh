@@ -27,9 +27,9 @@ show()
         printf "%-18s %9d %8.1f %% %9d %8.1f %%\n", what, $2, $2 ? 100 * $1 / $2 : 0, $4, $4 ? 100 * $3 / $4 : 0 }'
 }
 
-train before --steps 1
+train before 1
 sample before '#ifndef '
-train_well
+train after "$steps"
 sample after '#ifndef '
 head -c 100000 "$text" >"$work/text.txt"
 

@@ -96,10 +96,19 @@ void batch_free(batch *b)
     *b = (batch){0};
 }
 
+/* Different words and their characters come in multiples of these, and so do steps: a graph of a
+ * size that was seen before need not be compiled and kept again. */
+enum { WORDS_UNIT = 64, CHARACTERS_UNIT = 4, STEPS_UNIT = 4 };
+
+static int64_t rounded(int64_t n, int64_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
 static bool room(batch *b, int64_t n, int64_t T)
 {
     batch_free(b);
-    size_t words = (size_t)(n * T);
+    size_t words = (size_t)rounded(n * T, WORDS_UNIT);
     *b = (batch){.n = n,
                  .T = T,
                  .word = calloc(words, sizeof *b->word),
@@ -147,18 +156,29 @@ static void spell(batch *b, const coding *c, const sentences *s, int64_t i)
     }
 }
 
+/* Adds words of one unknown character. */
+static void round_up(batch *b)
+{
+    int64_t all = rounded(b->different, WORDS_UNIT);
+    while (b->different < all) {
+        b->spelled[b->different++] = 1;
+    }
+    b->C = rounded(b->C, CHARACTERS_UNIT);
+}
+
 bool batch_fill(batch *b, const coding *c, const sentences *s, const int64_t *which, int64_t n)
 {
     int64_t T = 1;
     for (int64_t k = 0; k < n; k++) {
         T = s->length[which[k]] > T ? s->length[which[k]] : T;
     }
-    if (!room(b, n, T)) {
+    if (!room(b, n, rounded(T, STEPS_UNIT))) {
         return false;
     }
     for (int64_t k = 0; k < n; k++) {
         fill_sentence(b, c, s, which[k], k);
     }
+    round_up(b);
     for (int64_t k = 0; k < n; k++) {
         spell(b, c, s, which[k]);
     }
