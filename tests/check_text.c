@@ -699,19 +699,19 @@ START_TEST(streams_that_cannot_be)
     write_string("");
     reel_streams *s = reel_streams_open(path, v, 1);
     ck_assert_int_eq(reel_streams_status(s), REEL_ERR_VALUE);
-    expect_message(reel_streams_message(s), "0 bytes of it are too few for 1 streams: stream 0 "
+    expect_message(reel_streams_message(s), "0 bytes of it are too few for a batch of 1: stream 0 "
                                             "would have no token of its own");
     reel_streams_close(s);
     write_string("aaaaaa b\n");
     s = reel_streams_open(path, v, 3);
-    expect_message(reel_streams_message(s), "9 bytes of it are too few for 3 streams: stream 1 "
+    expect_message(reel_streams_message(s), "9 bytes of it are too few for a batch of 3: stream 1 "
                                             "would have no token of its own");
     reel_streams_close(s);
     s = reel_streams_open(path, v, 1000000);
     ck_assert_int_eq(reel_streams_status(s), REEL_ERR_VALUE);
     reel_streams_close(s);
     s = reel_streams_open(path, v, INT64_MAX);
-    ck_assert_int_ne(reel_streams_status(s), REEL_OK);
+    ck_assert_int_eq(reel_streams_status(s), REEL_ERR_VALUE);
     reel_streams_close(s);
     s = reel_streams_open(path, v, 0);
     ck_assert_int_eq(reel_streams_status(s), REEL_ERR_ARGUMENT);
@@ -826,6 +826,40 @@ START_TEST(streams_of_random_texts)
 }
 END_TEST
 
+/* A part begins with the first line of its first megabyte, else with its first word. */
+START_TEST(parts_of_files_with_few_lines)
+{
+    enum { SIZE = 2300000, HALF = SIZE / 2, NEAR = 1 << 20 };
+    static const struct {
+        int64_t line_end, begin;
+    } c[] = {{HALF - 1, HALF},
+             {HALF, HALF + 1},
+             {HALF + 100000, HALF + 100001},
+             {HALF + NEAR - 2, HALF + NEAR - 1},
+             {HALF + NEAR - 1, HALF + 2},
+             {HALF - 2, HALF + 2},
+             {SIZE - 1, HALF + 2}};
+    static char text[SIZE];
+    for (size_t i = 0; i < SIZE; i++) {
+        text[i] = (i + 3 - (HALF + 1) % 3) % 3 ? 'a' : ' '; /* a space at HALF + 1 */
+    }
+    reel_vocabulary *v = counted(REEL_WORDS, true, text, SIZE);
+    for (size_t i = 0; i < COUNT(c); i++) {
+        char kept = text[c[i].line_end];
+        text[c[i].line_end] = '\n';
+        write_bytes(text, SIZE);
+        text[c[i].line_end] = kept;
+        reel_streams *s = reel_streams_open(path, v, 2);
+        int64_t where[2];
+        reel_streams_tell(s, where);
+        ck_assert_msg(where[1] == c[i].begin, "%s: %lld, not %lld", reel_streams_message(s),
+                      (long long)where[1], (long long)c[i].begin);
+        reel_streams_close(s);
+    }
+    reel_vocabulary_free(v);
+}
+END_TEST
+
 /* Words and parts longer than the buffers: tokens at every place of a buffer's edge. */
 START_TEST(streams_of_long_words)
 {
@@ -854,6 +888,36 @@ START_TEST(streams_of_long_words)
     }
     reel_streams_close(s);
     reel_vocabulary_free(v);
+}
+END_TEST
+
+/* Characters that stand across the edges of buffers, wherever those are. */
+START_TEST(characters_over_edges)
+{
+    enum { MANY = 40000, BATCH = 3 };
+    static char text[3 * MANY + 4];
+    static int32_t token[MANY + 4];
+    for (int shift = 0; shift < 3; shift++) {
+        memset(text, 'a', (size_t)shift);
+        for (int i = 0; i < MANY; i++) {
+            memcpy(text + shift + 3 * i, "\xe2\x82\xac", 3);
+        }
+        write_bytes(text, 3 * MANY + (size_t)shift);
+        reel_vocabulary *v = reel_vocabulary_new(REEL_CHARACTERS, true);
+        ck_assert_msg(reel_vocabulary_count_file(v, path) == REEL_OK, "%s",
+                      reel_vocabulary_message(v));
+        ck_assert_int_eq(reel_vocabulary_cut(v, 3, 0), REEL_OK);
+        ck_assert_int_eq(reel_vocabulary_counted(v, 3), MANY);
+        reel_streams *s = reel_streams_open(path, v, BATCH);
+        ck_assert_int_eq(reel_streams_next(s, MANY / BATCH - 2, token), REEL_OK);
+        int unknown = 0;
+        for (int i = 0; i < BATCH * (MANY / BATCH - 2); i++) {
+            unknown += token[i] != 3;
+        }
+        ck_assert_int_eq(unknown, shift);
+        reel_streams_close(s);
+        reel_vocabulary_free(v);
+    }
 }
 END_TEST
 
@@ -1097,7 +1161,9 @@ int main(void)
     tcase_add_test(tests, streams_by_hand);
     tcase_add_test(tests, streams_that_cannot_be);
     tcase_add_loop_test(tests, streams_of_random_texts, 0, 6);
+    tcase_add_test(tests, parts_of_files_with_few_lines);
     tcase_add_test(tests, streams_of_long_words);
+    tcase_add_test(tests, characters_over_edges);
     tcase_add_test(tests, random_buckets);
     tcase_add_test(tests, buckets_of_all_are_the_best);
     tcase_add_test(tests, buckets_by_hand);
