@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154,SC2034 # variables are shared with the scripts
 # What the scripts of this folder share. $name is the script's; reel-charlm is looked for in PATH.
 set -eu
 export LC_ALL=C

@@ -1,5 +1,6 @@
 #!/bin/sh
 # A character model learns the form of a play: who speaks, and who enters.
+# shellcheck disable=SC2034 # read by common.sh
 name=screenplay.sh
 operands='[FILE]'
 about='Trains reel-charlm on a play (FILE, whose paragraphs begin with a line "NAME:"; without it, one that is made
@@ -9,6 +10,7 @@ without stage directions gets them: "[Enter NAME]" before whoever has not spoken
 the form is not kept better after training than before.'
 quick_steps=500
 folder=$(dirname "$0")
+# shellcheck source=examples/manners/common.sh
 . "$folder/common.sh"
 read_options "$@"
 

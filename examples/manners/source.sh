@@ -1,5 +1,6 @@
 #!/bin/sh
 # A character model learns to write C: do its brackets balance?
+# shellcheck disable=SC2034 # read by common.sh
 name=source.sh
 operands='[FILE]'
 about='Trains reel-charlm on C headers (FILE; without it, those of the kernel), lets it write before and after
@@ -7,6 +8,7 @@ training, and measures whether brackets and comments that it opens are closed. F
 better after training than before.'
 quick_steps=400
 folder=$(dirname "$0")
+# shellcheck source=examples/manners/common.sh
 . "$folder/common.sh"
 read_options "$@"
 

@@ -242,6 +242,28 @@ void scores_print_confusion(const scores *s)
     }
 }
 
+/* Shaded by the row's shares, so that frequent labels do not outshine rare ones. */
+bool scores_draw(const scores *s, const char *path)
+{
+    char why[256];
+    int64_t n = s->labels->n;
+    double *count = malloc((size_t)(n * n) * sizeof *count);
+    if (!count) {
+        return out_of_memory();
+    }
+    for (int64_t k = 0; k < n * n; k++) {
+        count[k] = (double)s->count[k];
+    }
+    bool ok = reel_heat_map(path, .rows = n, .columns = n, .value = count,
+                            .row_label = (const char *const *)s->labels->name,
+                            .column_label = (const char *const *)s->labels->name,
+                            .row_title = "true", .column_title = "taken for", .by_row = true,
+                            .numbers = true, .message = why, .room = sizeof why) == REEL_OK ||
+              complain("%s", why);
+    free(count);
+    return ok;
+}
+
 uint64_t hash_bytes(uint64_t h, const void *data, size_t n)
 {
     const unsigned char *byte = data;
