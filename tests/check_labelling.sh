@@ -57,7 +57,7 @@ rejects()
 # compare TEXT A OPERATOR B: of whole numbers.
 compare()
 {
-    if [ "$2" "$3" "$4" ]; then pass; else fail "$1: $2, expected $3 $4"; fi
+    if test "$2" "$3" "$4"; then pass; else fail "$1: $2, expected $3 $4"; fi
 }
 
 # measure ARGUMENT...: leaves the accuracy that eval tells, in 1/10000.

@@ -43,15 +43,15 @@ printf '%s\n' 'f(a[1], "(", '"'('"'); /* ( */ { ] // (' '/* open' '/* closed */ 
 no_lines 'balance.awk' "$(awk -f "$top/examples/manners/balance.awk" text | grep -v '^6 7 2 3$')"
 
 for name in source.sh screenplay.sh; do
-    run 0 $name --quick
+    run 0 "$name" --quick
     says out '^before training '
     says out '^after training '
     no_lines "$name writes to stderr" "$(cat err)"
-    run 0 $name --help
+    run 0 "$name" --help
     says out "^Usage: $name"
-    run 2 $name --hidden many
+    run 2 "$name" --hidden many
     says err 'is not a whole number'
-    run 1 $name absent
+    run 1 "$name" absent
 done
 printf 'no play\n' >text
 run 1 screenplay.sh text
