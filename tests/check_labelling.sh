@@ -146,7 +146,7 @@ says out '^are  '
 says table.svg '^</svg>'
 printf 'the key near the doors\n\nthe keys near a grünes door\n' >lines
 "$programs/$name" label --checkpoint order.best.safetensors <lines >out 2>err
-compare 'lines that were labelled' "$(grep -c "^\(is\|are\)$tab[01]\.[0-9]*$tab" out)" -eq 3
+compare 'lines that were labelled' "$(grep -c "^\(is\|are\)${tab}[01]\.[0-9]*$tab" out)" -eq 3
 [ -n "$slow" ] || says out "^is$tab.*${tab}the key near the doors\$"
 
 # Two classes by file, told apart by their letters.
@@ -163,7 +163,7 @@ rejects 1 'lines:1: expected a label, a tab and a text' train --quiet --checkpoi
 printf 'one\ttext\none\tother\n' >data
 rejects 1 "the label 'one'" train --quiet --checkpoint n.safetensors data
 printf 'one\tbad \377 byte\ntwo\tother\n' >bad
-rejects 1 'UTF-8' train --quiet --held-out 0 --checkpoint n.safetensors bad
+rejects 1 'bad:1: byte 9 is not valid UTF-8' train --quiet --held-out 0 --checkpoint n.safetensors bad
 rejects 1 'was not trained on made-up' eval --checkpoint file.safetensors
 printf 'is\ttext\nare\tother\n' >data
 resumes --hidden 4 --lines 100
@@ -207,6 +207,8 @@ run 0 eval --checkpoint columns.safetensors data
 says out ' of 2)$'
 printf 'a\n' >bad
 rejects 1 'bad:1: .a.: expected a word, a tab and a tag' train --quiet --checkpoint n.safetensors bad
+printf 'a\tX\nb\377\tX\n' >bad
+rejects 1 'bad:2: not valid UTF-8' train --quiet --checkpoint n.safetensors bad
 printf 'a\tZ\n' >bad
 rejects 1 "bad:1: the model has no tag 'Z'" eval --checkpoint columns.safetensors bad
 rejects 1 'was not trained on made-up' eval --checkpoint columns.safetensors

@@ -66,8 +66,7 @@ static bool count_words(run *r)
     for (int64_t i = 0; i < r->n_train; i++) {
         if (reel_vocabulary_count(r->words, r->texts.byte + r->texts.begin[i],
                                   (size_t)r->texts.size[i]) != REEL_OK) {
-            return complain("text %" PRId64 " with label %s: %s", i + 1,
-                            r->labels.name[r->texts.label[i]], reel_vocabulary_message(r->words));
+            return vocabulary_complain(r->words);
         }
     }
     return reel_vocabulary_cut(r->words, set.least, set.most_words) == REEL_OK ||

@@ -99,7 +99,10 @@ bool texts_read(texts *t, const char *path, bool by_file, bool learn, labels *l)
     bool ok = true;
     size_t n;
     for (const char *line; ok && (line = reel_lines_next(lines, &n));) {
-        if (n > 0) {
+        if (reel_utf8_invalid(line, n) < n) {
+            ok = complain("%s:%" PRId64 ": byte %zu is not valid UTF-8", path,
+                          reel_lines_number(lines), reel_utf8_invalid(line, n) + 1);
+        } else if (n > 0) {
             ok = by_file ? texts_add(t, line, n, label)
                          : take_line(t, path, reel_lines_number(lines), line, n, learn, l);
         }

@@ -118,6 +118,9 @@ static bool take_word(reading *r, const char *word, size_t n, const char *tag, s
                         "and a tag",
                         r->path, r->line, (int)n, word, (int)m, tag);
     }
+    if (reel_utf8_invalid(word, n) < n || reel_utf8_invalid(tag, m) < m) {
+        return complain("%s:%" PRId64 ": not valid UTF-8", r->path, r->line);
+    }
     int32_t number = r->learn ? labels_add(r->tags, tag, m) : labels_find(r->tags, tag, m);
     if (number < 0) {
         return !r->learn && complain("%s:%" PRId64 ": the model has no tag '%.*s'", r->path,
