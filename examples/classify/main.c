@@ -18,8 +18,7 @@ typedef struct run {
     model model;
     reel_tape *tape, *test_tape;
     batch batch;
-    int64_t *order; /* of the training texts in epoch `epoch` */
-    int64_t epoch;
+    batches batches;
 } run;
 
 static void run_free(run *r)
@@ -33,7 +32,7 @@ static void run_free(run *r)
     free(r->batch.token);
     free(r->batch.length);
     free(r->batch.label);
-    free(r->order);
+    batches_free(&r->batches);
 }
 
 /* Texts
@@ -42,7 +41,7 @@ static void run_free(run *r)
 static bool read_texts(run *r, int n, char *const *path, bool learn, uint64_t seed)
 {
     if (n == 0) {
-        return texts_make_agreement(&r->texts, set.lines, seed, &r->labels);
+        return texts_make_agreement(&r->texts, set.common.lines, seed, &r->labels);
     }
     for (int i = 0; i < n; i++) {
         if (!texts_read(&r->texts, path[i], set.by_file, learn, &r->labels)) {
@@ -50,11 +49,6 @@ static bool read_texts(run *r, int n, char *const *path, bool learn, uint64_t se
         }
     }
     return r->texts.n > 0 || complain("%s: no text in it", path[0]);
-}
-
-static int64_t held_out(const run *r)
-{
-    return (int64_t)floor((double)r->texts.n * set.held_out);
 }
 
 static bool count_words(run *r)
@@ -69,7 +63,7 @@ static bool count_words(run *r)
             return vocabulary_complain(r->words);
         }
     }
-    return reel_vocabulary_cut(r->words, set.least, set.most_words) == REEL_OK ||
+    return reel_vocabulary_cut(r->words, set.common.least, set.most_words) == REEL_OK ||
            vocabulary_complain(r->words);
 }
 
@@ -79,8 +73,8 @@ static bool count_words(run *r)
 static bool batch_room(batch *b)
 {
     if (!b->length) {
-        b->length = malloc((size_t)set.batch * sizeof *b->length);
-        b->label = malloc((size_t)set.batch * sizeof *b->label);
+        b->length = malloc((size_t)set.common.batch * sizeof *b->length);
+        b->label = malloc((size_t)set.common.batch * sizeof *b->label);
     }
     if (b->T * b->n > b->room) {
         free(b->token);
@@ -112,29 +106,6 @@ static bool fill(batch *b, const texts *t, const int64_t *which, int64_t n)
         }
     }
     return true;
-}
-
-static reel_bucketing bucketing(const run *r)
-{
-    return (reel_bucketing){.n = r->n_train,
-                            .length = r->texts.length,
-                            .batch = set.batch,
-                            .pool = 100,
-                            .shuffled = true,
-                            .seed = (uint64_t)set.seed};
-}
-
-/* Training batch i. */
-static bool draw(run *r, int64_t i)
-{
-    reel_bucketing how = bucketing(r);
-    int64_t per_epoch = reel_bucket_count(&how), epoch = i / per_epoch, k = i % per_epoch;
-    if (epoch != r->epoch && reel_bucket_epoch(&how, epoch, r->order) != REEL_OK) {
-        return out_of_memory();
-    }
-    r->epoch = epoch;
-    int64_t from = k * set.batch, n = r->n_train - from;
-    return fill(&r->batch, &r->texts, r->order + from, n < set.batch ? n : set.batch);
 }
 
 /* Measuring
@@ -203,8 +174,8 @@ static bool measure(run *r, int64_t from, int64_t to, scores *s, double *loss)
     int64_t *order = by_length(&r->texts, from, to);
     bool ok = order != NULL;
     *loss = 0;
-    for (int64_t i = 0; ok && i < to - from && !interrupted(); i += set.batch) {
-        int64_t n = to - from - i < set.batch ? to - from - i : set.batch;
+    for (int64_t i = 0; ok && i < to - from && !interrupted(); i += set.common.batch) {
+        int64_t n = to - from - i < set.common.batch ? to - from - i : set.common.batch;
         const float *p = judge_batch(r, order + i, n, loss);
         ok = p != NULL;
         for (int64_t k = 0; ok && k < n; k++) {
@@ -219,13 +190,6 @@ static bool measure(run *r, int64_t from, int64_t to, scores *s, double *loss)
 /* Commands
  * ------------------------------------------------------------------------------------------- */
 
-static bool new_tapes(run *r)
-{
-    r->tape = reel_tape_new((int)set.threads, .seed = (uint64_t)set.seed);
-    r->test_tape = reel_tape_new((int)set.threads, .inference = true);
-    return (r->tape && r->test_tape) || out_of_memory();
-}
-
 static bool store(void *context, reel_archive *a)
 {
     run *r = context;
@@ -235,7 +199,9 @@ static bool store(void *context, reel_archive *a)
 static reel_node *loss_of(void *context, int64_t i, int64_t *units)
 {
     run *r = context;
-    if (!draw(r, i)) {
+    int64_t n;
+    const int64_t *which = batches_at(&r->batches, i, &n);
+    if (!which || !fill(&r->batch, &r->texts, which, n)) {
         return NULL;
     }
     *units += r->batch.tokens;
@@ -246,9 +212,9 @@ static bool judge(void *context, int64_t epoch, double *score)
 {
     run *r = context;
     scores s;
-    double loss;
+    double loss = 0;
     bool ok = scores_new(&s, &r->labels) && measure(r, r->n_train, r->texts.n, &s, &loss);
-    if (ok && !set.quiet && !interrupted()) {
+    if (ok && !set.common.quiet && !interrupted()) {
         note("epoch %" PRId64 ": held-out accuracy %.4f, loss %.4f", epoch, scores_accuracy(&s),
              loss);
     }
@@ -261,11 +227,12 @@ static bool judge(void *context, int64_t epoch, double *score)
  */
 static bool load(run *r, bool resume)
 {
-    reel_archive *a = checkpoint_open(set.checkpoint, resume);
-    bool ok = a && labels_take(a, set.checkpoint, &r->labels);
-    r->words = ok ? checkpoint_take_vocabulary(a, set.checkpoint, "words") : NULL;
+    reel_archive *a = checkpoint_open(set.common.checkpoint, resume);
+    bool ok = a && labels_take(a, set.common.checkpoint, &r->labels);
+    r->words = ok ? checkpoint_take_vocabulary(a, set.common.checkpoint, "words") : NULL;
     ok = r->words && model_new(&r->model, reel_vocabulary_size(r->words), r->labels.n) &&
-         (resume || checkpoint_weights(a, set.checkpoint, r->model.params)) && new_tapes(r);
+         (resume || checkpoint_weights(a, set.common.checkpoint, r->model.params)) &&
+         labelling_tapes(&set.common, &r->tape, &r->test_tape);
     reel_archive_free(a);
     return ok;
 }
@@ -274,60 +241,40 @@ static bool load(run *r, bool resume)
 static bool begin(run *r)
 {
     return count_words(r) && model_new(&r->model, reel_vocabulary_size(r->words), r->labels.n) &&
-           new_tapes(r);
+           labelling_tapes(&set.common, &r->tape, &r->test_tape);
 }
 
-static bool split(run *r)
+static void split(run *r)
 {
-    texts_shuffle(&r->texts, (uint64_t)set.seed);
-    r->n_train = r->texts.n - held_out(r);
-    r->epoch = -1;
-    r->order = malloc((size_t)r->texts.n * sizeof *r->order);
-    return r->order || out_of_memory();
+    texts_shuffle(&r->texts, (uint64_t)set.common.seed);
+    r->n_train = labelling_learned(&set.common, r->texts.n);
 }
 
 static bool train_model(run *r)
 {
-    reel_bucketing how = bucketing(r);
-    training t = {
-        .context = r,
-        .params = r->model.params,
-        .opt = reel_adam(r->model.params, .rate = set.rate, .clip_norm = set.clip),
-        .tape = r->tape,
-        .checkpoint = set.checkpoint,
-        .resume = set.resume,
-        .overwrite = set.overwrite,
-        .quiet = set.quiet,
-        .per_epoch = reel_bucket_count(&how),
-        .epochs = set.epochs,
-        .save_every = set.save_every,
-        .units = set.units == UNITS_WORDS ? "words" : "characters",
-        .data = texts_hash(&r->texts),
-        .store = store,
-        .loss = loss_of,
-        .judge = r->n_train < r->texts.n ? judge : NULL,
-        .rate = set.rate,
-    };
-    bool ok = t.opt ? training_run(&t) : out_of_memory();
-    if (ok && t.best_epoch > 0 && !interrupted()) {
-        char best[4096];
-        printf("best held-out accuracy %.4f, after epoch %" PRId64 ", in %s\n", t.best,
-               t.best_epoch, best_path(set.checkpoint, best, sizeof best));
-    }
-    reel_opt_free(t.opt);
-    return ok;
+    training t = {.context = r,
+                  .params = r->model.params,
+                  .tape = r->tape,
+                  .units = set.units == UNITS_WORDS ? "words" : "characters",
+                  .data = texts_hash(&r->texts),
+                  .store = store,
+                  .loss = loss_of,
+                  .judge = r->n_train < r->texts.n ? judge : NULL};
+    return batches_new(&r->batches, &set.common, r->n_train, r->texts.length) &&
+           labelling_train(&set.common, &r->batches, &t);
 }
 
 static int train(int n, char *const *path)
 {
     run r = {.n_train = 0};
-    bool ok = !set.resume || load(&r, true);
-    ok = ok && read_texts(&r, n, path, !set.resume, (uint64_t)set.seed) && split(&r);
+    bool ok = !set.common.resume || load(&r, true);
+    ok = ok && read_texts(&r, n, path, !set.common.resume, (uint64_t)set.common.seed);
+    split(&r);
     if (ok && r.labels.n < 2) {
         ok = complain("all texts have the label '%s': expected several", r.labels.name[0]);
     }
-    ok = ok && (set.resume || begin(&r)) && texts_encode(&r.texts, r.words, set.longest);
-    if (ok && !set.quiet) {
+    ok = ok && (set.common.resume || begin(&r)) && texts_encode(&r.texts, r.words, set.longest);
+    if (ok && !set.common.quiet) {
         note("%" PRId64 " texts to learn, %" PRId64 " held out, %" PRId64 " classes, %" PRId64
              " words, %" PRId64 " weights",
              r.n_train, r.texts.n - r.n_train, r.labels.n, reel_vocabulary_size(r.words),
@@ -345,18 +292,19 @@ static bool report(const scores *s, double loss)
     scores_print(s, "class");
     putchar('\n');
     scores_print_confusion(s);
-    return !set.confusion || scores_draw(s, set.confusion);
+    return !set.common.confusion || scores_draw(s, set.common.confusion);
 }
 
 /* New sentences where there is no file: not those that were learned. */
 static bool eval_texts(run *r, int n, char *const *path)
 {
-    uint64_t seed = (uint64_t)set.seed + (n == 0 && !set.held_out_part);
+    uint64_t seed = (uint64_t)set.common.seed + (n == 0 && !set.common.held_out_part);
     int64_t known = r->labels.n;
-    bool ok = read_texts(r, n, path, false, seed) && split(r);
+    bool ok = read_texts(r, n, path, false, seed);
+    split(r);
     if (ok && r->labels.n > known) {
         ok = complain("%s: was not trained on made-up sentences: expected a file to measure it on",
-                      set.checkpoint);
+                      set.common.checkpoint);
     }
     return ok && texts_encode(&r->texts, r->words, set.longest);
 }
@@ -365,51 +313,39 @@ static int eval(int n, char *const *path)
 {
     run r = {.n_train = 0};
     scores s = {.count = NULL};
-    double loss;
+    double loss = 0;
     bool ok = load(&r, false) && eval_texts(&r, n, path) && scores_new(&s, &r.labels) &&
-              measure(&r, set.held_out_part ? r.n_train : 0, r.texts.n, &s, &loss) &&
+              measure(&r, set.common.held_out_part ? r.n_train : 0, r.texts.n, &s, &loss) &&
               (interrupted() || report(&s, loss));
     scores_free(&s);
     run_free(&r);
     return exit_status(ok);
 }
 
-/* Labels what has been read, and forgets it. */
-static bool label_texts(run *r)
+/* Labels a text. */
+static bool answer(void *context, const char *line, size_t n)
 {
-    bool ok = r->texts.n == 0 || texts_encode(&r->texts, r->words, set.longest);
-    for (int64_t i = 0; ok && i < r->texts.n; i++) {
-        double loss = 0;
-        const float *p = judge_batch(r, &i, 1, &loss);
-        ok = p != NULL;
-        if (ok) {
-            int32_t said = likeliest(p, r->labels.n);
-            printf("%s\t%.4f\t%.*s\n", r->labels.name[said], (double)p[said], (int)r->texts.size[i],
-                   r->texts.byte + r->texts.begin[i]);
-        }
-    }
+    run *r = context;
+    int64_t first = 0;
+    double loss = 0;
+    const float *p = NULL;
     texts_free(&r->texts);
-    return ok;
+    if (texts_add(&r->texts, line, n, -1) && texts_encode(&r->texts, r->words, set.longest)) {
+        p = judge_batch(r, &first, 1, &loss);
+    }
+    if (p) {
+        int32_t said = likeliest(p, r->labels.n);
+        printf("%s\t%.4f\t%.*s\n", r->labels.name[said], (double)p[said], (int)n, line);
+    }
+    return p != NULL;
 }
 
-/* Line by line, so that a pipe gets each answer at once. */
 static int label(int n, char *const *operand)
 {
     (void)n;
     (void)operand;
     run r = {.n_train = 0};
-    bool ok = load(&r, false);
-    reel_lines *lines = ok ? reel_lines_open("-") : NULL;
-    size_t size;
-    ok = ok && (lines || out_of_memory());
-    for (const char *line; ok && !interrupted() && (line = reel_lines_next(lines, &size));) {
-        ok = texts_add(&r.texts, line, size, -1) && label_texts(&r);
-        fflush(stdout);
-    }
-    if (ok && reel_lines_status(lines) != REEL_OK) {
-        ok = complain("%s", reel_lines_message(lines));
-    }
-    reel_lines_close(lines);
+    bool ok = load(&r, false) && labelling_answer(answer, &r);
     run_free(&r);
     return exit_status(ok);
 }
@@ -418,7 +354,7 @@ static bool prepare_agreement(void)
 {
     texts t = {0};
     labels l = {0};
-    bool ok = texts_make_agreement(&t, set.lines, (uint64_t)set.seed, &l);
+    bool ok = texts_make_agreement(&t, set.common.lines, (uint64_t)set.common.seed, &l);
     for (int64_t i = 0; ok && i < t.n; i++) {
         printf("%s\t%.*s\n", l.name[t.label[i]], (int)t.size[i], t.byte + t.begin[i]);
     }
@@ -437,7 +373,7 @@ static int prepare(int n, char *const *path)
     if (set.task == TASK_AGREEMENT) {
         ok = prepare_agreement();
     } else if (set.task == TASK_ORDER) {
-        ok = texts_print_order(path[0], (uint64_t)set.seed, stdout);
+        ok = texts_print_order(path[0], (uint64_t)set.common.seed, stdout);
     } else {
         ok = texts_print_speakers(path[0], set.classes, stdout);
     }

@@ -23,17 +23,17 @@ static bool make_weights(model *m)
 
 bool model_new(model *m, int64_t words, int64_t classes)
 {
-    *m = (model){.params = reel_params_new(REEL_F32, (uint64_t)set.seed),
+    *m = (model){.params = reel_params_new(REEL_F32, (uint64_t)set.common.seed),
                  .words = words,
                  .classes = classes};
     if (!m->params) {
         return out_of_memory();
     }
-    if (!set.no_recurrence) {
-        if (!reader_check(&set.net)) {
+    if (!set.common.no_recurrence) {
+        if (!reader_check(&set.common.net)) {
             return false;
         }
-        m->cell = reader_new(m->params, "reader", set.embed, &set.net);
+        m->cell = reader_new(m->params, "reader", set.common.embed, &set.common.net);
     } else if (set.pool == POOL_LAST || set.pool == POOL_ATTENTION) {
         return complain("--no-recurrence: nothing has been read at a text's end: expected --pool "
                         "mean or max");
@@ -43,7 +43,7 @@ bool model_new(model *m, int64_t words, int64_t classes)
 
 static reel_node *dropped(reel_node *x)
 {
-    return set.net.dropout > 0 ? reel_dropout(x, set.net.dropout) : x;
+    return set.common.net.dropout > 0 ? reel_dropout(x, set.common.net.dropout) : x;
 }
 
 /* The mean over each text's own steps; y is 0 beyond them. */
@@ -63,7 +63,7 @@ static reel_node *largest(reel_tape *tape, reel_node *y, const batch *b)
 /* What the last output asks for. */
 static reel_node *attended(model *m, reel_node *y, const batch *b)
 {
-    reel_node *last = reader_last(y, b->length, set.net.direction == DIRECTION_BOTH);
+    reel_node *last = reader_last(y, b->length, set.common.net.direction == DIRECTION_BOTH);
     const reel_attention a = {.params = m->params, .name = "attention", .score = REEL_ADDITIVE};
     reel_memory memory = reader_memory(&a, y, b->length);
     return reel_attend(&a, &memory, last, NULL);
@@ -74,7 +74,7 @@ static reel_node *pooled(model *m, reel_tape *tape, reel_node *y, const batch *b
 {
     switch (set.pool) {
     case POOL_LAST:
-        return reader_last(y, b->length, set.net.direction == DIRECTION_BOTH);
+        return reader_last(y, b->length, set.common.net.direction == DIRECTION_BOTH);
     case POOL_MAX:
         return largest(tape, y, b);
     case POOL_ATTENTION:
@@ -87,7 +87,8 @@ static reel_node *pooled(model *m, reel_tape *tape, reel_node *y, const batch *b
 reel_node *model_logits(model *m, reel_tape *tape, const batch *b)
 {
     reel_node *word = reel_input(tape, REEL_I32, b->token, reel_dims(b->T, b->n));
-    reel_node *x = dropped(reel_embedding(m->params, "embedding", m->words, set.embed, word));
+    reel_node *x =
+        dropped(reel_embedding(m->params, "embedding", m->words, set.common.embed, word));
     reel_node *y = m->cell ? reader_run(m->cell, x, b->length)
                            : reel_mul(x, reader_mask(tape, b->T, b->n, b->length));
     return reel_linear(m->params, "readout", m->classes, dropped(pooled(m, tape, y, b)));

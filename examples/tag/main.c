@@ -1,9 +1,8 @@
 /* reel-tag: a tag for each word of a sentence. Many steps to many. */
-#include "batches.h"
+#include "coding.h"
 #include "spans.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,8 +15,7 @@ typedef struct run {
     model model;
     reel_tape *tape, *test_tape;
     batch batch;
-    int64_t *order; /* of the training sentences in epoch `epoch` */
-    int64_t epoch;
+    batches batches;
     int32_t *said; /* [longest]: a sentence's tags, while it is measured */
 } run;
 
@@ -30,14 +28,14 @@ static void run_free(run *r)
     reel_tape_free(r->test_tape);
     model_free(&r->model);
     batch_free(&r->batch);
-    free(r->order);
+    batches_free(&r->batches);
     free(r->said);
 }
 
 static bool read_sentences(run *r, int n, char *const *path, bool learn, uint64_t seed)
 {
     if (n == 0) {
-        return sentences_make(&r->sentences, set.lines, seed, &r->tags);
+        return sentences_make(&r->sentences, set.common.lines, seed, &r->tags);
     }
     for (int i = 0; i < n; i++) {
         if (!sentences_read(&r->sentences, path[i], set.format == FORMAT_SLASHES, learn,
@@ -52,48 +50,21 @@ static bool read_sentences(run *r, int n, char *const *path, bool learn, uint64_
 static bool split(run *r, bool keep)
 {
     sentences *s = &r->sentences;
-    if (!sentences_settle(s, keep, (uint64_t)set.seed)) {
+    if (!sentences_settle(s, keep, (uint64_t)set.common.seed)) {
         return false;
     }
     int64_t longest = 1;
     for (int64_t i = 0; i < s->n; i++) {
         longest = s->length[i] > longest ? s->length[i] : longest;
     }
-    r->n_train = s->n - (int64_t)floor((double)s->n * set.held_out);
-    r->epoch = -1;
-    free(r->order);
+    r->n_train = labelling_learned(&set.common, s->n);
     free(r->said);
-    r->order = malloc((size_t)(s->n + 1) * sizeof *r->order);
     r->said = malloc((size_t)longest * sizeof *r->said);
-    return (r->order && r->said) || out_of_memory();
+    return r->said || out_of_memory();
 }
 
 /* Training
  * ------------------------------------------------------------------------------------------- */
-
-static reel_bucketing bucketing(const run *r)
-{
-    return (reel_bucketing){.n = r->n_train,
-                            .length = r->sentences.length,
-                            .batch = set.batch,
-                            .pool = 100,
-                            .shuffled = true,
-                            .seed = (uint64_t)set.seed};
-}
-
-/* Training batch i. */
-static bool draw(run *r, int64_t i)
-{
-    reel_bucketing how = bucketing(r);
-    int64_t per_epoch = reel_bucket_count(&how), epoch = i / per_epoch, k = i % per_epoch;
-    if (epoch != r->epoch && reel_bucket_epoch(&how, epoch, r->order) != REEL_OK) {
-        return out_of_memory();
-    }
-    r->epoch = epoch;
-    int64_t from = k * set.batch, n = r->n_train - from;
-    return batch_fill(&r->batch, &r->coding, &r->sentences, r->order + from,
-                      n < set.batch ? n : set.batch);
-}
 
 static bool store(void *context, reel_archive *a)
 {
@@ -106,7 +77,9 @@ static bool store(void *context, reel_archive *a)
 static reel_node *loss_of(void *context, int64_t i, int64_t *units)
 {
     run *r = context;
-    if (!draw(r, i)) {
+    int64_t n;
+    const int64_t *which = batches_at(&r->batches, i, &n);
+    if (!which || !batch_fill(&r->batch, &r->coding, &r->sentences, which, n)) {
         return NULL;
     }
     *units += r->batch.tokens;
@@ -168,10 +141,10 @@ static void count_sentence(run *r, measures *m, const int32_t *said, int64_t i, 
 /* Measures on sentences [from, to). */
 static bool measure(run *r, int64_t from, int64_t to, measures *m)
 {
-    int64_t *which = malloc((size_t)set.batch * sizeof *which);
+    int64_t *which = malloc((size_t)set.common.batch * sizeof *which);
     bool ok = which || out_of_memory();
     while (ok && from < to && !interrupted()) {
-        int64_t n = to - from < set.batch ? to - from : set.batch;
+        int64_t n = to - from < set.common.batch ? to - from : set.common.batch;
         for (int64_t k = 0; k < n; k++) {
             which[k] = from + k;
         }
@@ -192,7 +165,7 @@ static bool judge(void *context, int64_t epoch, double *score)
     measures m;
     bool ok = measures_new(&m, &r->tags) && measure(r, r->n_train, r->sentences.n, &m);
     *score = ok ? scores_accuracy(&m.scores) : 0;
-    if (ok && !set.quiet && !interrupted()) {
+    if (ok && !set.common.quiet && !interrupted()) {
         note("epoch %" PRId64 ": held-out accuracy %.4f", epoch, *score);
     }
     measures_free(&m);
@@ -204,9 +177,7 @@ static bool judge(void *context, int64_t epoch, double *score)
 
 static bool new_model(run *r)
 {
-    r->tape = reel_tape_new((int)set.threads, .seed = (uint64_t)set.seed);
-    r->test_tape = reel_tape_new((int)set.threads, .inference = true);
-    return ((r->tape && r->test_tape) || out_of_memory()) &&
+    return labelling_tapes(&set.common, &r->tape, &r->test_tape) &&
            model_new(&r->model, reel_vocabulary_size(r->coding.words),
                      reel_vocabulary_size(r->coding.characters), r->tags.n);
 }
@@ -215,59 +186,42 @@ static bool new_model(run *r)
  */
 static bool load(run *r, bool resume)
 {
-    reel_archive *a = checkpoint_open(set.checkpoint, resume);
-    bool ok = a && labels_take(a, set.checkpoint, &r->tags);
-    r->coding.words = ok ? checkpoint_take_vocabulary(a, set.checkpoint, "words") : NULL;
+    reel_archive *a = checkpoint_open(set.common.checkpoint, resume);
+    bool ok = a && labels_take(a, set.common.checkpoint, &r->tags);
+    r->coding.words = ok ? checkpoint_take_vocabulary(a, set.common.checkpoint, "words") : NULL;
     r->coding.characters =
-        r->coding.words ? checkpoint_take_vocabulary(a, set.checkpoint, "characters") : NULL;
+        r->coding.words ? checkpoint_take_vocabulary(a, set.common.checkpoint, "characters") : NULL;
     ok = r->coding.characters && new_model(r) &&
-         (resume || checkpoint_weights(a, set.checkpoint, r->model.params));
+         (resume || checkpoint_weights(a, set.common.checkpoint, r->model.params));
     reel_archive_free(a);
     return ok;
 }
 
 static bool train_model(run *r)
 {
-    reel_bucketing how = bucketing(r);
-    training t = {
-        .context = r,
-        .params = r->model.params,
-        .opt = reel_adam(r->model.params, .rate = set.rate, .clip_norm = set.clip),
-        .tape = r->tape,
-        .checkpoint = set.checkpoint,
-        .resume = set.resume,
-        .overwrite = set.overwrite,
-        .quiet = set.quiet,
-        .per_epoch = reel_bucket_count(&how),
-        .epochs = set.epochs,
-        .save_every = set.save_every,
-        .units = "words",
-        .data = sentences_hash(&r->sentences),
-        .store = store,
-        .loss = loss_of,
-        .judge = r->n_train < r->sentences.n ? judge : NULL,
-        .rate = set.rate,
-    };
-    bool ok = t.opt ? training_run(&t) : out_of_memory();
-    if (ok && t.best_epoch > 0 && !interrupted()) {
-        char best[4096];
-        printf("best held-out accuracy %.4f, after epoch %" PRId64 ", in %s\n", t.best,
-               t.best_epoch, best_path(set.checkpoint, best, sizeof best));
-    }
-    reel_opt_free(t.opt);
-    return ok;
+    training t = {.context = r,
+                  .params = r->model.params,
+                  .tape = r->tape,
+                  .units = "words",
+                  .data = sentences_hash(&r->sentences),
+                  .store = store,
+                  .loss = loss_of,
+                  .judge = r->n_train < r->sentences.n ? judge : NULL};
+    return batches_new(&r->batches, &set.common, r->n_train, r->sentences.length) &&
+           labelling_train(&set.common, &r->batches, &t);
 }
 
 static int train(int n, char *const *path)
 {
     run r = {.n_train = 0};
-    bool ok = !set.resume || load(&r, true);
-    ok = ok && read_sentences(&r, n, path, !set.resume, (uint64_t)set.seed) && split(&r, false);
-    if (ok && !set.resume) {
+    bool ok = !set.common.resume || load(&r, true);
+    ok = ok && read_sentences(&r, n, path, !set.common.resume, (uint64_t)set.common.seed) &&
+         split(&r, false);
+    if (ok && !set.common.resume) {
         ok = coding_learn(&r.coding, &r.sentences, r.n_train) && new_model(&r);
     }
     ok = ok && coding_of(&r.coding, &r.sentences);
-    if (ok && !set.quiet) {
+    if (ok && !set.common.quiet) {
         note("%" PRId64 " sentences to learn, %" PRId64 " held out, %" PRId64 " tags, %" PRId64
              " words, %" PRId64 " weights",
              r.n_train, r.sentences.n - r.n_train, r.tags.n, reel_vocabulary_size(r.coding.words),
@@ -294,21 +248,21 @@ static bool report(const measures *m)
     }
     putchar('\n');
     scores_print_confusion(s);
-    return !set.confusion || scores_draw(s, set.confusion);
+    return !set.common.confusion || scores_draw(s, set.common.confusion);
 }
 
 /* New sentences where there is no file: not those that were learned. */
 static bool eval_sentences(run *r, int n, char *const *path)
 {
     int64_t known = r->tags.n;
-    uint64_t seed = (uint64_t)set.seed + (n == 0 && !set.held_out_part);
+    uint64_t seed = (uint64_t)set.common.seed + (n == 0 && !set.common.held_out_part);
     if (!read_sentences(r, n, path, false, seed)) {
         return false;
     }
     if (r->tags.n > known) {
         return complain("%s: was not trained on made-up sentences: expected a file to measure it "
                         "on",
-                        set.checkpoint);
+                        set.common.checkpoint);
     }
     return split(r, false) && coding_of(&r->coding, &r->sentences);
 }
@@ -318,7 +272,7 @@ static int eval(int n, char *const *path)
     run r = {.n_train = 0};
     measures m = {.unseen = 0};
     bool ok = load(&r, false) && eval_sentences(&r, n, path) && measures_new(&m, &r.tags) &&
-              measure(&r, set.held_out_part ? r.n_train : 0, r.sentences.n, &m) &&
+              measure(&r, set.common.held_out_part ? r.n_train : 0, r.sentences.n, &m) &&
               (interrupted() || report(&m));
     measures_free(&m);
     run_free(&r);
@@ -339,8 +293,9 @@ static void print_tagged(const run *r, const int32_t *said)
 }
 
 /* Tags the words of a line. */
-static bool label_line(run *r, const char *line, size_t n)
+static bool answer(void *context, const char *line, size_t n)
 {
+    run *r = context;
     sentences_free(&r->sentences);
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++) {
@@ -365,24 +320,12 @@ static bool label_line(run *r, const char *line, size_t n)
     return said != NULL;
 }
 
-/* Line by line, so that a pipe gets each answer at once. */
 static int label(int n, char *const *operand)
 {
     (void)n;
     (void)operand;
     run r = {.n_train = 0};
-    bool ok = load(&r, false);
-    reel_lines *lines = ok ? reel_lines_open("-") : NULL;
-    size_t size;
-    ok = ok && (lines || out_of_memory());
-    for (const char *line; ok && !interrupted() && (line = reel_lines_next(lines, &size));) {
-        ok = label_line(&r, line, size);
-        fflush(stdout);
-    }
-    if (ok && reel_lines_status(lines) != REEL_OK) {
-        ok = complain("%s", reel_lines_message(lines));
-    }
-    reel_lines_close(lines);
+    bool ok = load(&r, false) && labelling_answer(answer, &r);
     run_free(&r);
     return exit_status(ok);
 }
@@ -391,7 +334,7 @@ static bool prepare_made(void)
 {
     sentences s = {0};
     labels tags = {0};
-    bool ok = sentences_make(&s, set.lines, (uint64_t)set.seed, &tags);
+    bool ok = sentences_make(&s, set.common.lines, (uint64_t)set.common.seed, &tags);
     for (int64_t i = 0; ok && i < s.n; i++) {
         for (int64_t k = s.first[i]; k < s.first[i + 1]; k++) {
             printf("%s\t%s\n", sentences_word(&s, k), tags.name[s.tag[k]]);

@@ -33,34 +33,35 @@ static bool make_weights(model *m)
 
 bool model_new(model *m, int64_t words, int64_t characters, int64_t tags)
 {
-    *m = (model){.params = reel_params_new(REEL_F32, (uint64_t)set.seed),
+    *m = (model){.params = reel_params_new(REEL_F32, (uint64_t)set.common.seed),
                  .words = words,
                  .characters = characters,
                  .tags = tags};
     if (!m->params) {
         return out_of_memory();
     }
-    if (!reader_check(&set.net)) {
+    if (!reader_check(&set.common.net)) {
         return false;
     }
     if (set.characters > 0) {
-        const reader_options spelling = {.cell = set.net.cell,
-                                         .cell_options = set.net.cell_options,
+        const reader_options spelling = {.cell = set.common.net.cell,
+                                         .cell_options = set.common.net.cell_options,
                                          .layers = 1,
                                          .hidden = set.characters,
                                          .direction = DIRECTION_BOTH};
         m->speller = reader_new(m->params, "speller", set.characters, &spelling);
     }
-    if (!set.no_recurrence) {
-        m->cell = reader_new(m->params, "reader", set.embed + 2 * (m->speller ? set.characters : 0),
-                             &set.net);
+    if (!set.common.no_recurrence) {
+        m->cell =
+            reader_new(m->params, "reader",
+                       set.common.embed + 2 * (m->speller ? set.characters : 0), &set.common.net);
     }
     return make_weights(m);
 }
 
 static reel_node *dropped(reel_node *x)
 {
-    return set.net.dropout > 0 ? reel_dropout(x, set.net.dropout) : x;
+    return set.common.net.dropout > 0 ? reel_dropout(x, set.common.net.dropout) : x;
 }
 
 /* What the characters say of each word: [T, n, 2 characters]. */
@@ -76,7 +77,7 @@ static reel_node *spelling(model *m, reel_tape *tape, const batch *b)
 reel_node *model_logits(model *m, reel_tape *tape, const batch *b)
 {
     reel_node *word = reel_input(tape, REEL_I32, b->word, reel_dims(b->T, b->n));
-    reel_node *x = reel_embedding(m->params, "embedding", m->words, set.embed, word);
+    reel_node *x = reel_embedding(m->params, "embedding", m->words, set.common.embed, word);
     if (m->speller) {
         x = reel_concat(-1, 2, (reel_node *[]){x, spelling(m, tape, b)});
     }

@@ -1,6 +1,6 @@
 /* Batches of sentences as numbers. */
-#ifndef TAG_BATCHES_H
-#define TAG_BATCHES_H
+#ifndef TAG_CODING_H
+#define TAG_CODING_H
 
 #include "model.h"
 #include "sentences.h"

@@ -1,5 +1,5 @@
 /* Batches of sentences as numbers. */
-#include "batches.h"
+#include "coding.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +33,10 @@ bool coding_learn(coding *c, const sentences *s, int64_t n)
             return false;
         }
     }
-    if (reel_vocabulary_cut(c->words, set.least, 0) != REEL_OK) {
+    if (reel_vocabulary_cut(c->words, set.common.least, 0) != REEL_OK) {
         return vocabulary_complain(c->words);
     }
-    return reel_vocabulary_cut(c->characters, set.least, 0) == REEL_OK ||
+    return reel_vocabulary_cut(c->characters, set.common.least, 0) == REEL_OK ||
            vocabulary_complain(c->characters);
 }
 
