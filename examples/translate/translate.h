@@ -50,8 +50,7 @@ reel_tape *translator_tape(bool trains);
 bool check_cell(void);
 void print_cells(void);
 
-/* Sentence pairs
- * ----------------------------------------------------------------------------------- */
+/* Sentence pairs */
 
 typedef struct pairs {
     corpus source, target;
@@ -84,8 +83,7 @@ reel_source batch_encode(const translator *m, reel_tape *tape, const batch *b);
 /* Records teacher forcing; fills b->logits, and b->weights where attention there is. */
 bool batch_force(const translator *m, reel_tape *tape, const batch *b, const reel_source *source);
 
-/* Evaluation
- * --------------------------------------------------------------------------------------- */
+/* Evaluation */
 
 /* Translations: the words of each sentence, without the end. */
 typedef struct said {
@@ -107,8 +105,7 @@ void said_free(said *s);
 bool bleu_of(const translator *m, const said *s, const pairs *p, int64_t from, int64_t to,
              reel_bleu *bleu, int64_t *sentences);
 
-/* Rewards
- * ------------------------------------------------------------------------------------------ */
+/* Rewards */
 
 /* Records an update by the BLEU of what the model says itself. */
 reel_node *reward_loss(const translator *m, reel_tape *tape, const pairs *p, const batch *b,
