@@ -2,7 +2,7 @@
 # What the scripts of this folder share. $name is the script's; reel-charlm is looked for in PATH.
 set -eu
 export LC_ALL=C
-steps=5000 hidden=128 layers=2 length=20000 seed=1 rate=2e-3
+steps=3000 hidden=128 layers=2 length=20000 seed=1 rate=2e-3
 
 usage()
 {
@@ -10,7 +10,7 @@ usage()
 Usage: $name [OPTION]... $operands
 $about
 
-  --steps N     updates [$steps]: 5000 take some two minutes of a core
+  --steps N     updates [$steps]: 3000 take some three minutes of a core
   --hidden N    units of a layer [$hidden]
   --length N    characters of a sample [$length]
   --seed N      of all that is random [$seed]
