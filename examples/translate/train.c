@@ -61,7 +61,7 @@ static bool read_pairs(job *j, char *const *file)
                                   .length = j->train.target.length,
                                   .second = j->train.source.length,
                                   .batch = set.batch,
-                                  .pool = 100,
+                                  .pool = set.pool,
                                   .shuffled = true,
                                   .seed = (uint64_t)set.seed};
     j->order = malloc((size_t)j->train.source.n * sizeof *j->order);

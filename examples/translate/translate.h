@@ -18,7 +18,7 @@ enum { OBJECTIVE_LIKELIHOOD, OBJECTIVE_SELF_CRITICAL, OBJECTIVE_MIXER };
 typedef struct settings {
     const char *cell, *cell_options, *checkpoint, *from, *valid_source, *valid_target;
     int64_t attention, hidden, embed, layers, least, most_words, after;
-    int64_t batch, epochs, seed, longest, threads, save_every, warmup;
+    int64_t batch, pool, epochs, seed, longest, threads, save_every, warmup;
     int64_t objective, mixer_first, mixer_each, mixer_by;
     int64_t beam;
     double dropout, rate, decay, clip, smoothing, weight, baseline_rate;
