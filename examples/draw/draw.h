@@ -1,0 +1,46 @@
+/* reel-draw: what the parts of the program share. */
+#ifndef EXAMPLES_DRAW_H
+#define EXAMPLES_DRAW_H
+
+#include <reel/reel.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { EXIT_RUN = 1, EXIT_USAGE = 2, MOST_ROOTS = 512, MOST_NOTES = 600 };
+
+/* What the options say. */
+typedef struct settings {
+    const char *kind;    /* a cell's, "seq2seq", or a file's path */
+    const char *options; /* of the cell */
+    const char *output, *title;
+    int64_t layers, steps, in, hidden, batch, windows; /* windows: of truncated back-propagation */
+    int64_t source, target, vocabulary;                /* of seq2seq */
+    const char *score;
+    bool bidirectional, two_biases, loss;
+    int order; /* how often it is differentiated */
+    reel_draw_args look;
+} settings;
+
+/* A recording, and what of it is to be drawn. */
+typedef struct recording {
+    reel_params *params;
+    reel_tape *tape;
+    reel_cell *cell, *decoder;
+    reel_node *root[MOST_ROOTS];
+    size_t roots;
+    char about[MOST_NOTES]; /* what it is, in words */
+} recording;
+
+/* Each says on stderr what is wrong, and returns false. */
+bool record_cell(const settings *s, recording *r);
+bool record_seq2seq(const settings *s, recording *r);
+/* A model from a file of safetensors: the recurrent net in it that PyTorch's names tell. */
+bool record_file(const settings *s, recording *r);
+/* Runs the cell as the settings say and keeps what it gives; x: T · windows inputs of [batch, in].
+ */
+bool record_run(const settings *s, recording *r, reel_node *const *x);
+void recording_free(recording *r);
+
+bool complain(const char *format, ...) REEL_PRINTF(1, 2);
+
+#endif
