@@ -186,10 +186,9 @@ static void add_node_text(const reel__page *p, size_t k, reel__text *out)
     const reel_node *x = reel__node_of(s);
     char text[128] = "";
     const char *op = s->op->name && *s->op->name ? s->op->name : "op";
-    bool leaf = s->n == 0 && s->op->flags & REEL_OP_LEAF;
     reel__text_format(out, "[%" PRIu32 ",%d,", p->place_of[k],
                       s->flags & REEL__PARAM ? WEIGHT
-                      : leaf                 ? LEAF
+                      : s->n == 0            ? LEAF
                                              : OP);
     add_string(out, op);
     if (s->op->label) {

@@ -39,6 +39,8 @@ bool record_file(const settings *s, recording *r);
 /* Runs the cell as the settings say and keeps what it gives; x: T · windows inputs of [batch, in].
  */
 bool record_run(const settings *s, recording *r, reel_node *const *x);
+/* That many layers of a cell; a single one is not a stack of one. */
+reel_cell *record_layers(const reel_cell_args *a, int64_t n);
 void recording_free(recording *r);
 
 bool complain(const char *format, ...) REEL_PRINTF(1, 2);

@@ -180,17 +180,17 @@ static bool build(const settings *s, recording *r, const found *f)
     settings own = *s;
     own.in = f->in;
     own.hidden = f->hidden;
-    r->cell = reel_layers_with(&(reel_cell_args){.params = r->params,
-                                                 .name = f->prefix,
-                                                 .type = reel_cell_type_find(f->kind),
-                                                 .in = f->in,
-                                                 .hidden = f->hidden,
-                                                 .options = *s->options ? s->options : f->options,
-                                                 .two_biases = f->two_biases,
-                                                 .no_bias = !f->biases,
-                                                 .bidirectional = f->both,
-                                                 .at = REEL_HERE},
-                               (int)f->layers, 0);
+    r->cell = record_layers(&(reel_cell_args){.params = r->params,
+                                              .name = f->prefix,
+                                              .type = reel_cell_type_find(f->kind),
+                                              .in = f->in,
+                                              .hidden = f->hidden,
+                                              .options = *s->options ? s->options : f->options,
+                                              .two_biases = f->two_biases,
+                                              .no_bias = !f->biases,
+                                              .bidirectional = f->both,
+                                              .at = REEL_HERE},
+                            f->layers);
     const int64_t n = s->steps * s->windows;
     reel_node **x = calloc((size_t)n + 1, sizeof(reel_node *));
     bool ok = r->cell && x && inputs(s, r, f, n, x) && record_run(&own, r, x);

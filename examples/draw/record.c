@@ -14,6 +14,11 @@ void recording_free(recording *r)
     reel_params_free(r->params);
 }
 
+reel_cell *record_layers(const reel_cell_args *a, int64_t n)
+{
+    return n == 1 && !a->bidirectional ? reel_cell_new_with(a) : reel_layers_with(a, (int)n, 0);
+}
+
 static bool keep(recording *r, reel_node *x)
 {
     if (r->roots == MOST_ROOTS) {
@@ -94,7 +99,9 @@ bool record_run(const settings *s, recording *r, reel_node *const *x)
     int64_t last = n - s->steps + reel_cell_steps(r->cell, s->steps) - 1;
     bool ok = true;
     if (!status && (s->loss || s->order > 0)) {
-        ok = keep(r, reel_name(reel_mean(reel_square(y[last])), "loss"));
+        /* in both directions no output has seen all steps */
+        reel_node *all = reel_cell_stepwise(r->cell) ? y[last] : reel_stack((int)last + 1, y);
+        ok = keep(r, reel_name(reel_mean(reel_square(all)), "loss"));
     } else if (!status && reel_cell_stepwise(r->cell)) {
         ok = keep(r, reel_name(y[last], "h"));
     } else {
@@ -115,16 +122,16 @@ bool record_cell(const settings *s, recording *r)
     if (!type || !r->params || !r->tape) {
         return complain("out of memory");
     }
-    r->cell = reel_layers_with(&(reel_cell_args){.params = r->params,
-                                                 .name = s->kind,
-                                                 .type = type,
-                                                 .in = s->in,
-                                                 .hidden = s->hidden,
-                                                 .options = s->options,
-                                                 .two_biases = s->two_biases,
-                                                 .bidirectional = s->bidirectional,
-                                                 .at = REEL_HERE},
-                               (int)s->layers, 0);
+    r->cell = record_layers(&(reel_cell_args){.params = r->params,
+                                              .name = s->kind,
+                                              .type = type,
+                                              .in = s->in,
+                                              .hidden = s->hidden,
+                                              .options = s->options,
+                                              .two_biases = s->two_biases,
+                                              .bidirectional = s->bidirectional,
+                                              .at = REEL_HERE},
+                            s->layers);
     const int64_t n = s->steps * s->windows;
     reel_node **x = calloc((size_t)n + 1, sizeof(reel_node *));
     bool ok = x && good(r);
@@ -158,15 +165,15 @@ static bool find_score(const char *word, reel_score *score)
 static reel_cell *layers(const settings *s, recording *r, const char *name, int64_t in,
                          int64_t hidden, bool both)
 {
-    return reel_layers_with(&(reel_cell_args){.params = r->params,
-                                              .name = name,
-                                              .type = &reel_gru,
-                                              .in = in,
-                                              .hidden = hidden,
-                                              .options = s->options,
-                                              .bidirectional = both,
-                                              .at = REEL_HERE},
-                            (int)s->layers, 0);
+    return record_layers(&(reel_cell_args){.params = r->params,
+                                           .name = name,
+                                           .type = &reel_gru,
+                                           .in = in,
+                                           .hidden = hidden,
+                                           .options = s->options,
+                                           .bidirectional = both,
+                                           .at = REEL_HERE},
+                         s->layers);
 }
 
 /* The loss of one target sentence, word by word. */
