@@ -21,18 +21,6 @@ static size_t option_count(void)
     return n;
 }
 
-static int option_find(const char *name, unsigned commands)
-{
-    size_t n = option_count();
-    for (size_t i = 0; i < n; i++) {
-        if ((the_program->options[i].commands & commands) != 0 &&
-            strcmp(the_program->options[i].name, name) == 0) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
 bool option_given(const char *name)
 {
     size_t n = option_count();

@@ -91,21 +91,21 @@ static reel_node *likelihood(job *j)
 {
     batch *b = &j->b;
     reel_source source = batch_encode(&j->m, j->tape, b);
-    if (!batch_force(&j->m, j->tape, b, &source)) {
-        return NULL;
-    }
-    for (int64_t t = 0; t < b->N; t++) {
-        reel_node *next = reel_input(j->tape, REEL_I32, b->next + t * b->n, reel_dims(b->n));
-        b->y[t] = reel_cross_entropy_full(b->logits[t], next, NULL, REEL_BEGINNING, set.smoothing,
-                                          REEL_SUM);
-    }
-    return reel_mul(reel_sum_of((int)b->N, b->y), reel_number(j->tape, 1 / (double)b->words));
+    reel_state s = reel_decoder_start(&j->m.decoder, &source);
+    reel_shape shape = reel_dims(b->N, b->n);
+    reel_node *logits =
+        reel_decode_together(&j->m.decoder, &source, b->N,
+                             reel_input(j->tape, REEL_I32, b->last, shape), &s, b->logits, NULL);
+    reel_node *total =
+        reel_cross_entropy_full(logits, reel_input(j->tape, REEL_I32, b->next, shape), NULL,
+                                REEL_BEGINNING, set.smoothing, REEL_SUM);
+    return reel_mul(total, reel_number(j->tape, 1 / (double)b->words));
 }
 
 static reel_node *loss(void *context, int64_t i, int64_t *units)
 {
     job *j = context;
-    const int64_t *which;
+    const int64_t *which = NULL;
     if (!next_batch(j, i, &which)) {
         return NULL;
     }

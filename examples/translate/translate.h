@@ -71,7 +71,7 @@ typedef struct batch {
     int32_t *last, *next;     /* [N][n]: before and after each target step */
     int64_t words;            /* of the targets, ends included */
     /* room for what is recorded */
-    reel_node **x, **h, **y, **logits, **weights;
+    reel_node **h, **y, **logits, **weights;
 } batch;
 
 /* Sentences which[0 .. n - 1]; a target may be missing (target NULL). An empty source is one
