@@ -1,0 +1,305 @@
+/* Job: labels and names of figures in pictures that are laid out by rows and columns.
+ * Invariant: everything that users named passes through the escapes of label.h; a name depends on
+ * where its figure is, not on how many nodes came before. Must not know: where figures stand. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "picture.h"
+
+enum { NAME_LIMIT = 48, LISTED = 6, DEEPEST = 64 };
+
+#define DOTS  "\xe2\x80\xa6"
+#define TIMES "\xc3\x97"
+
+/* Names for DOT. A part of a path that has anything but letters, digits, '_' and '-' in it, or is
+ * long, is cut and told apart by a hash. */
+static void write_part(const char *part, reel__text *out)
+{
+    char text[NAME_LIMIT + 1];
+    size_t n = 0;
+    bool plain = true;
+    uint64_t h = 0;
+    for (const char *c = part; *c; c++) {
+        bool good = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                    (*c >= '0' && *c <= '9') || *c == '_' || *c == '-';
+        plain = plain && good && n < NAME_LIMIT;
+        h = reel__mix(h, (unsigned char)*c);
+        if (good && n < NAME_LIMIT) {
+            text[n++] = *c;
+        }
+    }
+    text[n] = '\0';
+    reel__text_add(out, text);
+    if (!plain || !n) {
+        reel__text_format(out, "~%08" PRIx32, (uint32_t)h);
+    }
+}
+
+static void write_path(const reel__picture *p, uint32_t place, reel__text *out)
+{
+    uint32_t path[DEEPEST];
+    int n = 0;
+    for (uint32_t q = place; p->place[q].depth && n < DEEPEST; q = p->place[q].parent) {
+        path[n++] = q;
+    }
+    bool first = true;
+    for (int i = n; i-- > 0;) {
+        const reel__place *q = &p->place[path[i]];
+        if (q->name) {
+            reel__text_add(out, first ? "" : "/");
+            write_part(q->name, out);
+            first = false;
+        } else if (!q->pass) {
+            reel__text_format(out, "@%" PRId64, q->t);
+        }
+    }
+}
+
+void reel__row_name(const reel__picture *p, uint32_t figure, reel__text *out)
+{
+    const reel__figure *f = &p->figure[figure];
+    reel__text_add(out, f->kind == REEL__FIGURE_WEIGHT ? "\"weights " : "\"");
+    if (f->kind != REEL__FIGURE_WEIGHT) {
+        write_path(p, f->place, out);
+    }
+    if (f->kind != REEL__FIGURE_MODULE) {
+        reel__text_format(out, "#%" PRIu32, f->ordinal);
+    } else if (f->column != REEL__NONE) {
+        const reel__column *c = &p->column[f->column];
+        reel__text_format(out, "@%" PRId64, c->first);
+        if (c->count > 1) {
+            reel__text_format(out, "..%" PRId64, c->last);
+        }
+    }
+    for (int i = 0; i < f->order; i++) {
+        reel__text_add(out, "'");
+    }
+    reel__text_add(out, "\"");
+}
+
+/* Labels */
+
+static void small(const reel__picture *p, const char *before, reel__text *out)
+{
+    reel__text_format(out, "%s<font point-size=\"9\" color=\"%s\">", before, p->palette->faint);
+}
+
+static void write_shape(const reel__picture *p, const reel__slot *s, reel__text *out)
+{
+    char shape[128];
+    if (p->args->no_shapes) {
+        return;
+    }
+    small(p, "<br/>", out);
+    reel__text_html(out, s->rank ? reel__shape_text(shape, sizeof shape, reel__shape(s)) : "scalar",
+                    NAME_LIMIT);
+    reel__text_add(out, "</font>");
+}
+
+/* As papers write what scopes and kinds of cells are called. */
+static void write_title(const char *name, bool kind, reel__text *out)
+{
+    static const char *const known[][2] = {{"lstm", "LSTM"},
+                                           {"gru", "GRU"},
+                                           {"rnn", "RNN"},
+                                           {"sru", "SRU"},
+                                           {"mgu", "MGU"},
+                                           {"indrnn", "IndRNN"},
+                                           {"phased_lstm", "phased LSTM"},
+                                           {"layer_norm_lstm", "layer norm LSTM"},
+                                           {"multiplicative_lstm", "multiplicative LSTM"}};
+    for (size_t i = 0; kind && i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i][0], name) == 0) {
+            reel__text_add(out, known[i][1]);
+            return;
+        }
+    }
+    reel__text_html(out, *name ? name : "(no name)", NAME_LIMIT);
+}
+
+static void write_time(const reel__picture *p, uint32_t column, reel__text *out)
+{
+    if (column == REEL__NONE) {
+        return;
+    }
+    const reel__column *c = &p->column[column];
+    if (c->count == 1) {
+        reel__text_format(out, "t=%" PRId64, c->first);
+    } else {
+        reel__text_format(out, "t=%" PRId64 DOTS "%" PRId64 " " TIMES "%" PRIu32, c->first, c->last,
+                          c->count);
+    }
+}
+
+static void write_order(uint8_t order, reel__text *out)
+{
+    if (order) {
+        reel__text_add(out, order == 1 ? "\xe2\x88\x82 " : "\xe2\x88\x82\xc2\xb2 ");
+    }
+}
+
+void reel__row_place_title(const reel__picture *p, uint32_t place, uint32_t column, reel__text *out)
+{
+    const reel__place *row = &p->place[p->place[place].row];
+    const char *kind = row->kind;
+    write_order(p->place[place].order, out);
+    reel__text_add(out, "<b>");
+    write_title(kind ? kind : row->name ? row->name : "", kind != NULL, out);
+    reel__text_add(out, "</b>");
+    bool path = row->depth > 1 || (kind && strcmp(kind, row->name) != 0);
+    if (!path && column == REEL__NONE) {
+        return;
+    }
+    small(p, "<br/>", out);
+    if (path) {
+        reel__place_label(p, p->place[place].row, out);
+        reel__text_add(out, column == REEL__NONE ? "" : " ");
+    }
+    write_time(p, column, out);
+    reel__text_add(out, "</font>");
+}
+
+static bool reads_weight(const reel__slot *s)
+{
+    for (int i = 0; i < s->n; i++) {
+        const reel__slot *a = reel__args(s)[i];
+        if (a->flags & REEL__PARAM ||
+            (a->op->flags & REEL_OP_VIEW && a->n == 1 && reel__args(a)[0]->flags & REEL__PARAM)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void write_linear(const reel__picture *p, const reel__figure *f, reel__text *out)
+{
+    const reel__slot *top = reel__slot_at(p->tape, f->last);
+    static const char *const text[] = {"W x", "W x + U h"};
+    reel__text_add(out, f->products <= 2 ? text[f->products - 1] : "\xce\xa3 W x");
+    if (!(top->op->flags & REEL_OP_MATMUL) && reads_weight(top)) {
+        reel__text_add(out, " + b");
+    }
+}
+
+/* What a gradient rule multiplies: by a weight, or for one. */
+static void write_op(const reel__slot *s, reel__text *out)
+{
+    if (s->origin && s->op->flags & REEL_OP_MATMUL) {
+        reel__text_add(out, reads_weight(s) ? "\xce\xb4 W" : "\xce\xb4\xc2\xb7x");
+        return;
+    }
+    reel__op_label(s, out);
+}
+
+static void write_single(const reel__picture *p, const reel__figure *f, reel__text *out)
+{
+    const reel__slot *s = reel__slot_at(p->tape, f->last);
+    const char *name = reel_node_name(reel__node_of(s));
+    bool leaf = s->n == 0;
+    if (*name) {
+        reel__text_add(out, "<b>");
+        reel__text_html(out, name, NAME_LIMIT);
+        reel__text_add(out, leaf ? "</b>" : "</b><br/>");
+    }
+    if (f->products) {
+        write_linear(p, f, out);
+    } else if (!leaf || !*name) {
+        write_op(s, out);
+    }
+    if (f->kind == REEL__FIGURE_ALIKE && f->column != REEL__NONE) {
+        small(p, "<br/>", out);
+        write_time(p, f->column, out);
+        reel__text_add(out, "</font>");
+    } else if (f->kind == REEL__FIGURE_ALIKE && f->count > f->products + 1U) {
+        reel__text_format(out, " " TIMES "%" PRIu32, f->count);
+    }
+    if (p->args->level == REEL_LEVEL_OP || leaf) {
+        write_shape(p, s, out);
+    }
+}
+
+static void write_weight(const reel__picture *p, uint32_t k, bool shapes, reel__text *out)
+{
+    const reel__slot *s = reel__drawn(p, k);
+    const char *name = reel_node_name(reel__node_of(s));
+    const char *last = shapes ? NULL : strrchr(name, '.');
+    reel__text_html(out, last && last[1] ? last + 1 : name, NAME_LIMIT);
+    if (shapes && !p->args->no_shapes) {
+        char shape[128];
+        small(p, " ", out);
+        reel__text_html(out, reel__shape_text(shape, sizeof shape, reel__shape(s)), NAME_LIMIT);
+        reel__text_add(out, "</font>");
+    }
+}
+
+static void write_weights(const reel__picture *p, const reel__figure *f, reel__text *out)
+{
+    bool stub = f->stub != REEL__NONE;
+    uint32_t k = stub ? p->stubs.v[f->stub] : reel__slot_at(p->tape, f->first)->mark;
+    for (uint32_t i = 0; i < f->count; i++) {
+        if (i == LISTED && f->count > LISTED + 1) {
+            reel__text_format(out, "<br/>" DOTS " and %" PRIu32 " more", f->count - LISTED);
+            break;
+        }
+        reel__text_add(out, i ? "<br/>" : "");
+        write_weight(p, k, !stub, out);
+        if (i + 1 < f->count) {
+            k = stub ? p->stubs.v[f->stub + i + 1] : p->after[k];
+        }
+    }
+    if (stub && f->uses > 1) {
+        reel__text_format(out, "<br/><i>shared " TIMES "%" PRIu32 "</i>", f->uses);
+    }
+}
+
+void reel__row_label(const reel__picture *p, uint32_t figure, reel__text *out)
+{
+    const reel__figure *f = &p->figure[figure];
+    switch ((reel__figure_kind)f->kind) {
+    case REEL__FIGURE_MODULE:
+        if (f->order && !p->place[f->place].order) {
+            write_order(f->order, out);
+        }
+        reel__row_place_title(p, f->place, f->column, out);
+        if (p->args->level != REEL_LEVEL_GATE) {
+            write_shape(p, reel__slot_at(p->tape, f->last), out);
+        }
+        break;
+    case REEL__FIGURE_WEIGHT:
+        write_weights(p, f, out);
+        break;
+    case REEL__FIGURE_NODE:
+    case REEL__FIGURE_ALIKE:
+        write_single(p, f, out);
+        break;
+    }
+}
+
+static bool is_cell(const reel__picture *p, const reel__figure *f)
+{
+    return f->kind == REEL__FIGURE_MODULE && p->place[p->place[f->place].row].kind;
+}
+
+void reel__row_edge_label(const reel__picture *p, size_t edge, reel__text *out)
+{
+    const reel__figure *from = &p->figure[reel__edge_from(p->edge[edge])],
+                       *to = &p->figure[reel__edge_to(p->edge[edge])];
+    if (from->kind != REEL__FIGURE_MODULE || from->order || to->order) {
+        return;
+    }
+    const char *name = reel_node_name(reel__node_of(reel__drawn(p, p->strand[edge])));
+    bool step = is_cell(p, from) && to->kind == REEL__FIGURE_MODULE && from->place == to->place;
+    bool named = *name && p->strands[edge] == 1;
+    if (!named && !step) {
+        return;
+    }
+    reel__text_add(out, ", label=<");
+    if (named) {
+        reel__text_html(out, name, NAME_LIMIT);
+    } else if (p->strands[edge] <= 2) { /* as states are called by convention */
+        reel__text_add(out, p->strands[edge] == 1 ? "h" : "h, c");
+    } else {
+        reel__text_format(out, "%" PRIu32 " states", p->strands[edge]);
+    }
+    reel__text_add(out, ">");
+}
