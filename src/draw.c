@@ -238,6 +238,7 @@ static reel_status fill_and_send(reel__picture *p, bool by_plan, const char *for
     if (!reel__picture_fill(p) || (by_plan && !reel__picture_tint(p)) || !reel__picture_sum_up(p)) {
         return no_memory(p);
     }
+    reel__row_titles(p);
     mark_roots(p);
     return send(p, format);
 }

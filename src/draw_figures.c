@@ -80,6 +80,7 @@ static uint32_t new_figure(reel__picture *p, reel__figure_kind kind, uint32_t no
                                            .next = REEL__NONE,
                                            .column = REEL__NONE,
                                            .stub = REEL__NONE,
+                                           .word = REEL__NONE,
                                            .order = p->order[node]};
     return (uint32_t)p->figures++;
 }

@@ -237,8 +237,8 @@ static bool is_linear(const leveling *g, uint32_t k)
     for (int i = 0; sums(s) && i < s->n; i++) {
         uint32_t a = reel__args(s)[i]->mark;
         bool own = g->products[a] && g->users[a] == 1 && g->place[a] == g->place[k] &&
-                    !*reel_node_name(reel__node_of(reel__args(s)[i])) &&
-                    !is_root(g->p, reel__args(s)[i]);
+                   !*reel_node_name(reel__node_of(reel__args(s)[i])) &&
+                   !is_root(g->p, reel__args(s)[i]);
         if (!own && !is_weight(g, a) && g->part[a] != HIDDEN) {
             return false;
         }
@@ -269,6 +269,42 @@ static void find_linear(const leveling *g)
     }
 }
 
+/* At module level an output layer, such as softmax(W x + b), is one figure. */
+static void find_outputs(const leveling *g)
+{
+    static const char *const name[] = {"softmax", "log_softmax", "cross_entropy"};
+    for (uint32_t k = 0; k < g->p->nodes.n && g->p->args->level == REEL_LEVEL_MODULE; k++) {
+        const reel__slot *s = reel__drawn(g->p, k);
+        if (g->part[k] != SEEN || g->p->order[k] || box_row(g, k) != REEL__NONE ||
+            !one_of(s, name, sizeof name / sizeof *name)) {
+            continue;
+        }
+        uint32_t a = reel__args(s)[0]->mark;
+        if (g->products[a] && g->users[a] == 1 && g->into[a] == REEL__NONE &&
+            g->column[a] == g->column[k] && !*reel_node_name(reel__node_of(reel__args(s)[0])) &&
+            !is_root(g->p, reel__args(s)[0])) {
+            g->into[a] = k;
+            g->products[k] = g->products[a];
+        }
+    }
+}
+
+/* At module level a box takes in the index that nothing else reads: a word. */
+static void find_words(const leveling *g)
+{
+    const reel__picture *p = g->p;
+    for (uint32_t k = 0; k < p->nodes.n && p->args->level == REEL_LEVEL_MODULE; k++) {
+        const reel__slot *s = reel__drawn(p, k);
+        for (int i = 0; i < s->n && g->part[k] == SEEN && box_row(g, k) != REEL__NONE; i++) {
+            const reel__slot *a = reel__args(s)[i];
+            bool word = a->n == 0 && a->dtype == REEL_I32 && g->users[a->mark] == 1 &&
+                        g->part[a->mark] == SEEN && !is_root(p, a) &&
+                        box_row(g, a->mark) == REEL__NONE;
+            g->into[a->mark] = word ? k : g->into[a->mark];
+        }
+    }
+}
+
 /* Figures */
 
 static uint32_t new_figure(leveling *g, reel__figure_kind kind, uint32_t k, uint32_t place)
@@ -289,6 +325,7 @@ static uint32_t new_figure(leveling *g, reel__figure_kind kind, uint32_t k, uint
                                            .place = place,
                                            .next = REEL__NONE,
                                            .stub = REEL__NONE,
+                                           .word = REEL__NONE,
                                            .column = g->column[k],
                                            .order = p->order[k],
                                            .products = g->products[k]};
@@ -364,7 +401,14 @@ static bool make_figures(leveling *g)
     }
     for (uint32_t k = (uint32_t)p->nodes.n; k-- > 0;) {
         if (g->into[k] != REEL__NONE) {
-            join(p, p->figure_of[g->into[k]], k);
+            uint32_t f = p->figure_of[g->into[k]];
+            if (p->figure[f].kind == REEL__FIGURE_MODULE) {
+                p->figure[f].word = k;
+                p->figure_of[k] = f;
+                p->figure[f].count++;
+            } else {
+                join(p, f, k);
+            }
         }
     }
     return true;
@@ -606,6 +650,8 @@ static bool fill(leveling *g)
     if (done) {
         find_columns(g);
         find_linear(g);
+        find_outputs(g);
+        find_words(g);
     }
     done = done && make_figures(g) && add_weights(g, &edge) && find_edges(g, &edge) &&
            merge(g->p, &edge);

@@ -138,6 +138,54 @@ static void write_order(uint8_t order, reel__text *out)
     }
 }
 
+/* How many of the last parts of a module's path tell it from the others of the same title. */
+static uint32_t telling(const reel__picture *p, uint32_t row)
+{
+    const char *kind = p->place[row].kind;
+    uint32_t most = 1;
+    for (uint32_t i = 1; i < p->places; i++) {
+        const reel__place *q = &p->place[i];
+        bool rival = q->row == i && i != row && !q->pass && q->used &&
+                     (kind ? q->kind && strcmp(q->kind, kind) == 0 : !q->kind);
+        uint32_t n = 1, a = row, b = i;
+        while (rival && p->place[a].depth && p->place[b].depth &&
+               strcmp(p->place[a].name, p->place[b].name) == 0) {
+            a = p->place[a].parent;
+            b = p->place[b].parent;
+            n++;
+        }
+        most = rival && n > most ? n : most;
+    }
+    return most;
+}
+
+static void write_tail(const reel__picture *p, uint32_t row, uint32_t from, uint32_t parts,
+                       reel__text *out)
+{
+    uint32_t path[DEEPEST];
+    uint32_t n = 0;
+    for (uint32_t q = row; p->place[q].depth && n < parts && n < DEEPEST; q = p->place[q].parent) {
+        path[n++] = q;
+    }
+    for (uint32_t i = n; i-- > from;) {
+        const char *name = p->place[path[i]].name;
+        reel__text_html(out, *name ? name : "(no name)", NAME_LIMIT);
+        reel__text_add(out, i > from ? "/" : "");
+    }
+}
+
+void reel__row_titles(reel__picture *p)
+{
+    for (uint32_t f = 0; f < p->figures; f++) {
+        p->place[p->place[p->figure[f].place].row].used = true;
+    }
+    for (uint32_t i = 1; i < p->places; i++) {
+        if (p->place[i].row == i && p->place[i].used && !p->place[i].pass) {
+            p->place[i].telling = telling(p, i);
+        }
+    }
+}
+
 void reel__row_place_title(const reel__picture *p, uint32_t place, uint32_t column, reel__text *out)
 {
     const reel__place *row = &p->place[p->place[place].row];
@@ -146,13 +194,14 @@ void reel__row_place_title(const reel__picture *p, uint32_t place, uint32_t colu
     reel__text_add(out, "<b>");
     write_title(kind ? kind : row->name ? row->name : "", kind != NULL, out);
     reel__text_add(out, "</b>");
-    bool path = row->depth > 1 || (kind && strcmp(kind, row->name) != 0);
+    uint32_t parts = row->telling, from = kind ? 0 : 1; /* the last is the title */
+    bool path = parts > from && !(parts == 1 && strcmp(kind, row->name) == 0);
     if (!path && column == REEL__NONE) {
         return;
     }
     small(p, "<br/>", out);
     if (path) {
-        reel__place_label(p, p->place[place].row, out);
+        write_tail(p, p->place[place].row, from, parts, out);
         reel__text_add(out, column == REEL__NONE ? "" : " ");
     }
     write_time(p, column, out);
@@ -171,9 +220,20 @@ static bool reads_weight(const reel__slot *s)
     return false;
 }
 
-static void write_linear(const reel__picture *p, const reel__figure *f, reel__text *out)
+/* Whether it is the product or sum that a figure W x + b ends with, not what is made of that. */
+static bool sums_up(const reel__slot *s)
 {
-    const reel__slot *top = reel__slot_at(p->tape, f->last);
+    const char *name = s->op->name ? s->op->name : "";
+    return s->op->flags & REEL_OP_MATMUL || strcmp(name, "add") == 0 || strcmp(name, "sum_of") == 0;
+}
+
+static const reel__slot *inner(const reel__slot *s)
+{
+    return reel__args(s)[0];
+}
+
+static void write_linear(const reel__figure *f, const reel__slot *top, reel__text *out)
+{
     static const char *const text[] = {"W x", "W x + U h"};
     reel__text_add(out, f->products <= 2 ? text[f->products - 1] : "\xce\xa3 W x");
     if (!(top->op->flags & REEL_OP_MATMUL) && reads_weight(top)) {
@@ -181,9 +241,21 @@ static void write_linear(const reel__picture *p, const reel__figure *f, reel__te
     }
 }
 
-/* What a gradient rule multiplies: by a weight, or for one. */
-static void write_op(const reel__slot *s, reel__text *out)
+static bool is_softmax(const reel__slot *s)
 {
+    const char *name = s->op->name ? s->op->name : "";
+    return strcmp(name, "softmax") == 0 || strcmp(name, "log_softmax") == 0 ||
+           strcmp(name, "masked_softmax") == 0;
+}
+
+/* What a gradient rule multiplies: by a weight, or for one. */
+static void write_op(const reel__picture *p, const reel__slot *s, reel__text *out)
+{
+    bool plain = is_softmax(s) || s->op->flags & REEL_OP_VIEW;
+    if (plain && p->args->level != REEL_LEVEL_OP) { /* the axis is of no interest there */
+        reel__text_html(out, s->op->name, NAME_LIMIT);
+        return;
+    }
     if (s->origin && s->op->flags & REEL_OP_MATMUL) {
         reel__text_add(out, reads_weight(s) ? "\xce\xb4 W" : "\xce\xb4\xc2\xb7x");
         return;
@@ -194,17 +266,28 @@ static void write_op(const reel__slot *s, reel__text *out)
 static void write_single(const reel__picture *p, const reel__figure *f, reel__text *out)
 {
     const reel__slot *s = reel__slot_at(p->tape, f->last);
-    const char *name = reel_node_name(reel__node_of(s));
+    const reel__slot *first = f->products ? s : reel__slot_at(p->tape, f->first);
+    const char *name = reel_node_name(reel__node_of(first));
     bool leaf = s->n == 0;
     if (*name) {
         reel__text_add(out, "<b>");
         reel__text_html(out, name, NAME_LIMIT);
+        const char *end = reel_node_name(reel__node_of(reel__slot_at(p->tape, f->last)));
+        if (strcmp(name, end) != 0) {
+            reel__text_add(out, " " DOTS " ");
+            reel__text_html(out, end, NAME_LIMIT);
+        }
         reel__text_add(out, leaf ? "</b>" : "</b><br/>");
     }
-    if (f->products) {
-        write_linear(p, f, out);
+    if (f->products && sums_up(s)) {
+        write_linear(f, s, out);
+    } else if (f->products) {
+        write_op(p, s, out);
+        small(p, "<br/>", out);
+        write_linear(f, inner(s), out);
+        reel__text_add(out, "</font>");
     } else if (!leaf || !*name) {
-        write_op(s, out);
+        write_op(p, s, out);
     }
     if (f->kind == REEL__FIGURE_ALIKE && f->column != REEL__NONE) {
         small(p, "<br/>", out);
@@ -252,6 +335,21 @@ static void write_weights(const reel__picture *p, const reel__figure *f, reel__t
     }
 }
 
+/* What a box took in: the word that it looks up. */
+static void write_words(const reel__picture *p, const reel__figure *f, reel__text *out)
+{
+    if (f->word == REEL__NONE) {
+        return;
+    }
+    const char *name = reel_node_name(reel__node_of(reel__drawn(p, f->word)));
+    bool several = f->column != REEL__NONE && p->column[f->column].count > 1;
+    if (*name && !several) {
+        reel__text_add(out, "<br/><i>");
+        reel__text_html(out, name, NAME_LIMIT);
+        reel__text_add(out, "</i>");
+    }
+}
+
 void reel__row_label(const reel__picture *p, uint32_t figure, reel__text *out)
 {
     const reel__figure *f = &p->figure[figure];
@@ -261,6 +359,7 @@ void reel__row_label(const reel__picture *p, uint32_t figure, reel__text *out)
             write_order(f->order, out);
         }
         reel__row_place_title(p, f->place, f->column, out);
+        write_words(p, f, out);
         if (p->args->level != REEL_LEVEL_GATE) {
             write_shape(p, reel__slot_at(p->tape, f->last), out);
         }

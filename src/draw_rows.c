@@ -33,7 +33,8 @@ typedef struct writer {
     uint32_t *first_in; /* by place: the first of them; REEL__NONE */
     uint64_t *edge;     /* those that take part in the layout, by bands, sorted */
     size_t edges;
-    uint32_t stubs; /* of cut edges, written so far */
+    uint32_t stubs;  /* of cut edges, written so far */
+    uint32_t points; /* where edges turn */
 } writer;
 
 bool reel__picture_rows(const reel__picture *p)
@@ -164,10 +165,11 @@ static void write_cluster(const writer *w, uint32_t place, uint32_t first, uint3
     const reel__place *q = &p->place[place];
     reel__text_format(w->out, "    subgraph cluster_%" PRIu32 " {\n        label=<", number);
     reel__row_place_title(p, place, p->figure[first].column, w->out);
-    reel__text_format(w->out, ">; style=\"rounded,filled%s\"; color=\"%s\"; fillcolor=\"%s\";\n",
-                      q->order ? ",dashed" : "",
-                      q->order ? w->colour->line[q->order < 2 ? q->order : 2] : w->colour->quiet,
-                      w->colour->panel);
+    reel__text_format(
+        w->out, ">; labeljust=l; style=\"rounded,filled%s\"; color=\"%s\"; fillcolor=\"%s\";\n",
+        q->order ? ",dashed" : "",
+        q->order ? w->colour->line[q->order < 2 ? q->order : 2] : w->colour->quiet,
+        w->colour->panel);
     for (uint32_t f = first; f != REEL__NONE; f = p->figure[f].next) {
         write_figure(w, f, "        ");
     }
@@ -298,13 +300,13 @@ static bool has_edge(const reel__picture *p, uint32_t from, uint32_t to)
     return low < p->edges && p->edge[low] == wanted;
 }
 
-static void write_invisible(const writer *w, uint32_t from, uint32_t to)
+static void write_invisible(const writer *w, uint32_t from, uint32_t to, const char *more)
 {
     reel__text_add(w->out, "    ");
     reel__row_name(w->p, from, w->out);
     reel__text_add(w->out, " -> ");
     reel__row_name(w->p, to, w->out);
-    reel__text_add(w->out, " [style=invis]\n");
+    reel__text_format(w->out, " [style=invis%s]\n", more);
 }
 
 static void write_row(const writer *w, const member *m, size_t n)
@@ -320,7 +322,7 @@ static void write_row(const writer *w, const member *m, size_t n)
         uint32_t a = m[i - 1].figure, b = m[i].figure;
         bool seen = has_edge(w->p, a, b) || has_edge(w->p, b, a);
         if (!seen && m[i - 1].position != m[i].position) {
-            write_invisible(w, a, b);
+            write_invisible(w, a, b, "");
         }
     }
 }
@@ -391,6 +393,44 @@ static void write_edge_look(const writer *w, const course *c)
     }
 }
 
+/* Whether an edge to the next column leads from high up in one step to low down in the other. Such
+ * an edge is led down between the steps, to a point beside its end: two edges that do take part in
+ * the layout. */
+static bool turns(const writer *w, const course *c, uint32_t from, uint32_t to)
+{
+    int64_t span = position(w->p, c->to) - position(w->p, c->from);
+    return c->step && !c->level && !c->crosses && w->row[from] && w->row[to] &&
+           is_single(c->from) && is_single(c->to) && band(w->p, c->from) &&
+           band(w->p, c->from) == band(w->p, c->to) && c->from->ordinal > c->to->ordinal &&
+           (span == 1 || span == -1);
+}
+
+static void write_turn(writer *w, const course *c, uint32_t from, uint32_t to)
+{
+    bool forward = position(w->p, c->to) > position(w->p, c->from);
+    const char *dashed = c->to->order ? ", style=dashed" : "";
+    const char *colour = w->colour->line[c->to->order < 2 ? c->to->order : 2];
+    uint32_t n = w->points++;
+    reel__text_format(w->out,
+                      "    \"turn %" PRIu32 "\" [shape=point, width=0.02, color=\"%s\"]\n"
+                      "    { rank=same; \"turn %" PRIu32 "\"; ",
+                      n, colour, n);
+    reel__row_name(w->p, to, w->out);
+    reel__text_format(w->out, "; }\n    \"turn %" PRIu32 "\" -> ", n);
+    reel__row_name(w->p, from, w->out);
+    reel__text_format(w->out, " [color=\"%s\", penwidth=2, dir=none, weight=2%s]\n    ", colour,
+                      dashed);
+    if (forward) {
+        reel__text_format(w->out, "\"turn %" PRIu32 "\" -> ", n);
+        reel__row_name(w->p, to, w->out);
+    } else {
+        reel__row_name(w->p, to, w->out);
+        reel__text_format(w->out, " -> \"turn %" PRIu32 "\"", n);
+    }
+    reel__text_format(w->out, " [color=\"%s\", penwidth=2%s%s]\n", colour, dashed,
+                      forward ? "" : ", dir=back");
+}
+
 /* What is drawn as a stub when edges are cut: what leads far, or from one pass to another. */
 static bool is_far(const writer *w, const course *c)
 {
@@ -420,6 +460,10 @@ static void write_edge(writer *w, size_t e)
     course c = course_of(w, from, to);
     if (is_far(w, &c)) {
         write_stub(w, from, to);
+        return;
+    }
+    if (turns(w, &c, from, to)) {
+        write_turn(w, &c, from, to);
         return;
     }
     reel__text_add(w->out, "    ");
@@ -459,33 +503,54 @@ static bool leads(const writer *w, uint32_t from, uint32_t to)
     return w->edges && bsearch(&key, w->edge, w->edges, sizeof *w->edge, compare_edges);
 }
 
-/* The last and the first figure of each band in each axis, where they are in rows. */
-static void write_stack(writer *w, uint32_t *top, uint32_t *foot)
+typedef struct stacked {
+    uint32_t column, band;
+    uint32_t foot, top; /* the first and the last figure there */
+} stacked;
+
+static int compare_stacked(const void *a, const void *b)
+{
+    const stacked *x = a, *y = b;
+    if (x->column != y->column) {
+        return x->column < y->column ? -1 : 1;
+    }
+    if (x->band != y->band) {
+        return x->band < y->band ? -1 : 1;
+    }
+    return x->foot < y->foot ? -1 : x->foot > y->foot;
+}
+
+/* What stands in each column, from the foot up: one entry for each module. */
+static size_t list_stacked(const writer *w, stacked *list)
 {
     const reel__picture *p = w->p;
-    for (uint32_t i = 0; i < p->places; i++) {
-        top[i] = foot[i] = REEL__NONE;
-    }
+    size_t n = 0, kept = 0;
     for (uint32_t f = 0; f < p->figures; f++) {
         uint32_t b = band(p, &p->figure[f]);
         if (w->row[f] && b && !p->figure[f].order) {
-            foot[b] = foot[b] == REEL__NONE ? f : foot[b];
-            bool same = top[b] == REEL__NONE || p->figure[top[b]].column == p->figure[f].column;
-            top[b] = same ? f : top[b];
+            list[n++] = (stacked){.column = p->figure[f].column, .band = b, .foot = f, .top = f};
         }
     }
-    uint32_t before = REEL__NONE;
-    for (uint32_t b = 0; b < p->places; b++) {
-        if (foot[b] == REEL__NONE) {
-            continue;
+    qsort(list, n, sizeof *list, compare_stacked);
+    for (size_t i = 0; i < n; i++) {
+        if (kept && list[kept - 1].column == list[i].column &&
+            list[kept - 1].band == list[i].band) {
+            list[kept - 1].top = list[i].top;
+        } else {
+            list[kept++] = list[i];
         }
-        const reel__figure *f = &p->figure[foot[b]];
-        bool one_axis = before != REEL__NONE &&
-                        p->column[p->figure[top[before]].column].axis == p->column[f->column].axis;
-        if (one_axis && !leads(w, b, before) && !leads(w, before, b)) {
-            write_invisible(w, top[before], foot[b]);
+    }
+    return kept;
+}
+
+static void write_stack(const writer *w, stacked *list)
+{
+    size_t n = list_stacked(w, list);
+    for (size_t i = 1; i < n; i++) {
+        const stacked *a = &list[i - 1], *b = &list[i];
+        if (a->column == b->column && !leads(w, b->band, a->band) && !leads(w, a->band, b->band)) {
+            write_invisible(w, a->top, b->foot, ", weight=8");
         }
-        before = b;
     }
 }
 
@@ -513,7 +578,7 @@ static void write_head(const writer *w)
     reel__text_format(w->out, ", fontcolor=\"%s\"]\n", c->faint);
 }
 
-static void write_all(writer *w, uint32_t *top, uint32_t *foot)
+static void write_all(writer *w, stacked *list)
 {
     write_head(w);
     write_figures(w);
@@ -522,7 +587,7 @@ static void write_all(writer *w, uint32_t *top, uint32_t *foot)
     }
     write_rows(w);
     find_band_edges(w);
-    write_stack(w, top, foot);
+    write_stack(w, list);
     reel__text_add(w->out, "}\n");
 }
 
@@ -534,19 +599,17 @@ bool reel__picture_write_rows(const reel__picture *p, reel__text *out)
     w.crowd = reel__calloc(p->places, sizeof *w.crowd);
     w.first_in = reel__calloc(p->places, sizeof *w.first_in);
     w.edge = reel__reallocarray(NULL, p->edges + 1, sizeof *w.edge);
-    uint32_t *top = reel__calloc(p->places, sizeof *top);
-    uint32_t *foot = reel__calloc(p->places, sizeof *foot);
-    bool done = w.member && w.row && w.crowd && w.first_in && w.edge && top && foot;
+    stacked *list = reel__reallocarray(NULL, p->figures + 1, sizeof *list);
+    bool done = w.member && w.row && w.crowd && w.first_in && w.edge && list;
     done = done && find_rows(&w);
     if (done) {
-        write_all(&w, top, foot);
+        write_all(&w, list);
     }
     reel__free(w.member);
     reel__free(w.row);
     reel__free(w.crowd);
     reel__free(w.first_in);
     reel__free(w.edge);
-    reel__free(top);
-    reel__free(foot);
+    reel__free(list);
     return done;
 }

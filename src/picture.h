@@ -25,7 +25,9 @@ typedef struct reel__place {
     uint8_t order;                       /* 0: forward; k: made by differentiating k times */
     bool pass; /* what a whole order of differentiation is in; has no name */
     bool timed;
-    bool linked; /* an edge leads from here to the next step beside it */
+    bool used;        /* a row: holds figures */
+    uint32_t telling; /* how many parts of a row's path tell it from others of its kind */
+    bool linked;      /* an edge leads from here to the next step beside it */
 } reel__place;
 
 #define REEL__NONE UINT32_MAX
@@ -43,6 +45,7 @@ typedef struct reel__figure {
     uint32_t count;       /* of nodes */
     uint32_t place;
     uint32_t next;    /* in the same place; REEL__NONE: none */
+    uint32_t word;    /* a node that a box took in; REEL__NONE: none */
     uint32_t column;  /* of p->column; REEL__NONE: none */
     uint32_t ordinal; /* among the single figures of its place, or of those that are alike */
     uint32_t stub;    /* a weight's: where its list begins in p->stubs; REEL__NONE: in p->after */
@@ -172,6 +175,8 @@ bool reel__picture_write_rows(const reel__picture *p, reel__text *out);
 void reel__op_label(const reel__slot *s, reel__text *out);
 /* The attribute fontname. */
 void reel__text_font(const reel_draw_args *args, reel__text *out);
+/* Finds out how much of their paths modules are called by; before any of the labels. */
+void reel__row_titles(reel__picture *p);
 /* A module with its step, for boxes and clusters. */
 void reel__row_place_title(const reel__picture *p, uint32_t place, uint32_t column,
                            reel__text *out);
