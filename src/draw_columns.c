@@ -61,8 +61,9 @@ static void make_axis(reel__picture *p, const timed *step, size_t n, uint32_t *c
         bool own = apart(p->args, i, n, step[i].t);
         bool joins = i && !own && !apart(p->args, i - 1, n, step[i - 1].t);
         if (!joins) {
-            p->column[p->columns++] = (reel__column){
-                .axis = step[i].axis, .index = (uint32_t)(p->columns - begin), .first = step[i].t};
+            uint32_t index = (uint32_t)(p->columns - begin);
+            p->column[p->columns++] =
+                (reel__column){.axis = step[i].axis, .index = index, .first = step[i].t};
         }
         reel__column *c = &p->column[p->columns - 1];
         c->last = step[i].t;

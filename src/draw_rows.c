@@ -120,9 +120,22 @@ static void write_look(const writer *w, uint32_t figure)
     reel__text_add(w->out, f->root ? ", penwidth=2.5" : "");
 }
 
+static bool is_single(const reel__figure *f)
+{
+    return f->kind == REEL__FIGURE_NODE ||
+           (f->kind == REEL__FIGURE_ALIKE && f->column == REEL__NONE);
+}
+
+/* The module's row of a figure: what is stacked. */
+static uint32_t band(const reel__picture *p, const reel__figure *f)
+{
+    return p->place[f->place].row;
+}
+
 static void write_group(const writer *w, const reel__figure *f)
 {
-    if (f->column != REEL__NONE && f->kind != REEL__FIGURE_WEIGHT && !f->order) {
+    bool inside = is_single(f) && band(w->p, f);
+    if (f->column != REEL__NONE && f->kind != REEL__FIGURE_WEIGHT && !f->order && !inside) {
         const reel__column *c = &w->p->column[f->column];
         reel__text_format(w->out, ", group=\"a%" PRIu32 "c%" PRIu32 "\"", c->axis, c->index);
     }
@@ -146,12 +159,6 @@ static void write_figure(const writer *w, uint32_t figure, const char *indent)
 }
 
 /* Clusters: the steps of modules that are looked into. */
-
-static bool is_single(const reel__figure *f)
-{
-    return f->kind == REEL__FIGURE_NODE ||
-           (f->kind == REEL__FIGURE_ALIKE && f->column == REEL__NONE);
-}
 
 static bool clustered(const writer *w, uint32_t place)
 {
@@ -222,13 +229,7 @@ static int64_t position(const reel__picture *p, const reel__figure *f)
     return (int64_t)f->order * c->of + i;
 }
 
-/* The module's row of a figure: what is stacked. */
-static uint32_t band(const reel__picture *p, const reel__figure *f)
-{
-    return p->place[f->place].row;
-}
-
-/* The same for figures that stand in one row. */
+/* The same number for figures that stand in one row; 0: in none. */
 static uint64_t row_of(const reel__picture *p, const reel__figure *f)
 {
     if (f->column == REEL__NONE || f->kind == REEL__FIGURE_WEIGHT) {
@@ -405,6 +406,38 @@ static bool turns(const writer *w, const course *c, uint32_t from, uint32_t to)
            (span == 1 || span == -1);
 }
 
+/* What stands in that row at that position; REEL__NONE: nothing. */
+static uint32_t at_position(const writer *w, uint64_t row, int64_t position)
+{
+    size_t low = 0, high = w->members;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const member *m = &w->member[middle];
+        if (m->row < row || (m->row == row && m->position < position)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    bool found =
+        low < w->members && w->member[low].row == row && w->member[low].position == position;
+    return found ? w->member[low].figure : REEL__NONE;
+}
+
+/* Keeps the point between its neighbours in the row. */
+static void hold_turn(const writer *w, uint32_t point, uint32_t beside, bool forward)
+{
+    reel__text_add(w->out, "    ");
+    if (forward) {
+        reel__row_name(w->p, beside, w->out);
+        reel__text_format(w->out, " -> \"turn %" PRIu32 "\" [style=invis]\n", point);
+    } else {
+        reel__text_format(w->out, "\"turn %" PRIu32 "\" -> ", point);
+        reel__row_name(w->p, beside, w->out);
+        reel__text_add(w->out, " [style=invis]\n");
+    }
+}
+
 static void write_turn(writer *w, const course *c, uint32_t from, uint32_t to)
 {
     bool forward = position(w->p, c->to) > position(w->p, c->from);
@@ -429,6 +462,10 @@ static void write_turn(writer *w, const course *c, uint32_t from, uint32_t to)
     }
     reel__text_format(w->out, " [color=\"%s\", penwidth=2%s%s]\n", colour, dashed,
                       forward ? "" : ", dir=back");
+    uint32_t beside = at_position(w, w->row[to], position(w->p, c->from));
+    if (beside != REEL__NONE) {
+        hold_turn(w, n, beside, forward);
+    }
 }
 
 /* What is drawn as a stub when edges are cut: what leads far, or from one pass to another. */
