@@ -18,7 +18,6 @@ typedef struct settings {
     const char *score;
     bool bidirectional, two_biases, loss;
     int order; /* how often it is differentiated */
-    reel_draw_args look;
 } settings;
 
 /* A recording, and what of it is to be drawn. */

@@ -43,8 +43,10 @@ static settings set = {.options = "",
                        .target = 6,
                        .vocabulary = 10,
                        .score = "additive"};
-static bool backward, second, no_shapes, no_weights;
-static int level, colour;
+static bool backward, second, net;
+static int64_t depth, from, to, most_steps;
+static reel_draw_args look = {.level = REEL_LEVEL_MODULE};
+static int level = REEL_LEVEL_MODULE, colour, weights, theme, pass;
 
 static const choice choices[] = {
     {"output", "o", TEXT, "FILE", 0, 0, &set.output,
@@ -72,11 +74,26 @@ static const choice choices[] = {
      "draw down to a loss: the mean square of the last output, or cross-entropy"},
     {"backward", NULL, FLAG, "", 0, 0, &backward, "and the derivatives of a loss for all weights"},
     {"second", NULL, FLAG, "", 0, 0, &second, "and those of the squares of these"},
-    {"level", NULL, WORD, "op|step|module", 0, 0, &level, "how near to look"},
-    {"colour", NULL, WORD, "kind|plan|time", 0, 0, &colour,
-     "what colours mean; the last two compute the model first"},
-    {"no-shapes", NULL, FLAG, "", 0, 0, &no_shapes, "leave shapes out"},
-    {"no-weights", NULL, FLAG, "", 0, 0, &no_weights, "leave weights out"},
+    {"level", NULL, WORD, "op|gate|module", 0, 0, &level, "how near to look"},
+    {"net", NULL, FLAG, "", 0, 0, &net,
+     "before it is unrolled: what goes from step to step is a loop"},
+    {"open", NULL, TEXT, "PATTERNS", 0, 0, &look.open,
+     "modules to look into, such as 'decoder,lstm/l?'"},
+    {"closed", NULL, TEXT, "PATTERNS", 0, 0, &look.closed, "modules to draw as one box a step"},
+    {"depth", NULL, WHOLE, "N", 0, 1000, &depth, "modules nested deeper are one; 0: any"},
+    {"from", NULL, WHOLE, "T", 0, 1000000, &from, "with --to: draw steps from <= t < to alone"},
+    {"to", NULL, WHOLE, "T", 0, 1000000, &to, "see --from"},
+    {"most-steps", NULL, WHOLE, "N", -1, 1000000, &most_steps,
+     "of longer unrolls the middle is one column; -1: never, 0: as the level suggests"},
+    {"pass", NULL, WORD, "all|forward|backward", 0, 0, &pass, "which passes to draw"},
+    {"colour", NULL, WORD, "kind|plan|time|gradient|memory", 0, 0, &colour, "what colours mean"},
+    {"weights", NULL, WORD, "default|once|stubs|hidden", 0, 0, &weights, "how weights are shown"},
+    {"theme", NULL, WORD, "light|dark|print|safe", 0, 0, &theme, "safe: for colour-blind readers"},
+    {"values", NULL, FLAG, "", 0, 0, &look.values, "mean, deviation and histogram in the labels"},
+    {"nan", NULL, FLAG, "", 0, 0, &look.nan, "where NaN and infinities come from, in red"},
+    {"cut", NULL, FLAG, "", 0, 0, &look.cut, "long edges end in a note"},
+    {"no-shapes", NULL, FLAG, "", 0, 0, &look.no_shapes, "leave shapes out"},
+    {"font", NULL, TEXT, "NAME", 0, 0, &look.font, "another font"},
     {"title", NULL, TEXT, "TEXT", 0, 0, &set.title, "what stands above"},
 };
 enum { CHOICES = sizeof choices / sizeof *choices, CODE = 256 };
@@ -111,7 +128,7 @@ static void help(void)
     fputs("      --list             kinds of cells and their options\n"
           "  -h, --help             this text\n"
           "  -V, --version          the version\n\n"
-          "reel-draw lstm --layers 2 --steps 4 --backward -o lstm.svg\n",
+          "reel-draw lstm --layers 2 --steps 4 --level gate --backward -o lstm.svg\n",
           stdout);
 }
 
@@ -238,22 +255,39 @@ static bool is_page(const char *path)
     return end && (strcmp(end, ".html") == 0 || strcmp(end, ".htm") == 0);
 }
 
+/* Plans and times are known when it has been computed. */
+static reel_status compute(recording *r)
+{
+    reel_tape_set_profiling(r->tape, true);
+    return reel_eval(r->roots, r->root);
+}
+
 static bool draw(recording *r, const char *path)
 {
-    static const reel_draw_collapse collapse[] = {REEL_DRAW_ALL, REEL_BY_STEP, REEL_BY_MODULE};
-    static const reel_draw_colour colours[] = {REEL_BY_KIND, REEL_BY_PLAN, REEL_BY_TIME};
-    const char *title = set.title ? set.title : is_page(path) ? set.kind : NULL;
     reel_status status = REEL_OK;
-    if (colour) {
-        status = reel_eval(r->roots, r->root);
-    }
-    if (!status && is_page(path)) {
-        status =
-            reel_page(path, r->root[0], .more = r->roots - 1, .roots = r->root + 1, .title = title);
-    } else if (!status) {
-        status = reel_draw(path, r->root[0], .more = r->roots - 1, .roots = r->root + 1,
-                           .title = title, .collapse = collapse[level], .colour = colours[colour],
-                           .no_shapes = no_shapes, .hide_weights = no_weights);
+    if (is_page(path)) {
+        status = reel_page(path, r->root[0], .more = r->roots - 1, .roots = r->root + 1,
+                           .title = set.title ? set.title : set.kind);
+    } else {
+        bool measured = colour == REEL_BY_PLAN || colour == REEL_BY_TIME;
+        look.path = path;
+        look.root = r->root[0];
+        look.more = r->roots - 1;
+        look.roots = r->root + 1;
+        look.title = set.title;
+        look.level = (reel_draw_level)level;
+        look.collapse = net ? REEL_BY_MODULE : REEL_DRAW_ALL;
+        look.colour = (reel_draw_colour)colour;
+        look.weights = (reel_draw_weights)weights;
+        look.theme = (reel_draw_theme)theme;
+        look.pass = (reel_draw_pass)pass;
+        look.depth = (int)depth;
+        look.from = from;
+        look.to = to;
+        look.most_steps = (int)most_steps;
+        look.at = REEL_HERE;
+        status = measured ? compute(r) : REEL_OK;
+        status = status ? status : reel_draw_with(&look);
     }
     return status == REEL_OK || complain("%s", reel_tape_message(r->tape));
 }
@@ -270,9 +304,6 @@ static int run(void)
     bool ok = is_file(set.kind)                  ? record_file(&set, &r)
               : strcmp(set.kind, "seq2seq") == 0 ? record_seq2seq(&set, &r)
                                                  : record_cell(&set, &r);
-    if (ok && colour) {
-        reel_tape_set_profiling(r.tape, true);
-    }
     const char *output = *set.output ? set.output : path;
     ok = ok && draw(&r, output);
     if (ok) {
