@@ -30,6 +30,7 @@ typedef struct writer {
     size_t members;
     uint64_t *row;      /* by figure; 0: in none */
     uint32_t *crowd;    /* by place: single figures */
+    uint32_t *cluster;  /* by place: its number; REEL__NONE: none */
     uint32_t *first_in; /* by place: the first of them; REEL__NONE */
     uint64_t *edge;     /* those that take part in the layout, by bands, sorted */
     size_t edges;
@@ -188,7 +189,7 @@ static void list_places(writer *w)
 {
     const reel__picture *p = w->p;
     for (uint32_t i = 0; i < p->places; i++) {
-        w->first_in[i] = REEL__NONE;
+        w->first_in[i] = w->cluster[i] = REEL__NONE;
     }
     for (uint32_t f = (uint32_t)p->figures; f-- > 0;) {
         reel__figure *g = &p->figure[f];
@@ -207,7 +208,8 @@ static void write_figures(writer *w)
     list_places(w);
     for (uint32_t i = 1; i < p->places; i++) {
         if (clustered(w, i)) {
-            write_cluster(w, i, w->first_in[i], clusters++);
+            w->cluster[i] = clusters++;
+            write_cluster(w, i, w->first_in[i], w->cluster[i]);
         }
     }
     for (uint32_t f = 0; f < p->figures; f++) {
@@ -238,6 +240,9 @@ static uint64_t row_of(const reel__picture *p, const reel__figure *f)
     uint64_t where = reel__mix(p->column[f->column].axis, band(p, f));
     if (f->kind == REEL__FIGURE_MODULE) {
         return reel__mix(where, 1) | 1;
+    }
+    if (f->order && f->ordinal) {
+        return 0; /* the gradients of steps differ, by what else flows into them */
     }
     const reel__slot *s = reel__slot_at(p->tape, f->last);
     uint64_t what = reel__mix((uintptr_t)s->op, (uint64_t)f->order << 8 | f->products);
@@ -438,16 +443,26 @@ static void hold_turn(const writer *w, uint32_t point, uint32_t beside, bool for
     }
 }
 
+/* In the cluster of the step that it leaves, where there is one: dot keeps order within clusters.
+ */
+static void write_point(const writer *w, uint32_t point, uint32_t cluster, const char *colour)
+{
+    if (cluster != REEL__NONE) {
+        reel__text_format(w->out, "    subgraph cluster_%" PRIu32 " {", cluster);
+    }
+    reel__text_format(w->out,
+                      "    \"turn %" PRIu32 "\" [shape=point, width=0.02, color=\"%s\"]%s\n", point,
+                      colour, cluster == REEL__NONE ? "" : " }");
+}
+
 static void write_turn(writer *w, const course *c, uint32_t from, uint32_t to)
 {
     bool forward = position(w->p, c->to) > position(w->p, c->from);
     const char *dashed = c->to->order ? ", style=dashed" : "";
     const char *colour = w->colour->line[c->to->order < 2 ? c->to->order : 2];
     uint32_t n = w->points++;
-    reel__text_format(w->out,
-                      "    \"turn %" PRIu32 "\" [shape=point, width=0.02, color=\"%s\"]\n"
-                      "    { rank=same; \"turn %" PRIu32 "\"; ",
-                      n, colour, n);
+    write_point(w, n, w->cluster[c->from->place], colour);
+    reel__text_format(w->out, "    { rank=same; \"turn %" PRIu32 "\"; ", n);
     reel__row_name(w->p, to, w->out);
     reel__text_format(w->out, "; }\n    \"turn %" PRIu32 "\" -> ", n);
     reel__row_name(w->p, from, w->out);
@@ -635,9 +650,10 @@ bool reel__picture_write_rows(const reel__picture *p, reel__text *out)
     w.row = reel__calloc(p->figures + 1, sizeof *w.row);
     w.crowd = reel__calloc(p->places, sizeof *w.crowd);
     w.first_in = reel__calloc(p->places, sizeof *w.first_in);
+    w.cluster = reel__calloc(p->places, sizeof *w.cluster);
     w.edge = reel__reallocarray(NULL, p->edges + 1, sizeof *w.edge);
     stacked *list = reel__reallocarray(NULL, p->figures + 1, sizeof *list);
-    bool done = w.member && w.row && w.crowd && w.first_in && w.edge && list;
+    bool done = w.member && w.row && w.crowd && w.first_in && w.cluster && w.edge && list;
     done = done && find_rows(&w);
     if (done) {
         write_all(&w, list);
@@ -646,6 +662,7 @@ bool reel__picture_write_rows(const reel__picture *p, reel__text *out)
     reel__free(w.row);
     reel__free(w.crowd);
     reel__free(w.first_in);
+    reel__free(w.cluster);
     reel__free(w.edge);
     reel__free(list);
     return done;

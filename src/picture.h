@@ -121,6 +121,7 @@ typedef struct reel__picture {
     reel__tint *tint; /* by figure; NULL: colours are by kind */
     double slowest;   /* of all figures, in seconds */
     double steepest;  /* of all figures: the largest gradient */
+    double flattest;  /* and the smallest but 0 */
     size_t most_bytes;
 } reel__picture;
 
