@@ -179,8 +179,7 @@ static bool closes(const reel__picture *p, const seeking *s, uint32_t row, const
     if (matches(a->closed, path) || (a->depth > 0 && p->place[row].depth == (uint32_t)a->depth)) {
         return true;
     }
-    bool leaf = p->place[row].kind || !s->outer[row];
-    return a->level == REEL_LEVEL_MODULE && leaf && !s->opened[row];
+    return a->level == REEL_LEVEL_MODULE && p->place[row].inmost && !s->opened[row];
 }
 
 static void find_boxes(reel__picture *p, const seeking *s)
@@ -191,6 +190,10 @@ static void find_boxes(reel__picture *p, const seeking *s)
             s->outer[p->place[q->parent].row] = true;
             p->place[q->row].kind = p->place[q->row].kind ? p->place[q->row].kind : q->kind;
         }
+    }
+    for (uint32_t i = 1; i < p->places; i++) {
+        reel__place *q = &p->place[i];
+        q->inmost = q->row == i && !q->pass && (q->kind || !s->outer[i]);
     }
     char path[LONGEST_PATH];
     p->box_of[0] = REEL__NONE;

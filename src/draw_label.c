@@ -20,6 +20,8 @@ static const struct {
     {"div", "\xc3\xb7"},
     {"neg", "\xe2\x88\x92"},
     {"sigmoid", "\xcf\x83"},
+    {"sigmoid_gradient", "\xcf\x83\xe2\x80\xb2"},
+    {"tanh_gradient", "tanh\xe2\x80\xb2"},
     {"matmul", "\xc3\x97"},
     {"sum", "\xce\xa3"},
     {"sum_of", "\xce\xa3"},

@@ -69,9 +69,15 @@ static bool moves(const reel__slot *s)
     return s->op->flags & REEL_OP_VIEW || one_of(s, other, sizeof other / sizeof *other);
 }
 
+/* The module that the node is a part of the box of; REEL__NONE: none. Collapsed steps of a cell are
+ * a box even where the others are looked into. */
 static uint32_t box_row(const leveling *g, uint32_t k)
 {
-    return g->p->box_of[g->place[k]];
+    const reel__picture *p = g->p;
+    uint32_t place = g->place[k], column = p->column_of[place], row = p->place[place].row;
+    bool gap = column != REEL__NONE && p->column[column].count > 1 && p->place[row].inmost &&
+               p->args->collapse != REEL_BY_MODULE;
+    return p->box_of[place] == REEL__NONE && gap ? row : p->box_of[place];
 }
 
 static bool passes(const reel__picture *p, uint8_t order)
@@ -619,8 +625,16 @@ static bool add_weights(leveling *g, strands *edge)
     return done;
 }
 
-static bool merge(reel__picture *p, strands *list)
+/* Of a loop over time only what leads from one of the steps counts. */
+static bool counts(const leveling *g, uint32_t first, uint32_t node)
 {
+    const reel__place *a = &g->p->place[g->place[first]], *b = &g->p->place[g->place[node]];
+    return g->p->args->collapse != REEL_BY_MODULE || a->column == b->column;
+}
+
+static bool merge(const leveling *g, strands *list)
+{
+    reel__picture *p = g->p;
     if (list->n) {
         qsort(list->v, list->n, sizeof *list->v, compare_strands);
     }
@@ -637,7 +651,7 @@ static bool merge(reel__picture *p, strands *list)
             p->strand[p->edges++] = s->node;
         }
         bool repeated = i && compare_strands(s - 1, s) == 0;
-        p->strands[p->edges - 1] += !repeated;
+        p->strands[p->edges - 1] += !repeated && counts(g, p->strand[p->edges - 1], s->node);
     }
     return true;
 }
@@ -653,8 +667,8 @@ static bool fill(leveling *g)
         find_outputs(g);
         find_words(g);
     }
-    done = done && make_figures(g) && add_weights(g, &edge) && find_edges(g, &edge) &&
-           merge(g->p, &edge);
+    done =
+        done && make_figures(g) && add_weights(g, &edge) && find_edges(g, &edge) && merge(g, &edge);
     reel__free(edge.v);
     return done;
 }

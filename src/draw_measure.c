@@ -9,7 +9,7 @@
 #include "picture.h"
 #include "trace.h"
 
-enum { BINS = 8, DECADES = 7 };
+enum { BINS = 8, FEWEST_DECADES = 2, MOST_DECADES = 7 };
 
 static bool is_real(const reel__slot *s)
 {
@@ -166,10 +166,13 @@ bool reel__picture_sum_up(reel__picture *p)
         m->origin = origin;
         m->again = again;
     }
+    p->flattest = INFINITY;
     for (size_t f = 0; f < p->figures; f++) {
         const reel__measured *m = &p->measured[f];
         p->most_bytes = m->bytes > p->most_bytes ? m->bytes : p->most_bytes;
         p->steepest = m->gradient > p->steepest ? m->gradient : p->steepest;
+        bool counts = m->gradient > 0 && !p->figure[f].order;
+        p->flattest = counts && !(m->gradient > p->flattest) ? m->gradient : p->flattest;
     }
     return true;
 }
@@ -181,10 +184,17 @@ static void write_scale(const reel__picture *p, double part, reel__text *out)
     if (p->palette->grey) {
         reel__text_format(out, "0.000 0.000 %.3f", 1 - 0.55 * s);
     } else if (p->palette->dark) {
-        reel__text_format(out, "%.3f 0.850 %.3f", 0.14 - 0.12 * s, 0.15 + 0.5 * s);
+        reel__text_format(out, "%.3f 0.850 %.3f", 0.14 - 0.12 * s, 0.15 + 0.4 * s);
     } else {
-        reel__text_format(out, "%.3f %.3f 1.000", 0.15 - 0.12 * s, 0.75 * s);
+        reel__text_format(out, "%.3f %.3f 1.000", 0.15 - 0.12 * s, 0.6 * s);
     }
+}
+
+/* How many powers of ten the colours span. */
+static double decades(const reel__picture *p)
+{
+    double span = log10(p->steepest / p->flattest);
+    return span < FEWEST_DECADES ? FEWEST_DECADES : span > MOST_DECADES ? MOST_DECADES : span;
 }
 
 static void write_measured_colour(const reel__picture *p, const reel__measured *m, reel__text *out)
@@ -193,7 +203,7 @@ static void write_measured_colour(const reel__picture *p, const reel__measured *
     if (p->args->colour == REEL_BY_MEMORY) {
         part = p->most_bytes ? sqrt((double)m->bytes / (double)p->most_bytes) : 0;
     } else if (m->gradient > 0 && p->steepest > 0) {
-        part = 1 + log10(m->gradient / p->steepest) / DECADES;
+        part = 1 + log10(m->gradient / p->steepest) / decades(p);
     }
     reel__text_add(out, ", fillcolor=\"");
     write_scale(p, part, out);

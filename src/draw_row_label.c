@@ -186,6 +186,11 @@ void reel__row_titles(reel__picture *p)
     }
 }
 
+void reel__row_time(const reel__picture *p, uint32_t figure, reel__text *out)
+{
+    write_time(p, p->figure[figure].column, out);
+}
+
 void reel__row_place_title(const reel__picture *p, uint32_t place, uint32_t column, reel__text *out)
 {
     const reel__place *row = &p->place[p->place[place].row];
@@ -371,6 +376,24 @@ void reel__row_label(const reel__picture *p, uint32_t figure, reel__text *out)
     case REEL__FIGURE_ALIKE:
         write_single(p, f, out);
         break;
+    }
+}
+
+void reel__row_short(const reel__picture *p, uint32_t figure, reel__text *out)
+{
+    const reel__figure *f = &p->figure[figure];
+    const reel__slot *s = reel__slot_at(p->tape, f->last);
+    const char *name = reel_node_name(reel__node_of(s));
+    const reel__place *row = &p->place[p->place[f->place].row];
+    write_order(f->order, out);
+    if (f->kind == REEL__FIGURE_MODULE) {
+        write_title(row->kind ? row->kind : row->name ? row->name : "", row->kind != NULL, out);
+    } else if (*name) {
+        reel__text_html(out, name, NAME_LIMIT);
+    } else if (f->products) {
+        write_linear(f, sums_up(s) ? s : inner(s), out);
+    } else {
+        write_op(p, s, out);
     }
 }
 

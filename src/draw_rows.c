@@ -30,6 +30,7 @@ typedef struct writer {
     size_t members;
     uint64_t *row;      /* by figure; 0: in none */
     uint32_t *crowd;    /* by place: single figures */
+    uint32_t *cluster;  /* by place: its number; REEL__NONE: none */
     uint32_t *first_in; /* by place: the first of them; REEL__NONE */
     uint64_t *edge;     /* those that take part in the layout, by bands, sorted */
     size_t edges;
@@ -188,7 +189,7 @@ static void list_places(writer *w)
 {
     const reel__picture *p = w->p;
     for (uint32_t i = 0; i < p->places; i++) {
-        w->first_in[i] = REEL__NONE;
+        w->first_in[i] = w->cluster[i] = REEL__NONE;
     }
     for (uint32_t f = (uint32_t)p->figures; f-- > 0;) {
         reel__figure *g = &p->figure[f];
@@ -207,7 +208,8 @@ static void write_figures(writer *w)
     list_places(w);
     for (uint32_t i = 1; i < p->places; i++) {
         if (clustered(w, i)) {
-            write_cluster(w, i, w->first_in[i], clusters++);
+            w->cluster[i] = clusters++;
+            write_cluster(w, i, w->first_in[i], w->cluster[i]);
         }
     }
     for (uint32_t f = 0; f < p->figures; f++) {
@@ -221,7 +223,7 @@ static void write_figures(writer *w)
 
 static int64_t position(const reel__picture *p, const reel__figure *f)
 {
-    if (f->column == REEL__NONE) {
+    if (f->column == REEL__NONE || f->kind == REEL__FIGURE_WEIGHT) {
         return -1;
     }
     const reel__column *c = &p->column[f->column];
@@ -238,6 +240,9 @@ static uint64_t row_of(const reel__picture *p, const reel__figure *f)
     uint64_t where = reel__mix(p->column[f->column].axis, band(p, f));
     if (f->kind == REEL__FIGURE_MODULE) {
         return reel__mix(where, 1) | 1;
+    }
+    if (f->order && f->ordinal) {
+        return 0; /* the gradients of steps differ, by what else flows into them */
     }
     const reel__slot *s = reel__slot_at(p->tape, f->last);
     uint64_t what = reel__mix((uintptr_t)s->op, (uint64_t)f->order << 8 | f->products);
@@ -262,6 +267,20 @@ static int compare_members(const void *a, const void *b)
     return x->figure < y->figure ? -1 : x->figure > y->figure;
 }
 
+/* A box of weights stands to the left of the row that it is used in first. */
+static void place_weights(writer *w)
+{
+    const reel__picture *p = w->p;
+    for (size_t e = 0; e < p->edges; e++) {
+        uint32_t f = reel__edge_from(p->edge[e]), to = reel__edge_to(p->edge[e]);
+        const reel__figure *g = &p->figure[f];
+        if (g->kind == REEL__FIGURE_WEIGHT && g->stub == REEL__NONE && !w->row[f] && w->row[to]) {
+            w->row[f] = w->row[to];
+            w->member[w->members++] = (member){w->row[to], -1, f};
+        }
+    }
+}
+
 /* Rows are numbered by their first figure, so that their order does not depend on hashes. */
 static bool find_rows(writer *w)
 {
@@ -282,6 +301,7 @@ static bool find_rows(writer *w)
         w->member[w->members++] = (member){row, position(p, &p->figure[f]), f};
     }
     reel__map_free(&known);
+    place_weights(w);
     qsort(w->member, w->members, sizeof *w->member, compare_members);
     return done;
 }
@@ -362,7 +382,7 @@ static course course_of(const writer *w, uint32_t from, uint32_t to)
     c.step = from == to || (timed && c.from->column != c.to->column &&
                             p->column[c.from->column].axis == p->column[c.to->column].axis);
     c.level = w->row[from] && w->row[from] == w->row[to];
-    c.loose = c.crosses || (c.step && !c.level);
+    c.loose = c.crosses || ((c.step || (c.weight && w->row[from])) && !c.level);
     if (c.level) {
         c.back = position(p, c.from) > position(p, c.to);
     } else if (!c.weight && !c.crosses) {
@@ -438,16 +458,26 @@ static void hold_turn(const writer *w, uint32_t point, uint32_t beside, bool for
     }
 }
 
+/* In the cluster of the step that it leaves, where there is one: dot keeps order within clusters.
+ */
+static void write_point(const writer *w, uint32_t point, uint32_t cluster, const char *colour)
+{
+    if (cluster != REEL__NONE) {
+        reel__text_format(w->out, "    subgraph cluster_%" PRIu32 " {", cluster);
+    }
+    reel__text_format(w->out,
+                      "    \"turn %" PRIu32 "\" [shape=point, width=0.02, color=\"%s\"]%s\n", point,
+                      colour, cluster == REEL__NONE ? "" : " }");
+}
+
 static void write_turn(writer *w, const course *c, uint32_t from, uint32_t to)
 {
     bool forward = position(w->p, c->to) > position(w->p, c->from);
     const char *dashed = c->to->order ? ", style=dashed" : "";
     const char *colour = w->colour->line[c->to->order < 2 ? c->to->order : 2];
     uint32_t n = w->points++;
-    reel__text_format(w->out,
-                      "    \"turn %" PRIu32 "\" [shape=point, width=0.02, color=\"%s\"]\n"
-                      "    { rank=same; \"turn %" PRIu32 "\"; ",
-                      n, colour, n);
+    write_point(w, n, w->cluster[c->from->place], colour);
+    reel__text_format(w->out, "    { rank=same; \"turn %" PRIu32 "\"; ", n);
     reel__row_name(w->p, to, w->out);
     reel__text_format(w->out, "; }\n    \"turn %" PRIu32 "\" -> ", n);
     reel__row_name(w->p, from, w->out);
@@ -478,17 +508,62 @@ static bool is_far(const writer *w, const course *c)
     return c->crosses || (c->step && (span > FAR || span < -FAR));
 }
 
-static void write_stub(writer *w, uint32_t from, uint32_t to)
+/* All that a figure has from far off in one stub; their steps are told where they are others. */
+static void write_stub(writer *w, size_t begin, size_t end)
 {
+    const reel__picture *p = w->p;
+    uint32_t to = reel__edge_to(p->edge[begin]), cluster = w->cluster[p->figure[to].place];
+    if (cluster != REEL__NONE && is_single(&p->figure[to])) {
+        reel__text_format(w->out, "    subgraph cluster_%" PRIu32 " {", cluster);
+    }
     reel__text_format(w->out,
-                      "    \"stub %" PRIu32 "\" [shape=plaintext, fontsize=9, height=0.1, "
-                      "fontcolor=\"%s\", label=<",
+                      "    \"stub %" PRIu32
+                      "\" [shape=plaintext, fontsize=9, height=0.1, width=0.1, "
+                      "margin=\"0.02,0.01\", fontcolor=\"%s\", label=<",
                       w->stubs, w->colour->faint);
-    reel__text_add(w->out, "\xe2\x86\x92 ");
-    reel__row_label(w->p, from, w->out);
-    reel__text_format(w->out, ">]\n    \"stub %" PRIu32 "\" -> ", w->stubs++);
-    reel__row_name(w->p, to, w->out);
-    reel__text_format(w->out, " [color=\"%s\", style=dotted, arrowsize=0.5]\n", w->colour->quiet);
+    const char *before = "";
+    for (size_t e = begin; e < end; e++) {
+        uint32_t from = reel__edge_from(p->edge[e]);
+        course c = course_of(w, from, to);
+        if (!is_far(w, &c)) {
+            continue;
+        }
+        reel__text_add(w->out, before);
+        reel__row_short(p, from, w->out);
+        if (p->figure[from].column != p->figure[to].column) {
+            reel__text_add(w->out, " ");
+            reel__row_time(p, from, w->out);
+        }
+        before = "<br/>";
+    }
+    reel__text_add(w->out, cluster != REEL__NONE && is_single(&p->figure[to]) ? ">] }\n" : ">]\n");
+    bool back = p->figure[to].order % 2;
+    reel__text_add(w->out, "    ");
+    if (back) {
+        reel__row_name(p, to, w->out);
+        reel__text_format(w->out, " -> \"stub %" PRIu32 "\"", w->stubs++);
+    } else {
+        reel__text_format(w->out, "\"stub %" PRIu32 "\" -> ", w->stubs++);
+        reel__row_name(p, to, w->out);
+    }
+    reel__text_format(w->out, " [color=\"%s\", style=dotted, arrowsize=0.5%s]\n", w->colour->quiet,
+                      back ? ", dir=back" : "");
+}
+
+static void write_stubs(writer *w)
+{
+    const reel__picture *p = w->p;
+    for (size_t begin = 0, end; begin < p->edges; begin = end) {
+        bool far = false;
+        uint32_t to = reel__edge_to(p->edge[begin]);
+        for (end = begin; end < p->edges && reel__edge_to(p->edge[end]) == to; end++) {
+            course c = course_of(w, reel__edge_from(p->edge[end]), to);
+            far = far || is_far(w, &c);
+        }
+        if (far) {
+            write_stub(w, begin, end);
+        }
+    }
 }
 
 static void write_edge(writer *w, size_t e)
@@ -496,8 +571,7 @@ static void write_edge(writer *w, size_t e)
     uint32_t from = reel__edge_from(w->p->edge[e]), to = reel__edge_to(w->p->edge[e]);
     course c = course_of(w, from, to);
     if (is_far(w, &c)) {
-        write_stub(w, from, to);
-        return;
+        return; /* write_stubs tells */
     }
     if (turns(w, &c, from, to)) {
         write_turn(w, &c, from, to);
@@ -622,6 +696,7 @@ static void write_all(writer *w, stacked *list)
     for (size_t e = 0; e < w->p->edges; e++) {
         write_edge(w, e);
     }
+    write_stubs(w);
     write_rows(w);
     find_band_edges(w);
     write_stack(w, list);
@@ -635,9 +710,10 @@ bool reel__picture_write_rows(const reel__picture *p, reel__text *out)
     w.row = reel__calloc(p->figures + 1, sizeof *w.row);
     w.crowd = reel__calloc(p->places, sizeof *w.crowd);
     w.first_in = reel__calloc(p->places, sizeof *w.first_in);
+    w.cluster = reel__calloc(p->places, sizeof *w.cluster);
     w.edge = reel__reallocarray(NULL, p->edges + 1, sizeof *w.edge);
     stacked *list = reel__reallocarray(NULL, p->figures + 1, sizeof *list);
-    bool done = w.member && w.row && w.crowd && w.first_in && w.edge && list;
+    bool done = w.member && w.row && w.crowd && w.first_in && w.cluster && w.edge && list;
     done = done && find_rows(&w);
     if (done) {
         write_all(&w, list);
@@ -646,6 +722,7 @@ bool reel__picture_write_rows(const reel__picture *p, reel__text *out)
     reel__free(w.row);
     reel__free(w.crowd);
     reel__free(w.first_in);
+    reel__free(w.cluster);
     reel__free(w.edge);
     reel__free(list);
     return done;

@@ -26,6 +26,7 @@ typedef struct reel__place {
     bool pass; /* what a whole order of differentiation is in; has no name */
     bool timed;
     bool used;        /* a row: holds figures */
+    bool inmost;      /* a row: a cell, or a module without modules inside */
     uint32_t telling; /* how many parts of a row's path tell it from others of its kind */
     bool linked;      /* an edge leads from here to the next step beside it */
 } reel__place;
@@ -121,6 +122,7 @@ typedef struct reel__picture {
     reel__tint *tint; /* by figure; NULL: colours are by kind */
     double slowest;   /* of all figures, in seconds */
     double steepest;  /* of all figures: the largest gradient */
+    double flattest;  /* and the smallest but 0 */
     size_t most_bytes;
 } reel__picture;
 
@@ -183,6 +185,10 @@ void reel__row_place_title(const reel__picture *p, uint32_t place, uint32_t colu
 /* Labels and names there (draw_row_label.c). */
 void reel__row_label(const reel__picture *p, uint32_t figure, reel__text *out);
 void reel__row_name(const reel__picture *p, uint32_t figure, reel__text *out);
+/* A figure in a word or two, such as "LSTM". */
+void reel__row_short(const reel__picture *p, uint32_t figure, reel__text *out);
+/* Where it is in time: "t=3". */
+void reel__row_time(const reel__picture *p, uint32_t figure, reel__text *out);
 /* The attribute label: what an edge carries, such as "h, c"; nothing when that is plain. */
 void reel__row_edge_label(const reel__picture *p, size_t edge, reel__text *out);
 

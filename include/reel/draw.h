@@ -35,7 +35,8 @@ typedef enum reel_draw_colour {
     REEL_BY_TIME, /**< from white to red by the time that a node's kernels took, shared equally
                        among the nodes of a fused kernel; tooltips have the time */
     REEL_BY_GRADIENT, /**< by log10 ‖∂L/∂node‖, L the root: strong where the loss feels the node,
-                         and fading over seven powers of ten. Differentiates and evaluates. */
+                         and fading over two to seven powers of ten. Differentiates and evaluates.
+                       */
     REEL_BY_MEMORY /**< by the bytes of what a figure's nodes give */
 } reel_draw_colour;
 
