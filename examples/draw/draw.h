@@ -27,6 +27,7 @@ typedef struct recording {
     reel_cell *cell, *decoder;
     reel_node *root[MOST_ROOTS];
     size_t roots;
+    uint64_t inputs;
     char about[MOST_NOTES]; /* what it is, in words */
 } recording;
 
@@ -40,6 +41,8 @@ bool record_file(const settings *s, recording *r);
 bool record_run(const settings *s, recording *r, reel_node *const *x);
 /* That many layers of a cell; a single one is not a stack of one. */
 reel_cell *record_layers(const reel_cell_args *a, int64_t n);
+/* An input [rows, columns], or [rows] of words (i32) where columns is 0. */
+reel_node *record_input(recording *r, reel_dtype dtype, int64_t rows, int64_t columns);
 void recording_free(recording *r);
 
 bool complain(const char *format, ...) REEL_PRINTF(1, 2);

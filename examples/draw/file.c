@@ -136,30 +136,21 @@ static void module_of(const reel_archive_tensor *t, char name[NAME])
     split(t->name, "weight", name);
 }
 
-static bool inputs(const settings *s, recording *r, const found *f, int64_t n, reel_node **x)
+static void inputs(const settings *s, recording *r, const found *f, int64_t n, reel_node **x)
 {
     char name[NAME];
-    const size_t size = (size_t)(s->batch * (f->embedding ? 1 : f->in));
-    void *nothing = calloc(size + 1, sizeof(double));
-    if (!nothing) {
-        return complain("out of memory");
-    }
     for (int64_t t = 0; t < n; t++) {
         if (!f->embedding) {
-            x[t] =
-                reel_name(reel_input(r->tape, REEL_F32, nothing, reel_dims(s->batch, f->in)), "x");
+            x[t] = reel_name(record_input(r, REEL_F64, s->batch, f->in), "x");
             continue;
         }
         module_of(f->embedding, name);
-        reel_node *word =
-            reel_name(reel_input(r->tape, REEL_I32, nothing, reel_dims(s->batch)), "word");
+        reel_node *word = reel_name(record_input(r, REEL_I32, s->batch, 0), "word");
         reel_scope_enter(r->tape, name);
         x[t] = reel_embedding(r->params, name, f->embedding->shape.dim[0],
                               f->embedding->shape.dim[1], word);
         reel_scope_leave(r->tape);
     }
-    free(nothing);
-    return true;
 }
 
 /* What the file's linear layer makes of the last output, in the output's place. */
@@ -193,7 +184,11 @@ static bool build(const settings *s, recording *r, const found *f)
                             f->layers);
     const int64_t n = s->steps * s->windows;
     reel_node **x = calloc((size_t)n + 1, sizeof(reel_node *));
-    bool ok = r->cell && x && inputs(s, r, f, n, x) && record_run(&own, r, x);
+    bool ok = r->cell && x;
+    if (ok) {
+        inputs(s, r, f, n, x);
+        ok = record_run(&own, r, x);
+    }
     if (ok && s->order == 0 && !s->loss) {
         apply_out(r, f);
     }

@@ -68,14 +68,26 @@ static bool differentiate(recording *r, int order)
     return ok && good(r);
 }
 
-static reel_node *zeros(reel_tape *tape, reel_dtype dtype, int64_t rows, int64_t columns)
+/* Numbers that say nothing, but are not zero, so that gradients are not; words are all the first.
+ */
+reel_node *record_input(recording *r, reel_dtype dtype, int64_t rows, int64_t columns)
 {
     reel_shape shape = columns ? reel_dims(rows, columns) : reel_dims(rows);
-    void *values = calloc((size_t)reel_shape_size(shape) + 1, sizeof(double));
+    const int64_t n = reel_shape_size(shape);
+    double *values = calloc((size_t)n + 1, sizeof *values);
     if (!values) {
-        return reel_tape_fail(tape, REEL_HERE, REEL_ERR_MEMORY, "out of memory");
+        return reel_tape_fail(r->tape, REEL_HERE, REEL_ERR_MEMORY, "out of memory");
     }
-    reel_node *x = reel_input(tape, dtype, values, shape);
+    if (dtype == REEL_I32) {
+        reel_node *words = reel_input(r->tape, REEL_I32, values, shape);
+        free(values);
+        return words;
+    }
+    reel_random random = reel_random_new(1, r->inputs++);
+    for (int64_t i = 0; i < n; i++) {
+        values[i] = reel_random_normal(&random);
+    }
+    reel_node *x = reel_input(r->tape, REEL_F64, values, shape);
     free(values);
     return x;
 }
@@ -136,7 +148,7 @@ bool record_cell(const settings *s, recording *r)
     reel_node **x = calloc((size_t)n + 1, sizeof(reel_node *));
     bool ok = x && good(r);
     for (int64_t t = 0; ok && t < n; t++) {
-        x[t] = reel_name(zeros(r->tape, REEL_F32, s->batch, s->in), "x");
+        x[t] = reel_name(record_input(r, REEL_F64, s->batch, s->in), "x");
     }
     ok = ok && record_run(s, r, x);
     free(x);
@@ -182,10 +194,10 @@ static bool translate(const settings *s, recording *r, const reel_encoder *encod
 {
     reel_node *word[LONGEST], *h[LONGEST], *last[LONGEST], *logits[LONGEST], *loss[LONGEST];
     for (int64_t t = 0; t < s->source; t++) {
-        word[t] = reel_name(zeros(r->tape, REEL_I32, s->batch, 0), "source word");
+        word[t] = reel_name(record_input(r, REEL_I32, s->batch, 0), "source word");
     }
     for (int64_t t = 0; t < s->target; t++) {
-        last[t] = reel_name(zeros(r->tape, REEL_I32, s->batch, 0), "word before");
+        last[t] = reel_name(record_input(r, REEL_I32, s->batch, 0), "word before");
     }
     reel_source source = reel_encode(encoder, s->source, word, h);
     reel_state state = reel_decoder_start(decoder, &source);
@@ -200,7 +212,7 @@ static bool translate(const settings *s, recording *r, const reel_encoder *encod
         return ok && good(r);
     }
     for (int64_t t = 0; t < s->target; t++) {
-        reel_node *right = reel_name(zeros(r->tape, REEL_I32, s->batch, 0), "right word");
+        reel_node *right = reel_name(record_input(r, REEL_I32, s->batch, 0), "right word");
         loss[t] = reel_cross_entropy(logits[t], right);
     }
     return keep(r, reel_name(reel_sum_of((int)s->target, loss), "loss")) && good(r) &&
