@@ -12,6 +12,7 @@ enum { EXIT_RUN = 1, EXIT_USAGE = 2, MOST_ROOTS = 512, MOST_NOTES = 600 };
 typedef struct settings {
     const char *kind;    /* a cell's, "seq2seq", or a file's path */
     const char *options; /* of the cell */
+    const char *module;  /* of a file: the net's name; NULL: the first */
     const char *output, *title;
     int64_t layers, steps, in, hidden, batch, windows; /* windows: of truncated back-propagation */
     int64_t source, target, vocabulary;                /* of seq2seq */

@@ -115,19 +115,20 @@ static void find_ends(const reel_archive *a, found *f)
     }
 }
 
-static bool find(const reel_archive *a, const char *path, found *f)
+static bool find(const reel_archive *a, const settings *s, found *f)
 {
     for (size_t i = 0; i < reel_archive_count(a); i++) {
         const reel_archive_tensor *t = reel_archive_at(a, i);
-        if (find_layers(a, t, f) || find_mgu(a, t, f)) {
+        if ((find_layers(a, t, f) || find_mgu(a, t, f)) &&
+            (!s->module || strcmp(s->module, f->prefix) == 0)) {
             find_ends(a, f);
             return true;
         }
     }
-    return complain("%s: no recurrent net in it that reel-draw knows: expected weights named "
+    return complain("%s: no recurrent net%s%s in it that reel-draw knows: expected weights named "
                     "...weight_ih_l0 and ...weight_hh_l0 with rows for 1, 3 or 4 gates (rnn, gru, "
                     "lstm), or ...weight_ih_f (mgu)",
-                    path);
+                    s->kind, s->module ? " of the name " : "", s->module ? s->module : "");
 }
 
 /* The module's name of a weight "name.weight". */
@@ -153,17 +154,42 @@ static void inputs(const settings *s, recording *r, const found *f, int64_t n, r
     }
 }
 
-/* What the file's linear layer makes of the last output, in the output's place. */
+/* What the file's linear layer makes of the outputs, in the outputs' place. */
 static void apply_out(recording *r, const found *f)
 {
     char name[NAME];
-    if (!f->out || r->roots != 1) {
+    if (!f->out) {
         return;
     }
     module_of(f->out, name);
     reel_scope_enter(r->tape, name);
-    r->root[0] = reel_name(reel_linear(r->params, name, f->out->shape.dim[0], r->root[0]), name);
+    for (size_t i = 0; i < r->roots; i++) {
+        r->root[i] =
+            reel_name(reel_linear(r->params, name, f->out->shape.dim[0], r->root[i]), name);
+    }
     reel_scope_leave(r->tape);
+}
+
+/* A net that is the whole file has no name there, and its kind's here. */
+static const char *name_of(const found *f)
+{
+    return *f->prefix ? f->prefix : f->kind;
+}
+
+/* All tensors, to be taken by the weights of their names. */
+static bool offer(const reel_archive *a, reel_params *ps, const found *f)
+{
+    for (size_t i = 0; i < reel_archive_count(a); i++) {
+        char name[2 * NAME];
+        const reel_archive_tensor *t = reel_archive_at(a, i);
+        bool bare = !*f->prefix && !strchr(t->name, '.');
+        snprintf(name, sizeof name, "%s%s%s", bare ? f->kind : "", bare ? "." : "", t->name);
+        if (t->dtype != REEL_I32 &&
+            reel_params_offer(ps, name, t->dtype, t->data, t->shape) != REEL_OK) {
+            return complain("%s", reel_params_message(ps));
+        }
+    }
+    return true;
 }
 
 static bool build(const settings *s, recording *r, const found *f)
@@ -172,7 +198,7 @@ static bool build(const settings *s, recording *r, const found *f)
     own.in = f->in;
     own.hidden = f->hidden;
     r->cell = record_layers(&(reel_cell_args){.params = r->params,
-                                              .name = f->prefix,
+                                              .name = name_of(f),
                                               .type = reel_cell_type_find(f->kind),
                                               .in = f->in,
                                               .hidden = f->hidden,
@@ -207,10 +233,8 @@ bool record_file(const settings *s, recording *r)
         return complain("out of memory");
     }
     bool ok = reel_archive_read(a, s->kind) == REEL_OK || complain("%s", reel_archive_message(a));
-    ok = ok && find(a, s->kind, &f);
-    ok = ok && (reel_params_load(r->params, s->kind) == REEL_OK ||
-                complain("%s", reel_params_message(r->params)));
-    ok = ok && build(s, r, &f);
+    ok = ok && find(a, s, &f);
+    ok = ok && offer(a, r->params, &f) && build(s, r, &f);
     if (ok) {
         snprintf(r->about, sizeof r->about, "%s%s%s, %lld layer%s%s, %lld features in, %lld units",
                  f.prefix, *f.prefix ? ": " : "", f.kind, (long long)f.layers,

@@ -70,6 +70,7 @@ static const choice choices[] = {
     {"target", NULL, WHOLE, "N", 1, 4096, &set.target, "and of its target"},
     {"score", NULL, TEXT, "WORD", 0, 0, &set.score,
      "of seq2seq's attention: additive, dot, general, scaled_dot, concatenated, multi_head"},
+    {"module", NULL, TEXT, "NAME", 0, 0, &set.module, "of a file: which net, if not the first"},
     {"loss", NULL, FLAG, "", 0, 0, &set.loss,
      "draw down to a loss: the mean square of the last output, or cross-entropy"},
     {"backward", NULL, FLAG, "", 0, 0, &backward, "and the derivatives of a loss for all weights"},
