@@ -31,11 +31,12 @@ static char *shown(reel_page_args args)
     return text;
 }
 
+/* Without strstr, which the address sanitizer makes look to the end of the text each time. */
 static size_t count(const char *text, const char *part)
 {
-    size_t n = 0;
-    for (const char *c = text; (c = strstr(c, part)); c += strlen(part)) {
-        n++;
+    size_t n = 0, length = strlen(part);
+    for (const char *c = text; *c; c++) {
+        n += *c == *part && strncmp(c, part, length) == 0;
     }
     return n;
 }
