@@ -267,6 +267,7 @@ START_TEST(misuse_is_told)
     reel_tape_reset(n.tape);
     reel_node *fresh = reel_input(n.tape, REEL_F64, (const double[1]){1}, reel_dims(1));
     ck_assert_int_eq(reel_page("a.html", fresh, .more = 1, .roots = &stale), REEL_ERR_STALE);
+    ck_assert_ptr_nonnull(strstr(reel_tape_message(n.tape), "a node was kept over a reset"));
     net_close(&n);
 }
 END_TEST
@@ -286,6 +287,7 @@ START_TEST(files_are_replaced_whole)
         reel_status status = reel_page(path, again.slope);
         bool failed = reel__memory_failed();
         reel__memory_fail(0, false);
+        ck_assert_int_eq(reel_tape_status(again.tape), status);
         net_close(&again);
         if (!failed) {
             ck_assert_int_eq(status, REEL_OK);

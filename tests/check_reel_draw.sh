@@ -66,6 +66,23 @@ says out '^imported.html: encoder: gru, 2 layers both ways, 4 features in, 3 uni
 says imported.html '"encoder.weight_hh_l1_reverse"'
 run 0 "$top/tests/golden/interop.safetensors" -o interop.html
 says out '^interop.html: lstm, 2 layers, 3 features in, 5 units$'
+if [ -x "$build/reel-translate" ]; then
+    printf 'a b\nb c a\nc\n' >source.txt
+    printf 'x y z\nz y\nx\n' >target.txt
+    for options in '' '--attention general --one-way --cell lstm' '--late --input-feeding --maxout' \
+        '--tied --one-way --attention multi-head' '--one-way --attention none --layers 2'; do
+        # shellcheck disable=SC2086 # a list of words
+        if "$build/reel-translate" train source.txt target.txt --hidden 4 --embed 3 --epochs 1 --least 1 \
+            --overwrite --quiet $options --checkpoint t.safetensors >log 2>&1; then
+            run 0 t.safetensors --source 3 --target 2 -o t.html
+            says out '^t.html: encoder and decoder with'
+            says t.html '"decoder.readout.weight"'
+        else
+            fail "reel-translate train $options:
+$(cat log)"
+        fi
+    done
+fi
 run 1 "$top/tests/golden/losses.safetensors" -o losses.html
 says err 'losses.safetensors: no recurrent net in it'
 run 1 "$top/tests/golden/imported.safetensors" --module decoder -o imported.html

@@ -21,6 +21,18 @@ typedef struct settings {
     int order; /* how often it is differentiated */
 } settings;
 
+enum { NAME = 256 };
+
+/* A recurrent net in a file. */
+typedef struct found {
+    char prefix[NAME]; /* the net's name: what stands before ".weight_ih_l0" */
+    const char *kind;
+    const char *options;
+    int64_t in, hidden, layers;
+    bool both, biases, two_biases;
+    const reel_archive_tensor *embedding, *out;
+} found;
+
 /* A recording, and what of it is to be drawn. */
 typedef struct recording {
     reel_params *params;
@@ -40,6 +52,16 @@ bool record_file(const settings *s, recording *r);
 /* Runs the cell as the settings say and keeps what it gives; x: T · windows inputs of [batch, in].
  */
 bool record_run(const settings *s, recording *r, reel_node *const *x);
+/* A source and a target sentence through an encoder and a decoder. */
+bool record_sentence(const settings *s, recording *r, const reel_encoder *encoder,
+                     const reel_decoder *decoder);
+/* The net of that name in a file, and what it is. */
+bool file_find(const reel_archive *a, const char *prefix, found *f);
+/* The cell of a net in a file. */
+reel_cell *file_cell(recording *r, const found *f, const char *options);
+/* Whether the file is an encoder and a decoder under Reel's names, and that recorded. */
+bool file_is_translator(const reel_archive *a);
+bool record_translator(const settings *s, recording *r, const reel_archive *a);
 /* That many layers of a cell; a single one is not a stack of one. */
 reel_cell *record_layers(const reel_cell_args *a, int64_t n);
 /* An input [rows, columns], or [rows] of words (i32) where columns is 0. */

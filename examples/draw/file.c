@@ -5,17 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = 256 };
-
-typedef struct found {
-    char prefix[NAME]; /* the net's name: what stands before ".weight_ih_l0" */
-    const char *kind;
-    const char *options;
-    int64_t in, hidden, layers;
-    bool both, biases, two_biases;
-    const reel_archive_tensor *embedding, *out;
-} found;
-
 static const reel_archive_tensor *tensor(const reel_archive *a, const char *prefix,
                                          const char *name, int64_t layer, const char *suffix)
 {
@@ -115,17 +104,23 @@ static void find_ends(const reel_archive *a, found *f)
     }
 }
 
-static bool find(const reel_archive *a, const settings *s, found *f)
+bool file_find(const reel_archive *a, const char *prefix, found *f)
 {
     for (size_t i = 0; i < reel_archive_count(a); i++) {
         const reel_archive_tensor *t = reel_archive_at(a, i);
         if ((find_layers(a, t, f) || find_mgu(a, t, f)) &&
-            (!s->module || strcmp(s->module, f->prefix) == 0)) {
+            (!prefix || strcmp(prefix, f->prefix) == 0)) {
             find_ends(a, f);
             return true;
         }
     }
-    return complain("%s: no recurrent net%s%s in it that reel-draw knows: expected weights named "
+    return false;
+}
+
+static bool find(const reel_archive *a, const settings *s, found *f)
+{
+    return file_find(a, s->module, f) ||
+           complain("%s: no recurrent net%s%s in it that reel-draw knows: expected weights named "
                     "...weight_ih_l0 and ...weight_hh_l0 with rows for 1, 3 or 4 gates (rnn, gru, "
                     "lstm), or ...weight_ih_f (mgu)",
                     s->kind, s->module ? " of the name " : "", s->module ? s->module : "");
@@ -192,22 +187,27 @@ static bool offer(const reel_archive *a, reel_params *ps, const found *f)
     return true;
 }
 
+reel_cell *file_cell(recording *r, const found *f, const char *options)
+{
+    return record_layers(&(reel_cell_args){.params = r->params,
+                                           .name = name_of(f),
+                                           .type = reel_cell_type_find(f->kind),
+                                           .in = f->in,
+                                           .hidden = f->hidden,
+                                           .options = *options ? options : f->options,
+                                           .two_biases = f->two_biases,
+                                           .no_bias = !f->biases,
+                                           .bidirectional = f->both,
+                                           .at = REEL_HERE},
+                         f->layers);
+}
+
 static bool build(const settings *s, recording *r, const found *f)
 {
     settings own = *s;
     own.in = f->in;
     own.hidden = f->hidden;
-    r->cell = record_layers(&(reel_cell_args){.params = r->params,
-                                              .name = name_of(f),
-                                              .type = reel_cell_type_find(f->kind),
-                                              .in = f->in,
-                                              .hidden = f->hidden,
-                                              .options = *s->options ? s->options : f->options,
-                                              .two_biases = f->two_biases,
-                                              .no_bias = !f->biases,
-                                              .bidirectional = f->both,
-                                              .at = REEL_HERE},
-                            f->layers);
+    r->cell = file_cell(r, f, s->options);
     const int64_t n = s->steps * s->windows;
     reel_node **x = calloc((size_t)n + 1, sizeof(reel_node *));
     bool ok = r->cell && x;
@@ -222,9 +222,16 @@ static bool build(const settings *s, recording *r, const found *f)
     return ok;
 }
 
+static void describe(const found *f, char *text, size_t n)
+{
+    snprintf(text, n, "%s%s%s, %lld layer%s%s, %lld features in, %lld units", f->prefix,
+             *f->prefix ? ": " : "", f->kind, (long long)f->layers, f->layers == 1 ? "" : "s",
+             f->both ? " both ways" : "", (long long)f->in, (long long)f->hidden);
+}
+
 bool record_file(const settings *s, recording *r)
 {
-    found f;
+    found f = {.kind = ""};
     reel_archive *a = reel_archive_new();
     r->params = reel_params_new(REEL_F32, 1);
     r->tape = reel_tape_new(1);
@@ -233,13 +240,12 @@ bool record_file(const settings *s, recording *r)
         return complain("out of memory");
     }
     bool ok = reel_archive_read(a, s->kind) == REEL_OK || complain("%s", reel_archive_message(a));
-    ok = ok && find(a, s, &f);
-    ok = ok && offer(a, r->params, &f) && build(s, r, &f);
-    if (ok) {
-        snprintf(r->about, sizeof r->about, "%s%s%s, %lld layer%s%s, %lld features in, %lld units",
-                 f.prefix, *f.prefix ? ": " : "", f.kind, (long long)f.layers,
-                 f.layers == 1 ? "" : "s", f.both ? " both ways" : "", (long long)f.in,
-                 (long long)f.hidden);
+    ok = ok && find(a, s, &f) && offer(a, r->params, &f);
+    if (ok && !s->module && file_is_translator(a)) {
+        ok = record_translator(s, r, a);
+    } else if (ok) {
+        ok = build(s, r, &f);
+        describe(&f, r->about, sizeof r->about);
     }
     reel_archive_free(a);
     return ok;

@@ -188,10 +188,13 @@ static reel_cell *layers(const settings *s, recording *r, const char *name, int6
                          s->layers);
 }
 
-/* The loss of one target sentence, word by word. */
-static bool translate(const settings *s, recording *r, const reel_encoder *encoder,
-                      const reel_decoder *decoder)
+bool record_sentence(const settings *s, recording *r, const reel_encoder *encoder,
+                     const reel_decoder *decoder)
 {
+    if (s->source > LONGEST || s->target > LONGEST) {
+        return complain("sentences of %lld and %lld words: expected no more than %d",
+                        (long long)s->source, (long long)s->target, LONGEST);
+    }
     reel_node *word[LONGEST], *h[LONGEST], *last[LONGEST], *logits[LONGEST], *loss[LONGEST];
     for (int64_t t = 0; t < s->source; t++) {
         word[t] = reel_name(record_input(r, REEL_I32, s->batch, 0), "source word");
@@ -221,10 +224,6 @@ static bool translate(const settings *s, recording *r, const reel_encoder *encod
 
 bool record_seq2seq(const settings *s, recording *r)
 {
-    if (s->source > LONGEST || s->target > LONGEST) {
-        return complain("sentences of %lld and %lld words: expected no more than %d",
-                        (long long)s->source, (long long)s->target, LONGEST);
-    }
     r->params = reel_params_new(REEL_F32, 1);
     r->tape = reel_tape_new(1);
     if (!r->params || !r->tape) {
@@ -250,5 +249,5 @@ bool record_seq2seq(const settings *s, recording *r)
                             .vocabulary = s->vocabulary,
                             .embedding = s->in};
     attention.query = memory;
-    return r->cell && r->decoder && good(r) && translate(s, r, &encoder, &decoder);
+    return r->cell && r->decoder && good(r) && record_sentence(s, r, &encoder, &decoder);
 }
