@@ -174,7 +174,8 @@ static void write_cluster(const writer *w, uint32_t place, uint32_t first, uint3
     reel__text_format(w->out, "    subgraph cluster_%" PRIu32 " {\n        label=<", number);
     reel__row_place_title(p, place, p->figure[first].column, w->out);
     reel__text_format(
-        w->out, ">; labeljust=l; style=\"rounded,filled%s\"; color=\"%s\"; fillcolor=\"%s\";\n",
+        w->out,
+        ">; labeljust=l; labelloc=b; style=\"rounded,filled%s\"; color=\"%s\"; fillcolor=\"%s\";\n",
         q->order ? ",dashed" : "",
         q->order ? w->colour->line[q->order < 2 ? q->order : 2] : w->colour->quiet,
         w->colour->panel);
@@ -231,6 +232,21 @@ static int64_t position(const reel__picture *p, const reel__figure *f)
     return (int64_t)f->order * c->of + i;
 }
 
+/* The gradients of steps differ by what flows into them, so that they are in one row when they are
+ * of what is the same forward. */
+static uint64_t gradient_row(const reel__picture *p, const reel__slot *s, uint64_t where)
+{
+    const reel__slot *origin = s->origin ? reel__slot_at(p->tape, s->origin - 1) : NULL;
+    uint32_t k = origin ? origin->mark : 0;
+    bool drawn = origin && k < p->nodes.n && p->nodes.v[k] == origin->id;
+    if (!drawn || p->figure_of[k] == REEL__NONE) {
+        return 0;
+    }
+    const reel__figure *of = &p->figure[p->figure_of[k]];
+    uint64_t what = reel__mix((uintptr_t)s->op, (uint64_t)of->ordinal << 8 | of->order);
+    return reel__mix(reel__mix(where, what), origin->id - of->first) | 1;
+}
+
 /* The same number for figures that stand in one row; 0: in none. */
 static uint64_t row_of(const reel__picture *p, const reel__figure *f)
 {
@@ -241,10 +257,10 @@ static uint64_t row_of(const reel__picture *p, const reel__figure *f)
     if (f->kind == REEL__FIGURE_MODULE) {
         return reel__mix(where, 1) | 1;
     }
-    if (f->order && f->ordinal) {
-        return 0; /* the gradients of steps differ, by what else flows into them */
-    }
     const reel__slot *s = reel__slot_at(p->tape, f->last);
+    if (f->order) {
+        return gradient_row(p, s, where);
+    }
     uint64_t what = reel__mix((uintptr_t)s->op, (uint64_t)f->order << 8 | f->products);
     if (band(p, f)) {
         return reel__mix(reel__mix(where, what), (uint64_t)f->ordinal << 1) | 1;
@@ -341,8 +357,11 @@ static void write_row(const writer *w, const member *m, size_t n)
     reel__text_add(w->out, " }\n");
     for (size_t i = 1; i < n; i++) {
         uint32_t a = m[i - 1].figure, b = m[i].figure;
-        bool seen = has_edge(w->p, a, b) || has_edge(w->p, b, a);
-        if (!seen && m[i - 1].position != m[i].position) {
+        const reel__figure *f = &w->p->figure[a];
+        bool led = has_edge(w->p, a, b) || has_edge(w->p, b, a);
+        bool inner =
+            is_single(f) && band(w->p, f) && f->ordinal; /* the first row leads the others */
+        if (!led && !inner && m[i - 1].position != m[i].position) {
             write_invisible(w, a, b, "");
         }
     }
@@ -414,87 +433,39 @@ static void write_edge_look(const writer *w, const course *c)
     }
 }
 
-/* Whether an edge to the next column leads from high up in one step to low down in the other. Such
- * an edge is led down between the steps, to a point beside its end: two edges that do take part in
- * the layout. */
+/* Whether an edge leads to where cells are looked into in the next step: from one cluster to
+ * another, to what comes no later there. Such an edge is led down between the steps and up again:
+ * two edges that do take part in the layout, where dot keeps what does within a row in no good
+ * order. */
 static bool turns(const writer *w, const course *c, uint32_t from, uint32_t to)
 {
     int64_t span = position(w->p, c->to) - position(w->p, c->from);
-    return c->step && !c->level && !c->crosses && w->row[from] && w->row[to] &&
-           is_single(c->from) && is_single(c->to) && band(w->p, c->from) &&
-           band(w->p, c->from) == band(w->p, c->to) && c->from->ordinal > c->to->ordinal &&
-           (span == 1 || span == -1);
-}
-
-/* What stands in that row at that position; REEL__NONE: nothing. */
-static uint32_t at_position(const writer *w, uint64_t row, int64_t position)
-{
-    size_t low = 0, high = w->members;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const member *m = &w->member[middle];
-        if (m->row < row || (m->row == row && m->position < position)) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    bool found =
-        low < w->members && w->member[low].row == row && w->member[low].position == position;
-    return found ? w->member[low].figure : REEL__NONE;
-}
-
-/* Keeps the point between its neighbours in the row. */
-static void hold_turn(const writer *w, uint32_t point, uint32_t beside, bool forward)
-{
-    reel__text_add(w->out, "    ");
-    if (forward) {
-        reel__row_name(w->p, beside, w->out);
-        reel__text_format(w->out, " -> \"turn %" PRIu32 "\" [style=invis]\n", point);
-    } else {
-        reel__text_format(w->out, "\"turn %" PRIu32 "\" -> ", point);
-        reel__row_name(w->p, beside, w->out);
-        reel__text_add(w->out, " [style=invis]\n");
-    }
-}
-
-/* In the cluster of the step that it leaves, where there is one: dot keeps order within clusters.
- */
-static void write_point(const writer *w, uint32_t point, uint32_t cluster, const char *colour)
-{
-    if (cluster != REEL__NONE) {
-        reel__text_format(w->out, "    subgraph cluster_%" PRIu32 " {", cluster);
-    }
-    reel__text_format(w->out,
-                      "    \"turn %" PRIu32 "\" [shape=point, width=0.02, color=\"%s\"]%s\n", point,
-                      colour, cluster == REEL__NONE ? "" : " }");
+    return c->step && !c->crosses && w->row[from] && w->row[to] && is_single(c->from) &&
+           is_single(c->to) && band(w->p, c->from) && band(w->p, c->from) == band(w->p, c->to) &&
+           c->from->ordinal >= c->to->ordinal && (span == 1 || span == -1);
 }
 
 static void write_turn(writer *w, const course *c, uint32_t from, uint32_t to)
 {
-    bool forward = position(w->p, c->to) > position(w->p, c->from);
+    bool down = c->from->order % 2; /* gradients: what comes first is at the top */
     const char *dashed = c->to->order ? ", style=dashed" : "";
     const char *colour = w->colour->line[c->to->order < 2 ? c->to->order : 2];
     uint32_t n = w->points++;
-    write_point(w, n, w->cluster[c->from->place], colour);
-    reel__text_format(w->out, "    { rank=same; \"turn %" PRIu32 "\"; ", n);
-    reel__row_name(w->p, to, w->out);
-    reel__text_format(w->out, "; }\n    \"turn %" PRIu32 "\" -> ", n);
-    reel__row_name(w->p, from, w->out);
-    reel__text_format(w->out, " [color=\"%s\", penwidth=2, dir=none, weight=2%s]\n    ", colour,
-                      dashed);
-    if (forward) {
-        reel__text_format(w->out, "\"turn %" PRIu32 "\" -> ", n);
-        reel__row_name(w->p, to, w->out);
-    } else {
-        reel__row_name(w->p, to, w->out);
-        reel__text_format(w->out, " -> \"turn %" PRIu32 "\"", n);
-    }
-    reel__text_format(w->out, " [color=\"%s\", penwidth=2%s%s]\n", colour, dashed,
-                      forward ? "" : ", dir=back");
-    uint32_t beside = at_position(w, w->row[to], position(w->p, c->from));
-    if (beside != REEL__NONE) {
-        hold_turn(w, n, beside, forward);
+    reel__text_format(w->out, "    \"turn %" PRIu32 "\" [shape=point, width=0.02, color=\"%s\"]\n",
+                      n, colour);
+    for (int part = 0; part < 2; part++) {
+        uint32_t end = part ? to : from;
+        reel__text_add(w->out, "    ");
+        if (down) {
+            reel__row_name(w->p, end, w->out);
+            reel__text_format(w->out, " -> \"turn %" PRIu32 "\"", n);
+        } else {
+            reel__text_format(w->out, "\"turn %" PRIu32 "\" -> ", n);
+            reel__row_name(w->p, end, w->out);
+        }
+        const char *head = part ? down ? ", dir=back" : "" : ", dir=none";
+        reel__text_format(w->out, " [color=\"%s\", penwidth=2, weight=3%s%s]\n", colour, head,
+                          dashed);
     }
 }
 
@@ -665,6 +636,40 @@ static void write_stack(const writer *w, stacked *list)
     }
 }
 
+/* dot does not keep the clusters of gradients in order by what leads from one to the other. It does
+ * by points under them that are in order and are not seen. `list`: room for a member for each
+ * place. */
+static void write_anchors(const writer *w, member *list)
+{
+    const reel__picture *p = w->p;
+    size_t n = 0;
+    for (uint32_t i = 0; i < p->places; i++) {
+        if (w->cluster[i] != REEL__NONE && p->place[i].order) {
+            const reel__figure *f = &p->figure[w->first_in[i]];
+            list[n++] = (member){(uint64_t)band(p, f) << 8 | f->order, position(p, f), i};
+        }
+    }
+    if (n) {
+        qsort(list, n, sizeof *list, compare_members);
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool chained = i && list[i - 1].row == list[i].row;
+        uint32_t last = w->first_in[list[i].figure];
+        while (p->figure[last].next != REEL__NONE) {
+            last = p->figure[last].next;
+        }
+        reel__text_format(w->out, "    \"anchor %zu\" [shape=point, style=invis, width=0.01]\n", i);
+        if (chained) {
+            reel__text_format(w->out,
+                              "    { rank=same; \"anchor %zu\" -> \"anchor %zu\" [style=invis] }\n",
+                              i - 1, i);
+        }
+        reel__text_format(w->out, "    \"anchor %zu\" -> ", i);
+        reel__row_name(p, last, w->out);
+        reel__text_add(w->out, " [style=invis, weight=20]\n");
+    }
+}
+
 static void write_head(const writer *w)
 {
     const reel__palette *c = w->colour;
@@ -700,13 +705,15 @@ static void write_all(writer *w, stacked *list)
     write_rows(w);
     find_band_edges(w);
     write_stack(w, list);
+    write_anchors(w, w->member);
     reel__text_add(w->out, "}\n");
 }
 
 bool reel__picture_write_rows(const reel__picture *p, reel__text *out)
 {
     writer w = {.p = p, .colour = p->palette, .out = out};
-    w.member = reel__reallocarray(NULL, p->figures + 1, sizeof *w.member);
+    size_t most = p->places > p->figures ? p->places : p->figures;
+    w.member = reel__reallocarray(NULL, most + 1, sizeof *w.member);
     w.row = reel__calloc(p->figures + 1, sizeof *w.row);
     w.crowd = reel__calloc(p->places, sizeof *w.crowd);
     w.first_in = reel__calloc(p->places, sizeof *w.first_in);
