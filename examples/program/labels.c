@@ -11,7 +11,7 @@
 int32_t labels_find(const labels *l, const char *name, size_t n)
 {
     for (int64_t i = 0; i < l->n; i++) {
-        if (strncmp(l->name[i], name, n) == 0 && l->name[i][n] == '\0') {
+        if (strlen(l->name[i]) == n && memcmp(l->name[i], name, n) == 0) {
             return (int32_t)i;
         }
     }

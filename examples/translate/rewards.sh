@@ -1,6 +1,6 @@
 #!/bin/sh
 # Does training by BLEU raise BLEU? Cross-entropy first; then, from there, as many epochs again of cross-entropy,
-# of self-critical training (Rennie et al. 2017) and of MIXER (Ranzato et al. 2016), with each of several seeds.
+# with dropout and without, as rewards have it, of self-critical training (Rennie et al. 2017) and of MIXER (Ranzato et al. 2016), with each of several seeds.
 # What is in the folder already is not made again, so that it can be stopped and started.
 set -eu
 
@@ -53,6 +53,8 @@ for seed in $seeds; do
     # shellcheck disable=SC2086
     learn "likelihood$seed" $after
     # shellcheck disable=SC2086
+    learn "whole$seed" $after --dropout 0
+    # shellcheck disable=SC2086
     learn "critical$seed" $after --objective self-critical --weight 0
     # shellcheck disable=SC2086
     learn "mixer$seed" $after --objective mixer --mixer-first 0 --mixer-by 6
@@ -70,5 +72,6 @@ row()
 printf '%-36s %6s  %5s  %s\n' 'greedy BLEU' mean sd 'each seed'
 row first "cross-entropy, $first epochs"
 row likelihood "... and $more more"
+row whole "... and $more more without dropout"
 row critical "... and $more, self-critical"
 row mixer "... and $more, MIXER"
