@@ -452,6 +452,33 @@ START_TEST(a_layer_is_a_row_of_cells)
 }
 END_TEST
 
+static reel_node *half(reel_cell *cell, reel_node *x, reel_state *s)
+{
+    reel_scope_enter(reel_node_tape(x), "inside");
+    s->v[0] = reel_tanh(reel_gate(cell, "h", x, s->v[0]));
+    reel_scope_leave(reel_node_tape(x));
+    return s->v[0];
+}
+
+/* A cell of a program's own, whose step has a scope of its own: still one box. */
+START_TEST(a_users_cell_is_a_box)
+{
+    net n = net_open();
+    n.cell = reel_cell_new(n.params, "half", half, .in = FEATURES, .hidden = HIDDEN);
+    static const float value[FEATURES];
+    reel_node *x[3], *y[3];
+    for (int t = 0; t < 3; t++) {
+        x[t] = reel_input(n.tape, REEL_F32, value, reel_dims(1, FEATURES));
+    }
+    ck_assert_int_eq(reel_unroll(n.cell, 3, x, NULL, y), REEL_OK);
+    char *text = drawn((reel_draw_args){.root = y[2], .level = REEL_LEVEL_MODULE});
+    ck_assert_uint_eq(count(text, "<b>half</b>"), 3);
+    ck_assert_uint_eq(count(text, "inside"), 0);
+    free(text);
+    net_close(&n);
+}
+END_TEST
+
 START_TEST(backward_in_time_points_left)
 {
     net n = unrolled(&reel_rnn, 1, true, 3);
@@ -851,6 +878,7 @@ int main(void)
     tcase_add_loop_test(content, what_is_reachable_stays_reachable, 0, 24);
     tcase_add_test(content, modules_are_few);
     tcase_add_test(content, a_layer_is_a_row_of_cells);
+    tcase_add_test(content, a_users_cell_is_a_box);
     tcase_add_test(content, backward_in_time_points_left);
     tcase_add_test(content, steps_that_repeat_are_one_column);
     tcase_add_test(content, modules_open_and_close);
