@@ -1,7 +1,7 @@
 /* The command `draw`: the graph of a few steps of the model, as a picture. */
+#include "../program/say.h"
 #include "checkpoint.h"
 #include "commands.h"
-#include "say.h"
 
 #include <stdlib.h>
 

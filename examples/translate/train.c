@@ -17,8 +17,7 @@ typedef struct job {
     batch b; /* of the last update: its graph may still be read */
 } job;
 
-/* Data
- * --------------------------------------------------------------------------------------------- */
+/* Data */
 
 static reel_vocabulary *vocabulary_of(const char *path)
 {
@@ -62,7 +61,7 @@ static bool read_pairs(job *j, char *const *file)
                                   .length = j->train.target.length,
                                   .second = j->train.source.length,
                                   .batch = set.batch,
-                                  .pool = 100,
+                                  .pool = set.pool,
                                   .shuffled = true,
                                   .seed = (uint64_t)set.seed};
     j->order = malloc((size_t)j->train.source.n * sizeof *j->order);
@@ -70,8 +69,7 @@ static bool read_pairs(job *j, char *const *file)
     return j->order || out_of_memory();
 }
 
-/* Updates
- * ------------------------------------------------------------------------------------------ */
+/* Updates */
 
 static bool next_batch(job *j, int64_t i, const int64_t **which)
 {
@@ -151,8 +149,7 @@ static bool store(void *context, reel_archive *a)
            checkpoint_put_vocabulary(a, "vocabulary.target", j->m.target);
 }
 
-/* From beginning to end
- * ------------------------------------------------------------------------------ */
+/* From beginning to end */
 
 static bool start(job *j, char *const *file)
 {
