@@ -146,6 +146,19 @@ $(cat log)"
             fail "docs/gallery/$name is not what Reel draws now: make gallery"
         fi
     done
+    # No box lies on another, and no arrow crosses one.
+    if [ -n "${PYTHON-}" ] && "$PYTHON" -c '' 2>/dev/null; then
+        mkdir texts
+        ENDING=dot sh "$top/docs/gallery/make" "$build" texts >log 2>&1
+        if "$PYTHON" "$top/tests/picture_check.py" texts/*.dot >log 2>&1; then
+            pass
+        else
+            fail "pictures of the gallery that are hard to read:
+$(cat log)"
+        fi
+    else
+        echo 'python3 not found: it is not counted what makes pictures hard to read'
+    fi
 else
     echo 'dot not found: the gallery is not drawn'
 fi
