@@ -1,0 +1,147 @@
+/* Features of a line and of those before it. */
+#include "features.h"
+
+#include "../program/program.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NOWHERE, LAST, NEAR, FAR, NAME, NEAR_LINES = 5 };
+
+bool matcher_make(matcher *m, const play *p)
+{
+    m->play = p;
+    m->level = calloc((size_t)reel_vocabulary_size(p->every) + 1, 1);
+    return m->level || out_of_memory();
+}
+
+void matcher_free(matcher *m)
+{
+    free(m->level);
+    m->level = NULL;
+}
+
+void context_at(context *c, const play *p, int64_t i, int64_t begin)
+{
+    c->n = 0;
+    for (; i >= begin && c->n < DEPTH; i--) {
+        c->line[c->n++] = &p->line[i];
+    }
+}
+
+static void mark(matcher *m, int32_t n, const int32_t *word, int level)
+{
+    for (int32_t k = 0; k < n; k++) {
+        if (word[k] >= 0) {
+            m->level[word[k]] = (uint8_t)level;
+        }
+    }
+}
+
+/* From the farthest to the nearest, which wins; with `on` false everything is unmarked. */
+static void mark_all(matcher *m, const context *c, bool on)
+{
+    for (int32_t k = c->n - 1; k >= 0; k--) {
+        const line *l = c->line[k];
+        if (l->speaker >= 0 && k < NEAR_LINES) {
+            const speaker *s = &m->play->speaker[l->speaker];
+            mark(m, s->words, s->every, on ? NAME : NOWHERE);
+        }
+    }
+    for (int32_t k = c->n - 1; k >= 0; k--) {
+        int level = k == 0 ? LAST : k < NEAR_LINES ? NEAR : FAR;
+        mark(m, c->line[k]->words, c->line[k]->every, on ? level : NOWHERE);
+    }
+}
+
+static void past(const context *c, float *f)
+{
+    const line *last = c->line[0];
+    int32_t n = c->n < 4 ? c->n : 4, speech = 0;
+    while (speech < c->n && c->line[speech]->speech == last->speech) {
+        speech++;
+    }
+    f[PAST_STOP + last->end] = 1;
+    f[PAST_LENGTH] = (float)last->bytes / 40;
+    f[PAST_SPEECH] = (float)(speech < 8 ? speech : 8) / 4;
+    for (int32_t k = 0; k < n; k++) {
+        f[PAST_SMALL] += (float)c->line[k]->small / (float)n;
+        f[PAST_SHORT] += (float)c->line[k]->bytes / (float)n / 40;
+    }
+}
+
+static bool rhymes(const line *a, const line *b)
+{
+    return a->rhyme[0] != '\0' && strcmp(a->rhyme, b->rhyme) == 0;
+}
+
+static bool same_word(const line *a, int32_t i, const line *b, int32_t k)
+{
+    return i >= 0 && k >= 0 && a->every[i] >= 0 && a->every[i] == b->every[k];
+}
+
+static void again(const matcher *m, const line *l, float *f)
+{
+    static const int feature[] = {[LAST] = AGAIN, [NEAR] = AGAIN_NEAR, [FAR] = AGAIN_FAR, [NAME] = NAMED};
+    for (int32_t k = 0; k < l->words; k++) {
+        int level = l->every[k] >= 0 ? m->level[l->every[k]] : NOWHERE;
+        if (level != NOWHERE) {
+            f[feature[level]] += (float)m->play->weight[l->every[k]] / 8;
+        }
+    }
+}
+
+static void speakers(const context *c, const line *l, float *f)
+{
+    f[SAME_SPEAKER] = l->speaker == c->line[0]->speaker;
+    for (int32_t k = 1; k < c->n && f[SAME_SPEAKER] == 0; k++) {
+        if (c->line[k]->speaker == l->speaker) {
+            f[SPOKE_BEFORE] = 1;
+        }
+    }
+}
+
+/* How much more thou than you the lines say: -1 to 1. */
+static float manner(const context *c)
+{
+    int32_t thou = 0, you = 0;
+    for (int32_t k = 0; k < c->n && k < NEAR_LINES; k++) {
+        thou += c->line[k]->thou;
+        you += c->line[k]->you;
+    }
+    return (float)(thou - you) / (float)(thou + you + 1);
+}
+
+static void both(const matcher *m, const context *c, const line *l, float *f)
+{
+    const line *last = c->line[0];
+    bool same = same_word(l, l->last, last, last->last);
+    f[OWN_STOP + l->end] = 1;
+    f[OWN_LENGTH] = (float)l->bytes / 40;
+    f[OWN_SMALL] = l->small;
+    f[OWN_THOU] = (float)l->thou;
+    f[OWN_YOU] = (float)l->you;
+    f[RHYME] = !same && rhymes(l, last);
+    f[RHYME_SECOND] = c->n > 1 && rhymes(l, c->line[1]);
+    f[SAME_END] = same;
+    f[SAME_BEGIN] = same_word(l, l->first, last, last->first);
+    f[LENGTHS] = (float)abs(l->bytes - last->bytes) / 20;
+    f[MANNER] = manner(c) * (float)(l->thou - l->you);
+    again(m, l, f);
+}
+
+void features(matcher *m, const context *c, int64_t n, const line *const *candidate, int64_t width,
+              float *out)
+{
+    float common[FEATURES] = {0}, f[FEATURES];
+    past(c, common);
+    mark_all(m, c, true);
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(f, common, sizeof f);
+        both(m, c, candidate[i], f);
+        speakers(c, candidate[i], f);
+        memcpy(out + i * width, f, (size_t)width * sizeof *f);
+    }
+    mark_all(m, c, false);
+}
