@@ -46,6 +46,25 @@ static reel_cell *both_ways(model *m, const char *name, int64_t in, int64_t hidd
                             1, 0);
 }
 
+/* Weights are made on first use: here, so that a checkpoint's can be taken. */
+static bool make_weights(model *m)
+{
+    reel_tape *tape = reel_tape_new(1, .inference = true);
+    context c = {.n = 1, .line = {m->play->line}};
+    float f[FEATURES] = {0};
+    int64_t wide = model_features(m);
+    bool ok = tape || out_of_memory();
+    if (ok && model_encodes(m)) {
+        ok = model_contexts(m, tape, 1, &c) && model_lines(m, tape, 1, c.line);
+    }
+    if (ok && wide > 0) {
+        model_judge(m, reel_input(tape, REEL_F32, f, reel_dims(1, wide)));
+        ok = reel_tape_status(tape) == REEL_OK || tape_complain(tape);
+    }
+    reel_tape_free(tape);
+    return ok;
+}
+
 bool model_make(model *m, const model_sizes *s, const play *p, const reel_vocabulary *known)
 {
     *m = (model){.s = *s, .play = p, .known = known};
@@ -60,7 +79,7 @@ bool model_make(model *m, const model_sizes *s, const play *p, const reel_vocabu
     m->past = reel_cell_of(m->params, "past", &reel_gru, .in = s->word, .hidden = s->hidden);
     m->own = both_ways(m, "own", s->word, s->hidden);
     m->letters = both_ways(m, "letters", s->letter, s->characters);
-    return (m->past && m->own && m->letters) || out_of_memory();
+    return ((m->past && m->own && m->letters) || out_of_memory()) && make_weights(m);
 }
 
 void model_free(model *m)

@@ -11,6 +11,11 @@ enum { CHUNK = 256 };
 
 static const int64_t cuts[CUTS] = {1, 5, 30, 150};
 
+static bool take(reel_tape *tape, reel_node *x, float *out)
+{
+    return x && (reel_read_f32(x, out, (size_t)reel_node_size(x)) == REEL_OK || tape_complain(tape));
+}
+
 static bool encode_chunk(codes *e, model *m, reel_tape *tape, int64_t from, int64_t n)
 {
     context c[CHUNK];
@@ -19,24 +24,19 @@ static bool encode_chunk(codes *e, model *m, reel_tape *tape, int64_t from, int6
         context_at(&c[i], m->play, from + i, e->begin);
         l[i] = &m->play->line[from + i];
     }
+    int64_t at = (from - e->begin) * e->width;
     reel_tape_reset(tape);
-    reel_node *past = model_contexts(m, tape, n, c), *own = model_lines(m, tape, n, l);
-    if (!past || !own) {
-        return false;
-    }
-    float *at = e->past + (from - e->begin) * e->width, *own_at = e->own + (from - e->begin) * e->width;
-    return (reel_read_f32(past, at, (size_t)(n * e->width)) == REEL_OK &&
-            reel_read_f32(own, own_at, (size_t)(n * e->width)) == REEL_OK) ||
-           tape_complain(tape);
+    return take(tape, model_lines(m, tape, n, l), e->own + at) &&
+           (!e->past || take(tape, model_contexts(m, tape, n, c), e->past + at));
 }
 
-bool codes_make(codes *e, model *m, reel_tape *tape, int64_t begin, int64_t end)
+bool codes_make(codes *e, model *m, reel_tape *tape, int64_t begin, int64_t end, bool contexts)
 {
     *e = (codes){.begin = begin, .end = end, .width = model_width(m)};
     size_t size = (size_t)((end - begin) * e->width + 1) * sizeof(float);
-    e->past = malloc(size);
+    e->past = contexts ? malloc(size) : NULL;
     e->own = malloc(size);
-    if (!e->past || !e->own) {
+    if ((contexts && !e->past) || !e->own) {
         return out_of_memory();
     }
     for (int64_t i = begin; i < end && model_encodes(m); i += CHUNK) {
@@ -186,7 +186,7 @@ bool rank_all(model *m, reel_tape *tape, int64_t begin, int64_t end, int64_t can
     meter progress;
     memset(r, 0, KINDS * sizeof *r);
     meter_start(&progress, quiet);
-    bool ok = codes_make(&e, m, tape, begin, end);
+    bool ok = codes_make(&e, m, tape, begin, end, true);
     ok = query_make(&q, end - begin, candidates, model_width(m)) && ok;
     for (int64_t i = begin; ok && i + 1 < end && !interrupted(); i++) {
         ok = rank_one(&q, m, tape, &e, i, seed, r);

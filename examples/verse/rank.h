@@ -16,13 +16,15 @@ typedef struct ranks {
 /* Next lines of the same speech, next lines that begin another, and both. */
 enum { WITHIN, ACROSS, ALL, KINDS };
 
-/* Codes of the lines [begin, end) of a play and of the contexts that end with them. */
+/* Codes of the lines [begin, end) of a play and, where they are asked for, of the contexts that end with
+ * them. */
 typedef struct codes {
     int64_t begin, end, width;
     float *past, *own; /* [end - begin][width] */
 } codes;
 
-bool codes_make(codes *e, model *m, reel_tape *tape, int64_t begin, int64_t end);
+bool codes_make(codes *e, model *m, reel_tape *tape, int64_t begin, int64_t end,
+                bool contexts);
 void codes_free(codes *e);
 
 /* Scores n lines as the next one; `past` and own[n] are codes. The tape is reset. */
