@@ -60,7 +60,7 @@ static void draw(batches *b, int64_t i)
     }
 }
 
-static bool in_context(const context *c, const line *l)
+static bool in_context(const verse_context *c, const line *l)
 {
     for (int32_t k = 0; k < c->n; k++) {
         if (c->line[k] == l) {

@@ -11,7 +11,7 @@ typedef struct batches {
     int64_t end;    /* lines [0, end) are for training */
     int64_t window; /* lines of a stretch */
     int64_t n;      /* of a batch */
-    context *context;  /* [n] */
+    verse_context *context;  /* [n] */
     const line **next; /* [n] */
     uint32_t *order;   /* [window] */
     float *features;   /* [n][n][features] */

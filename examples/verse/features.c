@@ -7,22 +7,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOWHERE, LAST, NEAR, FAR, NAME, NEAR_LINES = 5 };
+enum { NOWHERE, LAST, NEAR, FAR, SCENE, NAME, NEAR_LINES = 5, FAR_LINES = 20 };
 
 bool matcher_make(matcher *m, const play *p)
 {
+    size_t words = (size_t)reel_vocabulary_size(p->every) + 1;
     m->play = p;
-    m->level = calloc((size_t)reel_vocabulary_size(p->every) + 1, 1);
-    return m->level || out_of_memory();
+    m->level = calloc(words, 1);
+    m->stem = calloc(words, 1);
+    return (m->level && m->stem) || out_of_memory();
 }
 
 void matcher_free(matcher *m)
 {
     free(m->level);
-    m->level = NULL;
+    free(m->stem);
+    *m = (matcher){0};
 }
 
-void context_at(context *c, const play *p, int64_t i, int64_t begin)
+void context_at(verse_context *c, const play *p, int64_t i, int64_t begin)
 {
     c->n = 0;
     for (; i >= begin && c->n < DEPTH; i--) {
@@ -35,12 +38,13 @@ static void mark(matcher *m, int32_t n, const int32_t *word, int level)
     for (int32_t k = 0; k < n; k++) {
         if (word[k] >= 0) {
             m->level[word[k]] = (uint8_t)level;
+            m->stem[m->play->stem[word[k]]] = level == LAST || level == NEAR || level == FAR;
         }
     }
 }
 
 /* From the farthest to the nearest, which wins; with `on` false everything is unmarked. */
-static void mark_all(matcher *m, const context *c, bool on)
+static void mark_all(matcher *m, const verse_context *c, bool on)
 {
     for (int32_t k = c->n - 1; k >= 0; k--) {
         const line *l = c->line[k];
@@ -50,12 +54,20 @@ static void mark_all(matcher *m, const context *c, bool on)
         }
     }
     for (int32_t k = c->n - 1; k >= 0; k--) {
-        int level = k == 0 ? LAST : k < NEAR_LINES ? NEAR : FAR;
+        int level = k == 0           ? LAST
+                    : k < NEAR_LINES ? NEAR
+                    : k < FAR_LINES  ? FAR
+                                     : SCENE;
         mark(m, c->line[k]->words, c->line[k]->every, on ? level : NOWHERE);
     }
 }
 
-static void past(const context *c, float *f)
+static bool rhymes(const line *a, const line *b)
+{
+    return a->rhyme[0] != '\0' && strcmp(a->rhyme, b->rhyme) == 0;
+}
+
+static void past(const verse_context *c, float *f)
 {
     const line *last = c->line[0];
     int32_t n = c->n < 4 ? c->n : 4, speech = 0;
@@ -64,16 +76,17 @@ static void past(const context *c, float *f)
     }
     f[PAST_STOP + last->end] = 1;
     f[PAST_LENGTH] = (float)last->bytes / 40;
+    f[PAST_SYLLABLES] = (float)last->syllables / 10;
+    f[PAST_COUPLET] = c->n > 1 && rhymes(last, c->line[1]);
     f[PAST_SPEECH] = (float)(speech < 8 ? speech : 8) / 4;
     for (int32_t k = 0; k < n; k++) {
         f[PAST_SMALL] += (float)c->line[k]->small / (float)n;
         f[PAST_SHORT] += (float)c->line[k]->bytes / (float)n / 40;
     }
-}
-
-static bool rhymes(const line *a, const line *b)
-{
-    return a->rhyme[0] != '\0' && strcmp(a->rhyme, b->rhyme) == 0;
+    n = c->n < FAR_LINES ? c->n : FAR_LINES;
+    for (int32_t k = 0; k < n; k++) {
+        f[PAST_PROSE] += (float)c->line[k]->small / (float)n;
+    }
 }
 
 static bool same_word(const line *a, int32_t i, const line *b, int32_t k)
@@ -83,16 +96,22 @@ static bool same_word(const line *a, int32_t i, const line *b, int32_t k)
 
 static void again(const matcher *m, const line *l, float *f)
 {
-    static const int feature[] = {[LAST] = AGAIN, [NEAR] = AGAIN_NEAR, [FAR] = AGAIN_FAR, [NAME] = NAMED};
+    static const int feature[] = {[NOWHERE] = OWN_NEW,    [LAST] = AGAIN,         [NEAR] = AGAIN_NEAR,
+                                  [FAR] = AGAIN_FAR, [SCENE] = AGAIN_SCENE, [NAME] = NAMED};
     for (int32_t k = 0; k < l->words; k++) {
-        int level = l->every[k] >= 0 ? m->level[l->every[k]] : NOWHERE;
-        if (level != NOWHERE) {
-            f[feature[level]] += (float)m->play->weight[l->every[k]] / 8;
+        int32_t word = l->every[k];
+        if (word < 0) {
+            continue;
         }
+        float weight = (float)m->play->weight[word] / 8;
+        int level = m->level[word];
+        bool stem = (level == NOWHERE || level == SCENE) && m->stem[m->play->stem[word]] != 0;
+        f[stem ? AGAIN_STEM : feature[level]] += weight;
+        f[AGAIN_MOST] = fmaxf(f[AGAIN_MOST], level != NOWHERE ? weight : 0);
     }
 }
 
-static void speakers(const context *c, const line *l, float *f)
+static void speakers(const verse_context *c, const line *l, float *f)
 {
     f[SAME_SPEAKER] = l->speaker == c->line[0]->speaker;
     for (int32_t k = 1; k < c->n && f[SAME_SPEAKER] == 0; k++) {
@@ -103,22 +122,24 @@ static void speakers(const context *c, const line *l, float *f)
 }
 
 /* How much more thou than you the lines say: -1 to 1. */
-static float manner(const context *c)
+static float manner(const verse_context *c, int32_t lines)
 {
     int32_t thou = 0, you = 0;
-    for (int32_t k = 0; k < c->n && k < NEAR_LINES; k++) {
+    for (int32_t k = 0; k < c->n && k < lines; k++) {
         thou += c->line[k]->thou;
         you += c->line[k]->you;
     }
     return (float)(thou - you) / (float)(thou + you + 1);
 }
 
-static void both(const matcher *m, const context *c, const line *l, float *f)
+static void both(const matcher *m, const verse_context *c, const line *l, const float *thou,
+                 float *f)
 {
     const line *last = c->line[0];
     bool same = same_word(l, l->last, last, last->last);
     f[OWN_STOP + l->end] = 1;
     f[OWN_LENGTH] = (float)l->bytes / 40;
+    f[OWN_SYLLABLES] = (float)l->syllables / 10;
     f[OWN_SMALL] = l->small;
     f[OWN_THOU] = (float)l->thou;
     f[OWN_YOU] = (float)l->you;
@@ -127,19 +148,21 @@ static void both(const matcher *m, const context *c, const line *l, float *f)
     f[SAME_END] = same;
     f[SAME_BEGIN] = same_word(l, l->first, last, last->first);
     f[LENGTHS] = (float)abs(l->bytes - last->bytes) / 20;
-    f[MANNER] = manner(c) * (float)(l->thou - l->you);
+    f[MANNER] = thou[0] * (float)(l->thou - l->you);
+    f[MANNER_FAR] = thou[1] * (float)(l->thou - l->you);
     again(m, l, f);
 }
 
-void features(matcher *m, const context *c, int64_t n, const line *const *candidate, int64_t width,
+void features(matcher *m, const verse_context *c, int64_t n, const line *const *candidate, int64_t width,
               float *out)
 {
     float common[FEATURES] = {0}, f[FEATURES];
+    const float thou[] = {manner(c, NEAR_LINES), manner(c, FAR_LINES)};
     past(c, common);
     mark_all(m, c, true);
     for (int64_t i = 0; i < n; i++) {
         memcpy(f, common, sizeof f);
-        both(m, c, candidate[i], f);
+        both(m, c, candidate[i], thou, f);
         speakers(c, candidate[i], f);
         memcpy(out + i * width, f, (size_t)width * sizeof *f);
     }

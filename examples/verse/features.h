@@ -5,13 +5,13 @@
 
 #include "play.h"
 
-enum { DEPTH = 20 /* lines before that are looked at */ };
+enum { DEPTH = 100 /* lines before that are looked at */ };
 
 /* The lines before, the latest first. */
-typedef struct context {
+typedef struct verse_context {
     int32_t n;
     const line *line[DEPTH];
-} context;
+} verse_context;
 
 enum {
     /* of the lines before */
@@ -20,18 +20,23 @@ enum {
     PAST_PAUSE,
     PAST_OPEN,
     PAST_LENGTH,
-    PAST_SMALL,  /* share of small beginnings among the last four */
-    PAST_SPEECH, /* how many lines the speech has had */
-    PAST_SHORT,  /* mean length of the last four */
+    PAST_SYLLABLES,
+    PAST_SMALL,   /* share of small beginnings among the last four */
+    PAST_PROSE,   /* and among the last twenty */
+    PAST_SPEECH,  /* how many lines the speech has had */
+    PAST_SHORT,   /* mean length of the last four */
+    PAST_COUPLET, /* the last two rhyme */
     /* of the line itself */
     OWN_STOP,
     OWN_QUESTION,
     OWN_PAUSE,
     OWN_OPEN,
     OWN_LENGTH,
+    OWN_SYLLABLES,
     OWN_SMALL,
     OWN_THOU,
     OWN_YOU,
+    OWN_NEW, /* words that the lines before have not, by their rarity */
     /* of both */
     RHYME,        /* with the last line */
     RHYME_SECOND, /* with the one before it */
@@ -40,9 +45,13 @@ enum {
     LENGTHS,      /* difference */
     AGAIN,        /* words of the last line, by their rarity */
     AGAIN_NEAR,   /* of the four before it */
-    AGAIN_FAR,    /* of those before them */
+    AGAIN_FAR,    /* of the fifteen before them */
+    AGAIN_SCENE,  /* of those before them */
+    AGAIN_STEM,   /* words that begin as one of the last twenty lines */
+    AGAIN_MOST,   /* the rarest word that comes again */
     NAMED,        /* names of those who spoke last */
     MANNER,       /* thou after thou and you after you; the other way round: negative */
+    MANNER_FAR,   /* the same for the last twenty lines */
     /* of speakers */
     SAME_SPEAKER,
     SPOKE_BEFORE, /* another one, who has spoken in these lines */
@@ -53,14 +62,15 @@ enum {
 typedef struct matcher {
     const play *play;
     uint8_t *level; /* by number among all words: how near a context has it, 0 where it has not */
+    uint8_t *stem;  /* by number of the first word with the same stem: likewise */
 } matcher;
 
 bool matcher_make(matcher *m, const play *p);
 void matcher_free(matcher *m);
 /* Lines i, i - 1, ... down to `begin`, no more than DEPTH. */
-void context_at(context *c, const play *p, int64_t i, int64_t begin);
+void context_at(verse_context *c, const play *p, int64_t i, int64_t begin);
 /* out[n][width], width being FEATURES or TEXT_FEATURES. */
-void features(matcher *m, const context *c, int64_t n, const line *const *candidate, int64_t width,
+void features(matcher *m, const verse_context *c, int64_t n, const line *const *candidate, int64_t width,
               float *out);
 
 #endif

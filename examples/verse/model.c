@@ -50,7 +50,7 @@ static reel_cell *both_ways(model *m, const char *name, int64_t in, int64_t hidd
 static bool make_weights(model *m)
 {
     reel_tape *tape = reel_tape_new(1, .inference = true);
-    context c = {.n = 1, .line = {m->play->line}};
+    verse_context c = {.n = 1, .line = {m->play->line}};
     float f[FEATURES] = {0};
     int64_t wide = model_features(m);
     bool ok = tape || out_of_memory();
@@ -160,7 +160,7 @@ static reel_node *encode(model *m, reel_tape *tape, reel_cell *cell, const char 
 }
 
 /* Words of the lines before, the latest at the end, with marks where a line and where a speech ends. */
-static reel_node *encode_past(model *m, reel_tape *tape, int64_t n, const context *c)
+static reel_node *encode_past(model *m, reel_tape *tape, int64_t n, const verse_context *c)
 {
     if (!make_room(m, PAST_LINES * (MOST_WORDS + 1), n)) {
         return NULL;
@@ -240,7 +240,7 @@ static reel_node *sum_topic(model *m, reel_tape *tape, int64_t n)
     return reel_sum_axis(reel_mul(x, weight), 0, false);
 }
 
-static reel_node *topic_past(model *m, reel_tape *tape, int64_t n, const context *c)
+static reel_node *topic_past(model *m, reel_tape *tape, int64_t n, const verse_context *c)
 {
     if (!make_room(m, TOPIC_LINES * MOST_WORDS, n)) {
         return NULL;
@@ -282,7 +282,7 @@ static reel_node *side_by_side(int n, reel_node **x)
     return n == 1 ? x[0] : reel_concat(1, n, x);
 }
 
-reel_node *model_contexts(model *m, reel_tape *tape, int64_t n, const context *c)
+reel_node *model_contexts(model *m, reel_tape *tape, int64_t n, const verse_context *c)
 {
     reel_node *x[3];
     int parts = 0;

@@ -45,7 +45,7 @@ int64_t model_features(const model *m);
 int64_t model_width(const model *m); /* of a code */
 
 /* Codes of n contexts, and of n lines: [n, width]. NULL after a complaint. */
-reel_node *model_contexts(model *m, reel_tape *tape, int64_t n, const context *c);
+reel_node *model_contexts(model *m, reel_tape *tape, int64_t n, const verse_context *c);
 reel_node *model_lines(model *m, reel_tape *tape, int64_t n, const line *const *l);
 /* Scores [n] of the features [n, features]. */
 reel_node *model_judge(model *m, reel_node *features);

@@ -208,6 +208,7 @@ void play_free(play *p)
     free(p->line);
     free(p->text);
     free(p->weight);
+    free(p->stem);
     free(p->numbers);
     *p = (play){0};
 }
@@ -257,6 +258,35 @@ static bool weigh(play *p)
     return ok;
 }
 
+/* Words are long enough where four letters tell something; a shorter one is its own stem. */
+static bool find_stems(play *p)
+{
+    enum { LETTERS = 4 };
+    int32_t words = (int32_t)reel_vocabulary_size(p->every);
+    reel_vocabulary *stems = reel_vocabulary_new(REEL_WORDS, false);
+    int32_t *first = malloc(((size_t)words + 1) * sizeof *first);
+    p->stem = malloc(((size_t)words + 1) * sizeof *p->stem);
+    bool ok = (stems && first && p->stem) || out_of_memory();
+    for (int32_t w = 0; ok && w < words; w++) {
+        size_t n;
+        const char *word = reel_vocabulary_token(p->every, w, &n);
+        ok = reel_vocabulary_count(stems, word, n < LETTERS ? n : LETTERS) == REEL_OK ||
+             vocabulary_complain(stems);
+        first[w] = -1;
+    }
+    ok = ok && (reel_vocabulary_cut(stems, 1, 0) == REEL_OK || vocabulary_complain(stems));
+    for (int32_t w = 0; ok && w < words; w++) {
+        size_t n;
+        const char *word = reel_vocabulary_token(p->every, w, &n);
+        int32_t s = reel_vocabulary_find(stems, word, n < LETTERS ? n : LETTERS);
+        first[s] = first[s] < 0 ? w : first[s];
+        p->stem[w] = first[s];
+    }
+    reel_vocabulary_free(stems);
+    free(first);
+    return ok;
+}
+
 bool play_number(play *p, const reel_vocabulary *known)
 {
     char words[4096];
@@ -289,7 +319,7 @@ bool play_number(play *p, const reel_vocabulary *known)
         s->words = (int32_t)reel_vocabulary_encode(p->every, words, n, next, (int64_t)n);
         next += s->words;
     }
-    return weigh(p);
+    return weigh(p) && find_stems(p);
 }
 
 const char *line_speaker(const play *p, const line *l)

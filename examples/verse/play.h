@@ -24,6 +24,7 @@ typedef struct line {
     int32_t first, last; /* places of the first and last word that is none of punctuation; -1: none */
     int32_t end;         /* END_... */
     bool small;          /* begins with a small letter, as prose does within a sentence */
+    int32_t syllables;   /* runs of vowels */
     int32_t thou, you;   /* how often it says thou, thee, thy ..., and you, your ... */
     char rhyme[16];      /* the last word's letters from its last vowels on; "" */
 } line;
@@ -44,6 +45,7 @@ typedef struct play {
     reel_vocabulary *every;   /* all words */
     double *weight;           /* by number in `every`: the inverse document frequency, learned from the
                                * lines before `validation`; 0 of punctuation */
+    int32_t *stem;            /* by number: the first word that begins with the same four letters */
     int32_t *numbers;         /* what lines and speakers point into */
 } play;
 

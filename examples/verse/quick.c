@@ -104,7 +104,7 @@ static bool try(session *s, const char *text)
     batches b = {.model = NULL};
     bool ok = (tape && opt && s->tape) || out_of_memory();
     ok = ok && batches_make(&b, &s->model, tape) && learn(&b, opt) &&
-         rank_all(&s->model, s->tape, s->play.test, s->play.n, set.candidates, (uint64_t)set.seed, true,
+         rank_all(&s->model, s->tape, s->play.test, s->play.n, set.candidates, (uint64_t)set.draws, true,
                   r);
     if (ok && !interrupted()) {
         rank_print(r, set.candidates);

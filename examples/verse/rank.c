@@ -18,7 +18,7 @@ static bool take(reel_tape *tape, reel_node *x, float *out)
 
 static bool encode_chunk(codes *e, model *m, reel_tape *tape, int64_t from, int64_t n)
 {
-    context c[CHUNK];
+    verse_context c[CHUNK];
     const line *l[CHUNK];
     for (int64_t i = 0; i < n; i++) {
         context_at(&c[i], m->play, from + i, e->begin);
@@ -54,7 +54,7 @@ void codes_free(codes *e)
     *e = (codes){0};
 }
 
-static reel_node *record_scores(model *m, reel_tape *tape, const context *c, const float *past,
+static reel_node *record_scores(model *m, reel_tape *tape, const verse_context *c, const float *past,
                                 int64_t n, const line *const *l, const float *own, float *f)
 {
     int64_t wide = model_features(m), width = model_width(m);
@@ -72,7 +72,7 @@ static reel_node *record_scores(model *m, reel_tape *tape, const context *c, con
     return score;
 }
 
-bool score_lines(model *m, reel_tape *tape, const context *c, const float *past, int64_t n,
+bool score_lines(model *m, reel_tape *tape, const verse_context *c, const float *past, int64_t n,
                  const line *const *l, const float *own, double *score)
 {
     float *f = malloc((size_t)(n * FEATURES) * sizeof *f);
@@ -113,7 +113,7 @@ static void query_free(query *q)
     free(q->score);
 }
 
-static bool may_be_drawn(const context *c, const line *true_one, const line *l)
+static bool may_be_drawn(const verse_context *c, const line *true_one, const line *l)
 {
     for (int32_t k = 0; k < c->n; k++) {
         if (c->line[k] == l) {
@@ -124,7 +124,7 @@ static bool may_be_drawn(const context *c, const line *true_one, const line *l)
 }
 
 /* Fills in the candidates, fewer where there are not enough; returns how many. */
-static int64_t draw(query *q, const model *m, const codes *e, const context *c, int64_t i,
+static int64_t draw(query *q, const model *m, const codes *e, const verse_context *c, int64_t i,
                     reel_random *random)
 {
     int64_t n = 0, lines = e->end - e->begin;
@@ -161,7 +161,7 @@ static void count(ranks *r, int64_t rank)
 static bool rank_one(query *q, model *m, reel_tape *tape, const codes *e, int64_t i, uint64_t seed,
                      ranks r[KINDS])
 {
-    context c;
+    verse_context c;
     reel_random random = reel_random_new(seed, reel_random_stream("candidates") + (uint64_t)i);
     context_at(&c, m->play, i, e->begin);
     int64_t n = draw(q, m, e, &c, i, &random), rank = 1;

@@ -28,7 +28,7 @@ bool codes_make(codes *e, model *m, reel_tape *tape, int64_t begin, int64_t end,
 void codes_free(codes *e);
 
 /* Scores n lines as the next one; `past` and own[n] are codes. The tape is reset. */
-bool score_lines(model *m, reel_tape *tape, const context *c, const float *past, int64_t n,
+bool score_lines(model *m, reel_tape *tape, const verse_context *c, const float *past, int64_t n,
                  const line *const *l, const float *own, double *score);
 /* For each line but the last of [begin, end): the rank of the next one among it and candidates - 1 others
  * of these lines, drawn by the seed. Lines that look the same as the next one and those that the context

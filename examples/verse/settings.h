@@ -7,7 +7,7 @@
 typedef struct settings {
     const char *checkpoint;
     bool resume, overwrite, quiet;
-    int64_t epochs, batch, window, save_every, threads, seed;
+    int64_t epochs, batch, window, save_every, threads, seed, draws;
     int64_t least, word, hidden, letter, characters, size;
     double dropout, rate, clip, margin;
     int64_t loss;      /* LOSS_... */

@@ -11,25 +11,25 @@ typedef struct trainer {
     training t;
 } trainer;
 
-static reel_node *loss(void *context, int64_t i, int64_t *units)
+static reel_node *loss(void *own, int64_t i, int64_t *units)
 {
-    trainer *r = context;
+    trainer *r = own;
     *units += r->batches.n;
     return batches_loss(&r->batches, i);
 }
 
-static bool store(void *context, reel_archive *a)
+static bool store(void *own, reel_archive *a)
 {
-    trainer *r = context;
+    trainer *r = own;
     return checkpoint_put_vocabulary(a, "words", r->s.known) &&
            (reel_archive_set_u64(a, "verse.text", r->s.play.hash) == REEL_OK ||
             complain("%s", reel_archive_message(a)));
 }
 
 /* From its whole to a hundredth, as half a cosine. */
-static double schedule(void *context, int64_t i)
+static double schedule(void *own, int64_t i)
 {
-    const trainer *r = context;
+    const trainer *r = own;
     reel_schedule s = {.kind = REEL_RATE_COSINE,
                        .rate = 1,
                        .total = r->t.epochs * r->t.per_epoch,
@@ -37,12 +37,12 @@ static double schedule(void *context, int64_t i)
     return reel_schedule_rate(&s, i);
 }
 
-static bool judge(void *context, int64_t epoch, double *score)
+static bool judge(void *own, int64_t epoch, double *score)
 {
-    trainer *r = context;
+    trainer *r = own;
     const play *p = &r->s.play;
     ranks k[KINDS];
-    if (!rank_all(&r->s.model, r->s.tape, p->validation, p->test, set.candidates, (uint64_t)set.seed,
+    if (!rank_all(&r->s.model, r->s.tape, p->validation, p->test, set.candidates, (uint64_t)set.draws,
                   true, k)) {
         return false;
     }
@@ -107,7 +107,6 @@ int run_train(int n, char *const *operand)
                        .quiet = set.quiet,
                        .epochs = set.epochs,
                        .save_every = set.save_every,
-                       .threads = set.threads,
                        .units = "lines",
                        .store = store,
                        .loss = loss,
@@ -132,7 +131,7 @@ int run_eval(int n, char *const *operand)
     if (ok) {
         int64_t begin = set.validation ? s.play.validation : s.play.test;
         int64_t end = set.validation ? s.play.test : s.play.n;
-        ok = rank_all(&s.model, s.tape, begin, end, set.candidates, (uint64_t)set.seed, set.quiet, r);
+        ok = rank_all(&s.model, s.tape, begin, end, set.candidates, (uint64_t)set.draws, set.quiet, r);
     }
     if (ok && !interrupted()) {
         rank_print(r, set.candidates);

@@ -63,6 +63,16 @@ static bool is_vowel(char c)
     return c != '\0' && strchr("aeiouy", c) != NULL;
 }
 
+static int32_t count_syllables(const char *word, size_t n)
+{
+    int32_t runs = 0;
+    for (size_t i = 0; i < n; i++) {
+        runs += is_vowel(word[i]) && (i == 0 || !is_vowel(word[i - 1]));
+    }
+    bool mute = n > 2 && word[n - 1] == 'e' && !is_vowel(word[n - 2]) && runs > 1;
+    return runs - mute;
+}
+
 /* The letters from the last run of vowels on; a mute e at the end belongs to the run before it. */
 static void find_rhyme(const char *word, size_t n, char *rhyme, size_t size)
 {
@@ -107,7 +117,7 @@ static int32_t end_of(const char *text, size_t n)
 static void look(line *l, const char *words)
 {
     l->first = l->last = -1;
-    l->thou = l->you = 0;
+    l->thou = l->you = l->syllables = 0;
     l->rhyme[0] = '\0';
     l->end = end_of(l->text, (size_t)l->bytes);
     l->small = l->text[0] >= 'a' && l->text[0] <= 'z';
@@ -118,6 +128,7 @@ static void look(line *l, const char *words)
             l->last = k;
             l->thou += among(words, n, "thou\0thee\0thy\0thine\0thyself\0thou'rt\0thou'lt\0");
             l->you += among(words, n, "you\0your\0yours\0yourself\0you're\0you'll\0ye\0");
+            l->syllables += count_syllables(words, n);
             find_rhyme(words, n, l->rhyme, sizeof l->rhyme);
         }
         words += n + 1;

@@ -73,7 +73,7 @@ static void add(verse *v, const line *l)
 
 static bool score(verse *v)
 {
-    context c = {.n = 0};
+    verse_context c = {.n = 0};
     float *past = NULL;
     for (int64_t k = v->n - 1; k >= 0 && c.n < DEPTH; k--) {
         c.line[c.n++] = &v->line[k];
@@ -116,7 +116,7 @@ static int64_t best(const verse *v, int64_t skip)
 
 static bool compose(verse *v, const char *first)
 {
-    reel_random random = reel_random_new((uint64_t)set.seed, reel_random_stream("verse"));
+    reel_random random = reel_random_new((uint64_t)set.draws, reel_random_stream("verse"));
     line given;
     if (first) {
         line_make(&given, &v->s.play, v->s.known, first, v->numbers, 256);
