@@ -10,7 +10,8 @@ enum {
     PAST_LINES = 3,   /* that the words' net reads */
     TOPIC_LINES = 8,  /* that make the topic */
     MOST_WORDS = 24,  /* of a line; the rest is left out */
-    MOST_BYTES = 80,
+    MOST_BYTES = 80,  /* of a line, from its end, where it rhymes */
+    PAST_BYTES = 32,  /* likewise, of the last line before */
     BYTES = 256,
     HIDDEN_FEATURES = 24
 };
@@ -195,15 +196,15 @@ static reel_node *encode_own(model *m, reel_tape *tape, int64_t n, const line *c
     return encode(m, tape, m->own, "word_table", reel_vocabulary_size(m->known), m->s.word, n);
 }
 
-static reel_node *encode_letters(model *m, reel_tape *tape, int64_t n, const line *const *l)
+static reel_node *encode_letters(model *m, reel_tape *tape, int64_t n, const line *const *l,
+                                 int32_t most)
 {
-    if (!make_room(m, MOST_BYTES, n)) {
+    if (!make_room(m, most, n)) {
         return NULL;
     }
     for (int64_t b = 0; b < n; b++) {
         m->length[b] = 0;
-        /* of a longer one the end, where it rhymes */
-        int32_t from = l[b]->bytes > MOST_BYTES ? l[b]->bytes - MOST_BYTES : 0;
+        int32_t from = l[b]->bytes > most ? l[b]->bytes - most : 0;
         for (int32_t i = from; i < l[b]->bytes; i++) {
             put(m, n, b, (unsigned char)l[b]->text[i], 1);
         }
@@ -294,7 +295,7 @@ reel_node *model_contexts(model *m, reel_tape *tape, int64_t n, const verse_cont
         for (int64_t b = 0; last && b < n; b++) {
             last[b] = c[b].line[0];
         }
-        reel_node *letters = last ? encode_letters(m, tape, n, last) : NULL;
+        reel_node *letters = last ? encode_letters(m, tape, n, last, PAST_BYTES) : NULL;
         x[parts++] = code(m, "letters_past", letters);
         free(last);
     }
@@ -312,7 +313,7 @@ reel_node *model_lines(model *m, reel_tape *tape, int64_t n, const line *const *
         x[parts++] = code(m, "words_own", encode_own(m, tape, n, l));
     }
     if ((m->s.parts & PART_CHARACTERS) != 0) {
-        x[parts++] = code(m, "letters_own", encode_letters(m, tape, n, l));
+        x[parts++] = code(m, "letters_own", encode_letters(m, tape, n, l, MOST_BYTES));
     }
     if ((m->s.parts & PART_TOPIC) != 0) {
         x[parts++] = code(m, "topic_own", topic_own(m, tape, n, l));
