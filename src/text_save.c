@@ -223,7 +223,7 @@ static bool read_special(reading *r, int64_t count, const char *s, size_t n)
     if (number != REEL_UNKNOWN && count) {
         return wrong(r, REEL_ERR_FORMAT, "no text contains this token: expected the count 0");
     }
-    r->v->total = count;
+    r->v->total += count;
     return true;
 }
 

@@ -1,9 +1,9 @@
 /* Command lines, presets, help, and options in checkpoints: all by the one table in
  * options_table.c. */
 #include "options.h"
+#include "../program/say.h"
 #include "model.h"
 #include "options_table.h"
-#include "say.h"
 
 #include <getopt.h>
 #include <inttypes.h>

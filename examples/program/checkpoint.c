@@ -96,8 +96,7 @@ reel_vocabulary *checkpoint_take_vocabulary(reel_archive *a, const char *path, c
     return v;
 }
 
-/* Counters
- * ----------------------------------------------------------------------------------------- */
+/* Counters */
 
 typedef struct counter {
     const char *key;
@@ -151,8 +150,7 @@ static bool take_counters(reel_archive *a, training *t)
     return true;
 }
 
-/* Files
- * -------------------------------------------------------------------------------------------- */
+/* Files */
 
 static bool put_model(reel_archive *a, training *t)
 {

@@ -21,18 +21,6 @@ static size_t option_count(void)
     return n;
 }
 
-static int option_find(const char *name, unsigned commands)
-{
-    size_t n = option_count();
-    for (size_t i = 0; i < n; i++) {
-        if ((the_program->options[i].commands & commands) != 0 &&
-            strcmp(the_program->options[i].name, name) == 0) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
 bool option_given(const char *name)
 {
     size_t n = option_count();
@@ -44,8 +32,7 @@ bool option_given(const char *name)
     return false;
 }
 
-/* Values and text
- * ---------------------------------------------------------------------------------- */
+/* Values and text */
 
 static int64_t word_position(const char *words, const char *word)
 {
@@ -149,8 +136,7 @@ static const char *option_text(const option *o, char *text, size_t size)
     return text;
 }
 
-/* Help
- * --------------------------------------------------------------------------------------------- */
+/* Help */
 
 static void print_default(const option *o, FILE *out)
 {
@@ -212,8 +198,7 @@ static void print_version(void)
     printf("%s (Reel %s)\n", the_program->name, reel_version());
 }
 
-/* The command line
- * --------------------------------------------------------------------------------- */
+/* The command line */
 
 enum { GO_ON = -1 };
 
@@ -330,6 +315,7 @@ static int dispatch(int argc, char **argv)
 int program_main(const program *p, int argc, char **argv)
 {
     the_program = p;
+    program_name = p->name;
     int status = option_count() > MOST_OPTIONS ? EXIT_RUN : dispatch(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
         complain("standard output could not be written");
@@ -338,8 +324,7 @@ int program_main(const program *p, int argc, char **argv)
     return status;
 }
 
-/* Checkpoints
- * -------------------------------------------------------------------------------------- */
+/* Checkpoints */
 
 static const char *key_of(const option *o, char *key, size_t size)
 {

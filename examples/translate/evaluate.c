@@ -100,8 +100,7 @@ bool decode_corpus(const translator *m, reel_tape *tape, const corpus *source, c
     return ok;
 }
 
-/* Scores
- * ------------------------------------------------------------------------------------------- */
+/* Scores */
 
 /* Words of a line of text, which is cut at its spaces. */
 static int64_t split(char *line, const char **word, int64_t room)
@@ -193,8 +192,7 @@ bool bleu_of(const translator *m, const said *s, const pairs *p, int64_t from, i
     return ok;
 }
 
-/* Commands
- * ----------------------------------------------------------------------------------------- */
+/* Commands */
 
 static void print_said(const translator *m, const said *s, int64_t i, FILE *out)
 {

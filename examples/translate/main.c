@@ -26,16 +26,7 @@ settings set = {.cell = "gru",
                 .clip = 1,
                 .weight = 0.5,
                 .baseline_rate = 0.01,
-                .alpha = 1,
-                .bidirectional = true};
-
-static bool one_way;
-
-static int train(int n, char *const *file)
-{
-    set.bidirectional = !one_way;
-    return command_train(n, file);
-}
+                .alpha = 1};
 
 static int cells(int n, char *const *file)
 {
@@ -49,7 +40,7 @@ enum { TRAIN = 1, EVAL = 2, TRANSLATE = 4, ALIGN = 8, USE = EVAL | TRANSLATE | A
 
 static const command commands[] = {
     {"train", "SOURCE TARGET", "learn from two texts, line by line each other's translation", 2, 2,
-     train},
+     command_train},
     {"eval", "SOURCE TARGET", "translate a text, print BLEU by length of sentence", 2, 2,
      command_eval},
     {"translate", "[FILE]", "translate the lines of a file or of standard input", 0, 1,
@@ -92,8 +83,7 @@ static const option options[] = {
           "units of a layer, in each direction"),
     WHOLE("embed", embed, "N", 1, 65536, TRAIN, OPTION_KEPT, "features of a word and the readout"),
     WHOLE("layers", layers, "N", 1, 16, TRAIN, OPTION_KEPT, "layers on each side"),
-    {"one-way", OPTION_FLAG, &one_way, NULL, 0, 0, TRAIN, OPTION_KEPT,
-     "the encoder only reads forward"},
+    FLAG("one-way", one_way, TRAIN, OPTION_KEPT, "the encoder only reads forward"),
     FLAG("late", late, TRAIN, OPTION_KEPT, "attend after the cell (Luong et al. 2015)"),
     FLAG("input-feeding", input_feeding, TRAIN, OPTION_KEPT, "the cell sees the last readout"),
     FLAG("maxout", maxout_readout, TRAIN, OPTION_KEPT, "a maxout readout instead of tanh"),

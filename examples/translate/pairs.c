@@ -44,14 +44,13 @@ static bool allocate(batch *b)
     size_t n = (size_t)b->n, T = (size_t)b->T, N = (size_t)b->N;
     b->length = malloc(2 * n * sizeof *b->length);
     b->word = malloc((T + 2 * N) * n * sizeof *b->word);
-    b->x = calloc(2 * T + 3 * N, sizeof *b->x);
-    if (!b->length || !b->word || !b->x) {
+    b->h = calloc(T + 3 * N, sizeof *b->h);
+    if (!b->length || !b->word || !b->h) {
         return out_of_memory();
     }
     b->spoken = b->length + n;
     b->last = b->word + T * n;
     b->next = b->last + N * n;
-    b->h = b->x + T;
     b->y = b->h + T;
     b->logits = b->y + N;
     b->weights = b->logits + N;
@@ -108,16 +107,14 @@ void batch_free(batch *b)
 {
     free(b->length);
     free(b->word);
-    free(b->x);
+    free(b->h);
     *b = (batch){.n = 0};
 }
 
 reel_source batch_encode(const translator *m, reel_tape *tape, const batch *b)
 {
-    for (int64_t t = 0; t < b->T; t++) {
-        b->x[t] = reel_input(tape, REEL_I32, b->word + t * b->n, reel_dims(b->n));
-    }
-    return reel_encode(&m->encoder, b->T, b->x, b->h, .length = b->length);
+    reel_node *words = reel_input(tape, REEL_I32, b->word, reel_dims(b->T, b->n));
+    return reel_encode(&m->encoder, b->T, .words = words, .h = b->h, .length = b->length);
 }
 
 bool batch_force(const translator *m, reel_tape *tape, const batch *b, const reel_source *source)

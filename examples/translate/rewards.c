@@ -247,7 +247,8 @@ bool reward_weights(const translator *m)
     }
     reel_tape *tape = translator_tape(false);
     double reward = 0, value;
-    reel_node *h = reel_constant(tape, 0, reel_dims(1, set.hidden));
+    reel_state zero = reel_state_zero(tape, m->decoder.cell, 1);
+    reel_node *h = reel_constant(tape, 0, reel_dims(1, reel_node_dim(zero.v[0], -1)));
     (void)reel_baseline(m->params, "baseline", 1, &h, &reward, NULL, &value);
     bool ok = reel_tape_status(tape) == REEL_OK || tape_complain(tape);
     reel_tape_free(tape);

@@ -17,8 +17,7 @@ typedef struct job {
     batch b; /* of the last update: its graph may still be read */
 } job;
 
-/* Data
- * --------------------------------------------------------------------------------------------- */
+/* Data */
 
 static reel_vocabulary *vocabulary_of(const char *path)
 {
@@ -70,8 +69,7 @@ static bool read_pairs(job *j, char *const *file)
     return j->order || out_of_memory();
 }
 
-/* Updates
- * ------------------------------------------------------------------------------------------ */
+/* Updates */
 
 static bool next_batch(job *j, int64_t i, const int64_t **which)
 {
@@ -91,21 +89,21 @@ static reel_node *likelihood(job *j)
 {
     batch *b = &j->b;
     reel_source source = batch_encode(&j->m, j->tape, b);
-    if (!batch_force(&j->m, j->tape, b, &source)) {
-        return NULL;
-    }
-    for (int64_t t = 0; t < b->N; t++) {
-        reel_node *next = reel_input(j->tape, REEL_I32, b->next + t * b->n, reel_dims(b->n));
-        b->y[t] = reel_cross_entropy_full(b->logits[t], next, NULL, REEL_BEGINNING, set.smoothing,
-                                          REEL_SUM);
-    }
-    return reel_mul(reel_sum_of((int)b->N, b->y), reel_number(j->tape, 1 / (double)b->words));
+    reel_state s = reel_decoder_start(&j->m.decoder, &source);
+    reel_shape shape = reel_dims(b->N, b->n);
+    reel_node *logits =
+        reel_decode_together(&j->m.decoder, &source, b->N,
+                             reel_input(j->tape, REEL_I32, b->last, shape), &s, b->logits, NULL);
+    reel_node *total =
+        reel_cross_entropy_full(logits, reel_input(j->tape, REEL_I32, b->next, shape), NULL,
+                                REEL_BEGINNING, set.smoothing, REEL_SUM);
+    return reel_mul(total, reel_number(j->tape, 1 / (double)b->words));
 }
 
 static reel_node *loss(void *context, int64_t i, int64_t *units)
 {
     job *j = context;
-    const int64_t *which;
+    const int64_t *which = NULL;
     if (!next_batch(j, i, &which)) {
         return NULL;
     }
@@ -151,8 +149,7 @@ static bool store(void *context, reel_archive *a)
            checkpoint_put_vocabulary(a, "vocabulary.target", j->m.target);
 }
 
-/* From beginning to end
- * ------------------------------------------------------------------------------ */
+/* From beginning to end */
 
 static bool start(job *j, char *const *file)
 {

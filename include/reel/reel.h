@@ -9,6 +9,7 @@
 #include <reel/attention.h>
 #include <reel/blas.h>
 #include <reel/cell.h>
+#include <reel/chart.h>
 #include <reel/check.h>
 #include <reel/decode.h>
 #include <reel/draw.h>

@@ -77,13 +77,15 @@ REEL_API const char *reel_vocabulary_token(const reel_vocabulary *v, int32_t tok
 REEL_API int64_t reel_vocabulary_encode(const reel_vocabulary *v, const char *text, size_t n,
                                         int32_t *token, int64_t room);
 /** n tokens as text, ended by a NUL: words with a space between, the end and the beginning of text
- * left out, numbers that no token has as <unk>. Returns the length without the NUL, of which less than `size` bytes are written. */
+ * left out, numbers that no token has as <unk>. Returns the length without the NUL, of which less than
+ * `size` bytes are written. */
 REEL_API size_t reel_vocabulary_decode(const reel_vocabulary *v, const int32_t *token, int64_t n,
                                        char *text, size_t size);
 /** The vocabulary as text: a line "reel-vocabulary 1 words special", then by number a line with the
- * count, a tab and the token (those of the special ones first), in which backslash, line feed, carriage return, tab, NUL and bytes that
- * are not UTF-8 are written \\, \n, \r, \t, \0 and \xHH; "special" is missing where there are none.
- * Freed by the caller; NULL when memory is out, which is also the vocabulary's error. */
+ * count, a tab and the token, in which backslash, line feed, carriage return, tab, NUL and bytes that
+ * are not UTF-8 are written \\, \n, \r, \t, \0 and \xHH. Where there are no special tokens, the word
+ * "special" is missing. Freed by the caller; NULL when memory is out, which is also the vocabulary's
+ * error. */
 REEL_API char *reel_vocabulary_text(reel_vocabulary *v);
 /** Reads such a text in the place of what it held, units and special tokens included. An error names
  * the line; then nothing has changed but status and message. */
@@ -152,8 +154,8 @@ typedef struct reel_bucketing {
 REEL_API int64_t reel_bucket_count(const reel_bucketing *b);
 /** One epoch: order[n] is written, the sequences batch after batch; the batches come in random order,
  * of which the one with fewer sequences is the last. It depends on the seed and the epoch (from 0)
- * alone, so that a resumed run needs no more than the number of the update. REEL_ERR_ARGUMENT where b makes no sense,
- * REEL_ERR_MEMORY. */
+ * alone, so that a resumed run needs no more than the number of the update. REEL_ERR_ARGUMENT where b
+ * makes no sense, REEL_ERR_MEMORY. */
 REEL_API REEL_CHECKED reel_status reel_bucket_epoch(const reel_bucketing *b, int64_t epoch,
                                                     int64_t *order);
 
