@@ -1,5 +1,6 @@
-/* Batches and the loss. Wrong lines come from the same stretch of the text as the right one, as they do
- * when the model is measured: lines of another play would be told apart by their subject alone. */
+/* Batches and the loss. Wrong lines come from the same stretch of the text as the right one, as
+ * they do when the model is measured: lines of another play would be told apart by their subject
+ * alone. */
 #include "batches.h"
 
 #include "../program/program.h"

@@ -1,5 +1,5 @@
-/* What a model learns from: lines of one stretch of the text, each the next line of its own context and a
- * wrong one for all others of the batch. */
+/* What a model learns from: lines of one stretch of the text, each the next line of its own context
+ * and a wrong one for all others of the batch. */
 #ifndef EXAMPLES_VERSE_BATCHES_H
 #define EXAMPLES_VERSE_BATCHES_H
 
@@ -8,15 +8,15 @@
 typedef struct batches {
     model *model;
     reel_tape *tape;
-    int64_t end;    /* lines [0, end) are for training */
-    int64_t window; /* lines of a stretch */
-    int64_t n;      /* of a batch */
-    verse_context *context;  /* [n] */
-    const line **next; /* [n] */
-    uint32_t *order;   /* [window] */
-    float *features;   /* [n][n][features] */
-    float *mask;       /* [n][n]: -1e4 where a line is no wrong one, nor the true one */
-    int32_t *index;    /* [n]: 0, 1, 2, ... */
+    int64_t end;            /* lines [0, end) are for training */
+    int64_t window;         /* lines of a stretch */
+    int64_t n;              /* of a batch */
+    verse_context *context; /* [n] */
+    const line **next;      /* [n] */
+    uint32_t *order;        /* [window] */
+    float *features;        /* [n][n][features] */
+    float *mask;            /* [n][n]: -1e4 where a line is no wrong one, nor the true one */
+    int32_t *index;         /* [n]: 0, 1, 2, ... */
 } batches;
 
 bool batches_make(batches *b, model *m, reel_tape *tape);

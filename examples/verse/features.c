@@ -54,10 +54,7 @@ static void mark_all(matcher *m, const verse_context *c, bool on)
         }
     }
     for (int32_t k = c->n - 1; k >= 0; k--) {
-        int level = k == 0           ? LAST
-                    : k < NEAR_LINES ? NEAR
-                    : k < FAR_LINES  ? FAR
-                                     : SCENE;
+        int level = k == 0 ? LAST : k < NEAR_LINES ? NEAR : k < FAR_LINES ? FAR : SCENE;
         mark(m, c->line[k]->words, c->line[k]->every, on ? level : NOWHERE);
     }
 }
@@ -96,8 +93,8 @@ static bool same_word(const line *a, int32_t i, const line *b, int32_t k)
 
 static void again(const matcher *m, const line *l, float *f)
 {
-    static const int feature[] = {[NOWHERE] = OWN_NEW,    [LAST] = AGAIN,         [NEAR] = AGAIN_NEAR,
-                                  [FAR] = AGAIN_FAR, [SCENE] = AGAIN_SCENE, [NAME] = NAMED};
+    static const int feature[] = {[NOWHERE] = OWN_NEW, [LAST] = AGAIN,        [NEAR] = AGAIN_NEAR,
+                                  [FAR] = AGAIN_FAR,   [SCENE] = AGAIN_SCENE, [NAME] = NAMED};
     for (int32_t k = 0; k < l->words; k++) {
         int32_t word = l->every[k];
         if (word < 0) {
@@ -111,9 +108,9 @@ static void again(const matcher *m, const line *l, float *f)
     }
 }
 
-static void speakers(const verse_context *c, const line *l, float *f)
+static void speakers(const matcher *m, const verse_context *c, const line *l, float *f)
 {
-    f[SAME_SPEAKER] = l->speaker == c->line[0]->speaker;
+    f[SAME_SPEAKER] = m->alone || l->speaker == c->line[0]->speaker;
     for (int32_t k = 1; k < c->n && f[SAME_SPEAKER] == 0; k++) {
         if (c->line[k]->speaker == l->speaker) {
             f[SPOKE_BEFORE] = 1;
@@ -153,8 +150,8 @@ static void both(const matcher *m, const verse_context *c, const line *l, const 
     again(m, l, f);
 }
 
-void features(matcher *m, const verse_context *c, int64_t n, const line *const *candidate, int64_t width,
-              float *out)
+void features(matcher *m, const verse_context *c, int64_t n, const line *const *candidate,
+              int64_t width, float *out)
 {
     float common[FEATURES] = {0}, f[FEATURES];
     const float thou[] = {manner(c, NEAR_LINES), manner(c, FAR_LINES)};
@@ -163,7 +160,7 @@ void features(matcher *m, const verse_context *c, int64_t n, const line *const *
     for (int64_t i = 0; i < n; i++) {
         memcpy(f, common, sizeof f);
         both(m, c, candidate[i], thou, f);
-        speakers(c, candidate[i], f);
+        speakers(m, c, candidate[i], f);
         memcpy(out + i * width, f, (size_t)width * sizeof *f);
     }
     mark_all(m, c, false);

@@ -1,5 +1,5 @@
-/* What can be told of a line and those before it without a network: rhyme, length, words that come again,
- * how lines begin and end. */
+/* What can be told of a line and those before it without a network: rhyme, length, words that come
+ * again, how lines begin and end. */
 #ifndef EXAMPLES_VERSE_FEATURES_H
 #define EXAMPLES_VERSE_FEATURES_H
 
@@ -63,6 +63,7 @@ typedef struct matcher {
     const play *play;
     uint8_t *level; /* by number among all words: how near a context has it, 0 where it has not */
     uint8_t *stem;  /* by number of the first word with the same stem: likewise */
+    bool alone;     /* whatever is said, one speaker says it */
 } matcher;
 
 bool matcher_make(matcher *m, const play *p);
@@ -70,7 +71,7 @@ void matcher_free(matcher *m);
 /* Lines i, i - 1, ... down to `begin`, no more than DEPTH. */
 void context_at(verse_context *c, const play *p, int64_t i, int64_t begin);
 /* out[n][width], width being FEATURES or TEXT_FEATURES. */
-void features(matcher *m, const verse_context *c, int64_t n, const line *const *candidate, int64_t width,
-              float *out);
+void features(matcher *m, const verse_context *c, int64_t n, const line *const *candidate,
+              int64_t width, float *out);
 
 #endif

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 
 enum {
-    PAST_LINES = 3,   /* that the words' net reads */
-    TOPIC_LINES = 8,  /* that make the topic */
-    MOST_WORDS = 24,  /* of a line; the rest is left out */
-    MOST_BYTES = 80,  /* of a line, from its end, where it rhymes */
-    PAST_BYTES = 32,  /* likewise, of the last line before */
+    PAST_LINES = 3,  /* that the words' net reads */
+    TOPIC_LINES = 8, /* that make the topic */
+    MOST_WORDS = 24, /* of a line; the rest is left out */
+    MOST_BYTES = 80, /* of a line, from its end, where it rhymes */
+    PAST_BYTES = 32, /* likewise, of the last line before */
     BYTES = 256,
     HIDDEN_FEATURES = 24
 };
@@ -31,7 +31,8 @@ int64_t model_features(const model *m)
 int64_t model_width(const model *m)
 {
     unsigned parts = m->s.parts;
-    int n = ((parts & PART_WORDS) != 0) + ((parts & PART_CHARACTERS) != 0) + ((parts & PART_TOPIC) != 0);
+    int n = ((parts & PART_WORDS) != 0) + ((parts & PART_CHARACTERS) != 0) +
+            ((parts & PART_TOPIC) != 0);
     return n * m->s.size;
 }
 
@@ -138,8 +139,8 @@ static int64_t longest(const model *m, int64_t n)
 }
 
 /* What a recurrent net makes of the numbers put before: the last states side by side. */
-static reel_node *encode(model *m, reel_tape *tape, reel_cell *cell, const char *table, int64_t count,
-                         int64_t size, int64_t n)
+static reel_node *encode(model *m, reel_tape *tape, reel_cell *cell, const char *table,
+                         int64_t count, int64_t size, int64_t n)
 {
     int64_t T = longest(m, n);
     reel_node **x = malloc((size_t)T * sizeof(reel_node *));
@@ -160,7 +161,8 @@ static reel_node *encode(model *m, reel_tape *tape, reel_cell *cell, const char 
     return state.n == 1 ? state.v[0] : reel_concat(1, state.n, state.v);
 }
 
-/* Words of the lines before, the latest at the end, with marks where a line and where a speech ends. */
+/* Words of the lines before, the latest at the end, with marks where a line and where a speech
+ * ends. */
 static reel_node *encode_past(model *m, reel_tape *tape, int64_t n, const verse_context *c)
 {
     if (!make_room(m, PAST_LINES * (MOST_WORDS + 1), n)) {
@@ -221,7 +223,8 @@ static void put_topic(model *m, int64_t n, int64_t b, const line *l, double shar
     }
 }
 
-/* The sum of the vectors of the words put before, by their weights, which become a vector of length 1. */
+/* The sum of the vectors of the words put before, by their weights, which become a vector of
+ * length 1. */
 static reel_node *sum_topic(model *m, reel_tape *tape, int64_t n)
 {
     int64_t T = longest(m, n);
@@ -236,8 +239,8 @@ static reel_node *sum_topic(model *m, reel_tape *tape, int64_t n)
     }
     reel_node *index = reel_input(tape, REEL_I32, m->index, reel_dims(T, n));
     reel_node *weight = reel_input(tape, REEL_F32, m->weight, reel_dims(T, n, 1));
-    reel_node *x = reel_embedding(m->params, "topic_table", reel_vocabulary_size(m->known), m->s.size,
-                                  index);
+    reel_node *x =
+        reel_embedding(m->params, "topic_table", reel_vocabulary_size(m->known), m->s.size, index);
     return reel_sum_axis(reel_mul(x, weight), 0, false);
 }
 

@@ -1,5 +1,5 @@
-/* The score of a line as the next one: products of what encoders make of the lines before and of the line,
- * and a small network over features that need none. */
+/* The score of a line as the next one: products of what encoders make of the lines before and of
+ * the line, and a small network over features that need none. */
 #ifndef EXAMPLES_VERSE_MODEL_H
 #define EXAMPLES_VERSE_MODEL_H
 
@@ -11,15 +11,14 @@ enum {
     PART_CHARACTERS = 2, /* over bytes */
     PART_TOPIC = 4,      /* weighted sums of word vectors */
     PART_FEATURES = 8,   /* features without speakers */
-    PART_SPEAKERS = 16,  /* who speaks the line */
-    PARTS_USUAL = 15
+    PART_SPEAKERS = 16   /* who speaks the line, beside the features */
 };
 
 typedef struct model_sizes {
     unsigned parts;
-    int64_t word, hidden;      /* word vectors; units each way */
+    int64_t word, hidden;       /* word vectors; units each way */
     int64_t letter, characters; /* the same for bytes */
-    int64_t size;              /* of each part's code */
+    int64_t size;               /* of each part's code */
     double dropout;
     uint64_t seed;
 } model_sizes;
@@ -39,7 +38,8 @@ typedef struct model {
 
 bool model_make(model *m, const model_sizes *s, const play *p, const reel_vocabulary *known);
 void model_free(model *m);
-/* Whether there are encoders; and the features that the score sees: 0, TEXT_FEATURES or FEATURES. */
+/* Whether there are encoders; and the features that the score sees: 0, TEXT_FEATURES or FEATURES.
+ */
 bool model_encodes(const model *m);
 int64_t model_features(const model *m);
 int64_t model_width(const model *m); /* of a code */

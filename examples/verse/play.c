@@ -7,16 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is being read: lines and speakers grow, and lines point into the text by offset till its end. */
+/* What is being read: lines and speakers grow, and lines point into the text by offset till its
+ * end. */
 typedef struct reader {
     play *p;
-    const char *name;          /* of the text, for complaints */
-    size_t length, room;       /* of the text */
-    int64_t lines, speakers;   /* room for them */
-    size_t *offset;            /* [lines] */
-    int64_t *place;            /* [lines]: bytes of the file before it */
-    int64_t bytes;             /* of the file so far */
-    bool fresh;                /* no line of this speech has come yet */
+    const char *name;        /* of the text, for complaints */
+    size_t length, room;     /* of the text */
+    int64_t lines, speakers; /* room for them */
+    size_t *offset;          /* [lines] */
+    int64_t *place;          /* [lines]: bytes of the file before it */
+    int64_t bytes;           /* of the file so far */
+    bool fresh;              /* no line of this speech has come yet */
     int32_t speech, speaking;
 } reader;
 
@@ -92,10 +93,8 @@ static bool add_line(reader *r, const char *text, size_t n, int64_t number, int6
     }
     r->offset[p->n] = r->length;
     r->place[p->n] = place;
-    p->line[p->n++] = (line){.bytes = (int32_t)n,
-                             .speech = r->speech,
-                             .speaker = r->speaking,
-                             .number = number};
+    p->line[p->n++] =
+        (line){.bytes = (int32_t)n, .speech = r->speech, .speaker = r->speaking, .number = number};
     return add_text(r, text, n);
 }
 
@@ -126,7 +125,8 @@ static int64_t part_begin(const reader *r, int64_t bytes)
 {
     const play *p = r->p;
     int64_t i = 0;
-    while (i < p->n && (r->place[i] < bytes || (i > 0 && p->line[i].speech == p->line[i - 1].speech))) {
+    while (i < p->n &&
+           (r->place[i] < bytes || (i > 0 && p->line[i].speech == p->line[i - 1].speech))) {
         i++;
     }
     return i;
@@ -235,7 +235,8 @@ reel_vocabulary *play_vocabulary(const play *p, int64_t least)
     return v;
 }
 
-/* log of the number of training lines over that of those with the word, half a line where there are none. */
+/* log of the number of training lines over that of those with the word, half a line where there are
+ * none. */
 static bool weigh(play *p)
 {
     size_t words = (size_t)reel_vocabulary_size(p->every);

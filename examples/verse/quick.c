@@ -21,13 +21,14 @@ static void invent_word(int64_t number, char *word)
     word[5] = '\0';
 }
 
-/* A speech: its lines share a subject, and each begins with a word that goes with the end of the one
- * before. */
+/* A speech: its lines share a subject, and each begins with a word that goes with the end of the
+ * one before. */
 static void invent_speech(FILE *out, reel_random *random)
 {
     char word[8];
     uint64_t subject = reel_random_below(random, SUBJECTS);
-    uint64_t lines = 2 + reel_random_below(random, 4), end = reel_random_below(random, SUBJECT_WORDS);
+    uint64_t lines = 2 + reel_random_below(random, 4),
+             end = reel_random_below(random, SUBJECT_WORDS);
     fprintf(out, "PLAYER %c:\n", (int)('A' + subject));
     for (uint64_t k = 0; k < lines; k++) {
         for (uint64_t i = 0; i < 6; i++) {
@@ -85,8 +86,9 @@ static bool as_claimed(const ranks r[KINDS])
 {
     double first = (double)r[ALL].at[0] / (double)r[ALL].n, chance = 1 / (double)set.candidates;
     return first >= 5 * chance ||
-           complain("the true next line is first in %.2f %% of the cases; expected at least %.2f %%",
-                    100 * first, 500 * chance);
+           complain(
+               "the true next line is first in %.2f %% of the cases; expected at least %.2f %%",
+               100 * first, 500 * chance);
 }
 
 static bool try(session *s, const char *text)
@@ -104,8 +106,8 @@ static bool try(session *s, const char *text)
     batches b = {.model = NULL};
     bool ok = (tape && opt && s->tape) || out_of_memory();
     ok = ok && batches_make(&b, &s->model, tape) && learn(&b, opt) &&
-         rank_all(&s->model, s->tape, s->play.test, s->play.n, set.candidates, (uint64_t)set.draws, true,
-                  r);
+         rank_all(&s->model, s->tape, s->play.test, s->play.n, set.candidates, (uint64_t)set.draws,
+                  true, r);
     if (ok && !interrupted()) {
         rank_print(r, set.candidates);
         ok = as_claimed(r);

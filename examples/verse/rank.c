@@ -13,7 +13,8 @@ static const int64_t cuts[CUTS] = {1, 5, 30, 150};
 
 static bool take(reel_tape *tape, reel_node *x, float *out)
 {
-    return x && (reel_read_f32(x, out, (size_t)reel_node_size(x)) == REEL_OK || tape_complain(tape));
+    return x &&
+           (reel_read_f32(x, out, (size_t)reel_node_size(x)) == REEL_OK || tape_complain(tape));
 }
 
 static bool encode_chunk(codes *e, model *m, reel_tape *tape, int64_t from, int64_t n)
@@ -54,8 +55,9 @@ void codes_free(codes *e)
     *e = (codes){0};
 }
 
-static reel_node *record_scores(model *m, reel_tape *tape, const verse_context *c, const float *past,
-                                int64_t n, const line *const *l, const float *own, float *f)
+static reel_node *record_scores(model *m, reel_tape *tape, const verse_context *c,
+                                const float *past, int64_t n, const line *const *l,
+                                const float *own, float *f)
 {
     int64_t wide = model_features(m), width = model_width(m);
     reel_node *score = NULL;
@@ -178,8 +180,8 @@ static bool rank_one(query *q, model *m, reel_tape *tape, const codes *e, int64_
     return true;
 }
 
-bool rank_all(model *m, reel_tape *tape, int64_t begin, int64_t end, int64_t candidates, uint64_t seed,
-              bool quiet, ranks r[KINDS])
+bool rank_all(model *m, reel_tape *tape, int64_t begin, int64_t end, int64_t candidates,
+              uint64_t seed, bool quiet, ranks r[KINDS])
 {
     codes e;
     query q;

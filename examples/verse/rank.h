@@ -16,25 +16,24 @@ typedef struct ranks {
 /* Next lines of the same speech, next lines that begin another, and both. */
 enum { WITHIN, ACROSS, ALL, KINDS };
 
-/* Codes of the lines [begin, end) of a play and, where they are asked for, of the contexts that end with
- * them. */
+/* Codes of the lines [begin, end) of a play and, where they are asked for, of the contexts that end
+ * with them. */
 typedef struct codes {
     int64_t begin, end, width;
     float *past, *own; /* [end - begin][width] */
 } codes;
 
-bool codes_make(codes *e, model *m, reel_tape *tape, int64_t begin, int64_t end,
-                bool contexts);
+bool codes_make(codes *e, model *m, reel_tape *tape, int64_t begin, int64_t end, bool contexts);
 void codes_free(codes *e);
 
 /* Scores n lines as the next one; `past` and own[n] are codes. The tape is reset. */
 bool score_lines(model *m, reel_tape *tape, const verse_context *c, const float *past, int64_t n,
                  const line *const *l, const float *own, double *score);
-/* For each line but the last of [begin, end): the rank of the next one among it and candidates - 1 others
- * of these lines, drawn by the seed. Lines that look the same as the next one and those that the context
- * has are not drawn. A line counts as before the true one when its score is as high. */
-bool rank_all(model *m, reel_tape *tape, int64_t begin, int64_t end, int64_t candidates, uint64_t seed,
-              bool quiet, ranks r[KINDS]);
+/* For each line but the last of [begin, end): the rank of the next one among it and candidates - 1
+ * others of these lines, drawn by the seed. Lines that look the same as the next one and those that
+ * the context has are not drawn. A line counts as before the true one when its score is as high. */
+bool rank_all(model *m, reel_tape *tape, int64_t begin, int64_t end, int64_t candidates,
+              uint64_t seed, bool quiet, ranks r[KINDS]);
 void rank_print(const ranks r[KINDS], int64_t candidates);
 
 #endif

@@ -9,7 +9,7 @@ typedef struct settings {
     bool resume, overwrite, quiet;
     int64_t epochs, batch, window, save_every, threads, seed, draws;
     int64_t least, word, hidden, letter, characters, size;
-    double dropout, rate, clip, margin;
+    double dropout, rate, clip, margin, seconds;
     int64_t loss;      /* LOSS_... */
     const char *parts; /* "words+characters+..." */
     int64_t candidates, lines, among, choice;

@@ -30,10 +30,8 @@ static bool store(void *own, reel_archive *a)
 static double schedule(void *own, int64_t i)
 {
     const trainer *r = own;
-    reel_schedule s = {.kind = REEL_RATE_COSINE,
-                       .rate = 1,
-                       .total = r->t.epochs * r->t.per_epoch,
-                       .floor = 0.01};
+    reel_schedule s = {
+        .kind = REEL_RATE_COSINE, .rate = 1, .total = r->t.epochs * r->t.per_epoch, .floor = 0.01};
     return reel_schedule_rate(&s, i);
 }
 
@@ -42,8 +40,8 @@ static bool judge(void *own, int64_t epoch, double *score)
     trainer *r = own;
     const play *p = &r->s.play;
     ranks k[KINDS];
-    if (!rank_all(&r->s.model, r->s.tape, p->validation, p->test, set.candidates, (uint64_t)set.draws,
-                  true, k)) {
+    if (!rank_all(&r->s.model, r->s.tape, p->validation, p->test, set.candidates,
+                  (uint64_t)set.draws, true, k)) {
         return false;
     }
     double n = (double)k[ALL].n;
@@ -90,11 +88,16 @@ static bool train(trainer *r, const char *text)
         return false;
     }
     t->params = ps;
+    t->epochs = set.epochs; /* which a checkpoint may have told by now */
+    t->rate = set.rate;
     t->data = r->s.play.hash;
     t->per_epoch = batches_count(&r->batches);
-    note("%lld lines to train on, %lld for validation, %lld held out; %lld words",
-         (long long)r->s.play.validation, (long long)(r->s.play.test - r->s.play.validation),
-         (long long)(r->s.play.n - r->s.play.test), (long long)reel_vocabulary_size(r->s.known));
+    if (!set.quiet) {
+        note("%lld lines to train on, %lld for validation, %lld held out; %lld words",
+             (long long)r->s.play.validation, (long long)(r->s.play.test - r->s.play.validation),
+             (long long)(r->s.play.n - r->s.play.test),
+             (long long)reel_vocabulary_size(r->s.known));
+    }
     return training_run(t);
 }
 
@@ -105,13 +108,12 @@ int run_train(int n, char *const *operand)
                        .resume = set.resume,
                        .overwrite = set.overwrite,
                        .quiet = set.quiet,
-                       .epochs = set.epochs,
                        .save_every = set.save_every,
+                       .seconds = set.seconds,
                        .units = "lines",
                        .store = store,
                        .loss = loss,
                        .judge = judge,
-                       .rate = set.rate,
                        .schedule = schedule}};
     r.t.context = &r;
     bool ok = train(&r, operand[0]);
@@ -131,7 +133,8 @@ int run_eval(int n, char *const *operand)
     if (ok) {
         int64_t begin = set.validation ? s.play.validation : s.play.test;
         int64_t end = set.validation ? s.play.test : s.play.n;
-        ok = rank_all(&s.model, s.tape, begin, end, set.candidates, (uint64_t)set.draws, set.quiet, r);
+        ok = rank_all(&s.model, s.tape, begin, end, set.candidates, (uint64_t)set.draws, set.quiet,
+                      r);
     }
     if (ok && !interrupted()) {
         rank_print(r, set.candidates);

@@ -1,7 +1,7 @@
 /* The command write: a verse of lines of a text, each with its source.
  *
- * The lines of the verse are taken for one speech. Each comes from another speech of the text, so that it
- * does not follow what stands there. */
+ * The lines of the verse are taken for one speech of one speaker. Each comes from another speech of
+ * the text, so that it does not follow what stands there. */
 #include "settings.h"
 
 #include "../program/program.h"
@@ -29,6 +29,7 @@ static bool verse_make(verse *v)
     int64_t begin = set.among == AMONG_TEST ? p->test : 0;
     int64_t end = set.among == AMONG_TRAINING ? p->validation : p->n;
     size_t n = (size_t)(end - begin);
+    v->s.model.matcher.alone = true;
     if (set.lines > end - begin) {
         return complain("--lines: there are %lld lines to choose from", (long long)(end - begin));
     }
@@ -54,7 +55,8 @@ static void verse_free(verse *v)
     free(v);
 }
 
-/* A line is the verse's next; nothing of its speech and nothing that reads the same comes after it. */
+/* A line is the verse's next; nothing of its speech and nothing that reads the same comes after it.
+ */
 static void add(verse *v, const line *l)
 {
     for (int64_t i = 0; i < v->codes.end - v->codes.begin; i++) {
