@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOWHERE, LAST, NEAR, FAR, SCENE, NAME, NEAR_LINES = 5, FAR_LINES = 20 };
+enum { NOWHERE, LAST, NEAR, FAR, SCENE, NAME, NEAR_LINES = 5 };
 
 bool matcher_make(matcher *m, const play *p)
 {
@@ -15,13 +15,15 @@ bool matcher_make(matcher *m, const play *p)
     m->play = p;
     m->level = calloc(words, 1);
     m->stem = calloc(words, 1);
-    return (m->level && m->stem) || out_of_memory();
+    m->scene = calloc(words, 1);
+    return (m->level && m->stem && m->scene) || out_of_memory();
 }
 
 void matcher_free(matcher *m)
 {
     free(m->level);
     free(m->stem);
+    free(m->scene);
     *m = (matcher){0};
 }
 
@@ -43,6 +45,16 @@ static void mark(matcher *m, int32_t n, const int32_t *word, int level)
     }
 }
 
+static void count_scene(matcher *m, const line *l, bool on)
+{
+    for (int32_t k = 0; k < l->words; k++) {
+        uint8_t *count = l->every[k] >= 0 ? &m->scene[l->every[k]] : NULL;
+        if (count) {
+            *count = on ? (uint8_t)(*count + (*count < UINT8_MAX)) : 0;
+        }
+    }
+}
+
 /* From the farthest to the nearest, which wins; with `on` false everything is unmarked. */
 static void mark_all(matcher *m, const verse_context *c, bool on)
 {
@@ -54,7 +66,10 @@ static void mark_all(matcher *m, const verse_context *c, bool on)
         }
     }
     for (int32_t k = c->n - 1; k >= 0; k--) {
-        int level = k == 0 ? LAST : k < NEAR_LINES ? NEAR : k < FAR_LINES ? FAR : SCENE;
+        if (k >= RECENT) {
+            count_scene(m, c->line[k], on);
+        }
+        int level = k == 0 ? LAST : k < NEAR_LINES ? NEAR : k < RECENT ? FAR : SCENE;
         mark(m, c->line[k]->words, c->line[k]->every, on ? level : NOWHERE);
     }
 }
@@ -80,7 +95,7 @@ static void past(const verse_context *c, float *f)
         f[PAST_SMALL] += (float)c->line[k]->small / (float)n;
         f[PAST_SHORT] += (float)c->line[k]->bytes / (float)n / 40;
     }
-    n = c->n < FAR_LINES ? c->n : FAR_LINES;
+    n = c->n < RECENT ? c->n : RECENT;
     for (int32_t k = 0; k < n; k++) {
         f[PAST_PROSE] += (float)c->line[k]->small / (float)n;
     }
@@ -91,10 +106,31 @@ static bool same_word(const line *a, int32_t i, const line *b, int32_t k)
     return i >= 0 && k >= 0 && a->every[i] >= 0 && a->every[i] == b->every[k];
 }
 
-static void again(const matcher *m, const line *l, float *f)
+static bool in_scene(const verse_context *c, const line *l)
+{
+    for (int32_t k = RECENT; k < c->n; k++) {
+        if (c->line[k] == l) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the scene has the word but for the line itself, which is in it. */
+static bool has_besides(const matcher *m, const line *l, int32_t word)
+{
+    int own = 0;
+    for (int32_t k = 0; k < l->words; k++) {
+        own += l->every[k] == word;
+    }
+    return m->scene[word] > own;
+}
+
+static void again(const matcher *m, const verse_context *c, const line *l, float *f)
 {
     static const int feature[] = {[NOWHERE] = OWN_NEW, [LAST] = AGAIN,        [NEAR] = AGAIN_NEAR,
                                   [FAR] = AGAIN_FAR,   [SCENE] = AGAIN_SCENE, [NAME] = NAMED};
+    bool inside = in_scene(c, l);
     for (int32_t k = 0; k < l->words; k++) {
         int32_t word = l->every[k];
         if (word < 0) {
@@ -102,6 +138,7 @@ static void again(const matcher *m, const line *l, float *f)
         }
         float weight = (float)m->play->weight[word] / 8;
         int level = m->level[word];
+        level = level == SCENE && inside && !has_besides(m, l, word) ? NOWHERE : level;
         bool stem = (level == NOWHERE || level == SCENE) && m->stem[m->play->stem[word]] != 0;
         f[stem ? AGAIN_STEM : feature[level]] += weight;
         f[AGAIN_MOST] = fmaxf(f[AGAIN_MOST], level != NOWHERE ? weight : 0);
@@ -147,14 +184,14 @@ static void both(const matcher *m, const verse_context *c, const line *l, const 
     f[LENGTHS] = (float)abs(l->bytes - last->bytes) / 20;
     f[MANNER] = thou[0] * (float)(l->thou - l->you);
     f[MANNER_FAR] = thou[1] * (float)(l->thou - l->you);
-    again(m, l, f);
+    again(m, c, l, f);
 }
 
 void features(matcher *m, const verse_context *c, int64_t n, const line *const *candidate,
               int64_t width, float *out)
 {
     float common[FEATURES] = {0}, f[FEATURES];
-    const float thou[] = {manner(c, NEAR_LINES), manner(c, FAR_LINES)};
+    const float thou[] = {manner(c, NEAR_LINES), manner(c, RECENT)};
     past(c, common);
     mark_all(m, c, true);
     for (int64_t i = 0; i < n; i++) {

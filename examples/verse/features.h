@@ -5,7 +5,7 @@
 
 #include "play.h"
 
-enum { DEPTH = 100 /* lines before that are looked at */ };
+enum { DEPTH = 100 /* lines before that are looked at */, RECENT = 20 /* of them are near */ };
 
 /* The lines before, the latest first. */
 typedef struct verse_context {
@@ -63,6 +63,7 @@ typedef struct matcher {
     const play *play;
     uint8_t *level; /* by number among all words: how near a context has it, 0 where it has not */
     uint8_t *stem;  /* by number of the first word with the same stem: likewise */
+    uint8_t *scene; /* by number: in how many places the lines beyond the recent ones have it */
     bool alone;     /* whatever is said, one speaker says it */
 } matcher;
 

@@ -117,7 +117,7 @@ static void query_free(query *q)
 
 static bool may_be_drawn(const verse_context *c, const line *true_one, const line *l)
 {
-    for (int32_t k = 0; k < c->n; k++) {
+    for (int32_t k = 0; k < c->n && k < RECENT; k++) {
         if (c->line[k] == l) {
             return false;
         }
