@@ -55,7 +55,7 @@ play()
             print toupper(who[1 + int(rand() * 5)]) ":"
             m = 1 + int(rand() * 4)
             for (j = 1; j <= m; j++) {
-                print "The " what[k] " of " who[1 + int(rand() * 5)] ", number " i "-" j (j < m ? "," : ".")
+                print "The " what[k] " of " who[1 + int(rand() * 5)] ", number " i "-" j (j < m ? (rand() < 0.3 ? ":" : ",") : ".")
                 if (rand() < 0.3) k = 1 + int(rand() * 10)
             }
             print ""

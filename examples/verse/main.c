@@ -5,7 +5,7 @@
 #include "../program/program.h"
 
 settings set = {.checkpoint = "verse.safetensors",
-                .epochs = 6,
+                .epochs = 5,
                 .batch = 256,
                 .window = 2600,
                 .seed = 1,

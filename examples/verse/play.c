@@ -17,6 +17,7 @@ typedef struct reader {
     size_t *offset;          /* [lines] */
     int64_t *place;          /* [lines]: bytes of the file before it */
     int64_t bytes;           /* of the file so far */
+    bool named;              /* this speech's speaker has been told */
     bool fresh;              /* no line of this speech has come yet */
     int32_t speech, speaking;
 } reader;
@@ -109,12 +110,14 @@ static bool take_line(reader *r, const char *text, size_t n, int64_t number)
     if (n == 0 || strspn(text, " \t") >= n) {
         r->speech += !r->fresh;
         r->speaking = r->fresh ? r->speaking : -1;
+        r->named = false;
         r->fresh = true;
         return true;
     }
-    if (r->fresh && text[n - 1] == ':') {
+    if (r->fresh && !r->named && text[n - 1] == ':') {
         r->speaking = find_speaker(r, text, n - 1);
-        return r->speaking >= 0; /* fresh still: a speech has its lines only */
+        r->named = true;
+        return r->speaking >= 0;
     }
     r->fresh = false;
     return add_line(r, text, n, number, place);

@@ -30,8 +30,9 @@ void codes_free(codes *e);
 bool score_lines(model *m, reel_tape *tape, const verse_context *c, const float *past, int64_t n,
                  const line *const *l, const float *own, double *score);
 /* For each line but the last of [begin, end): the rank of the next one among it and candidates - 1
- * others of these lines, drawn by the seed. Lines that read the same as the next one are not drawn, nor
- * are the RECENT lines before it. A line counts as before the true one when its score is as high. */
+ * others of these lines, drawn by the seed. Lines that read the same as the next one are not drawn,
+ * nor are the RECENT lines before it. A line counts as before the true one when its score is as
+ * high. */
 bool rank_all(model *m, reel_tape *tape, int64_t begin, int64_t end, int64_t candidates,
               uint64_t seed, bool quiet, ranks r[KINDS]);
 void rank_print(const ranks r[KINDS], int64_t candidates);
