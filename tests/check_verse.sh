@@ -103,13 +103,16 @@ says err '--size 9: whole.safetensors was made with 8'
 play 160 >longer.txt
 run 1 train --quiet --checkpoint whole.safetensors --resume longer.txt
 says err 'other data'
-run 0 eval --checkpoint whole.safetensors --threads 1 --quiet longer.txt
+run 0 eval --checkpoint whole.safetensors --threads 1 --quiet --candidates 10 longer.txt
 says err 'longer.txt is not the text that whole.safetensors was trained on'
-run 0 eval --checkpoint whole.safetensors --threads 1 --quiet --candidates 20 play.txt
-says out '^all  .* 5.00%\|^chance .* 5.00%'
+run 0 eval --checkpoint whole.safetensors --threads 1 --quiet --candidates 10 play.txt
+says out '^chance .* 10.00%  50.00% 100.00% 100.00%$'
 cp out first
-run 0 eval --checkpoint whole.safetensors --threads 1 --quiet --candidates 20 play.txt
+run 0 eval --checkpoint whole.safetensors --threads 1 --quiet --candidates 10 play.txt
 same out first 'measured twice'
+
+run 1 eval --checkpoint whole.safetensors --threads 1 --quiet play.txt
+says err 'lines to choose 300 candidates from'
 
 # --- a verse ---
 

@@ -105,7 +105,8 @@ static bool try(session *s, const char *text)
     s->tape = reel_tape_new((int)set.threads, .inference = true);
     batches b = {.model = NULL};
     bool ok = (tape && opt && s->tape) || out_of_memory();
-    ok = ok && batches_make(&b, &s->model, tape) && learn(&b, opt) &&
+    ok = ok && rank_enough(s->play.n - s->play.test, set.candidates) &&
+         batches_make(&b, &s->model, tape) && learn(&b, opt) &&
          rank_all(&s->model, s->tape, s->play.test, s->play.n, set.candidates, (uint64_t)set.draws,
                   true, r);
     if (ok && !interrupted()) {

@@ -200,6 +200,13 @@ bool rank_all(model *m, reel_tape *tape, int64_t begin, int64_t end, int64_t can
     return ok;
 }
 
+bool rank_enough(int64_t lines, int64_t candidates)
+{
+    return lines >= candidates + RECENT ||
+           complain("%lld lines to choose %lld candidates from: expected at least %lld",
+                    (long long)lines, (long long)candidates, (long long)candidates + RECENT);
+}
+
 void rank_print(const ranks r[KINDS], int64_t candidates)
 {
     static const char *const kinds[KINDS] = {"within a speech", "across speeches", "all"};

@@ -35,6 +35,8 @@ bool score_lines(model *m, reel_tape *tape, const verse_context *c, const float 
  * high. */
 bool rank_all(model *m, reel_tape *tape, int64_t begin, int64_t end, int64_t candidates,
               uint64_t seed, bool quiet, ranks r[KINDS]);
+/* Whether that many lines are enough for so many candidates; false after a complaint. */
+bool rank_enough(int64_t lines, int64_t candidates);
 void rank_print(const ranks r[KINDS], int64_t candidates);
 
 #endif

@@ -133,7 +133,8 @@ int run_eval(int n, char *const *operand)
     if (ok) {
         int64_t begin = set.validation ? s.play.validation : s.play.test;
         int64_t end = set.validation ? s.play.test : s.play.n;
-        ok = rank_all(&s.model, s.tape, begin, end, set.candidates, (uint64_t)set.draws, set.quiet,
+        ok = rank_enough(end - begin, set.candidates) &&
+             rank_all(&s.model, s.tape, begin, end, set.candidates, (uint64_t)set.draws, set.quiet,
                       r);
     }
     if (ok && !interrupted()) {
