@@ -147,11 +147,17 @@ static void again(const matcher *m, const verse_context *c, const line *l, float
 
 static void speakers(const matcher *m, const verse_context *c, const line *l, float *f)
 {
-    f[SAME_SPEAKER] = m->alone || l->speaker == c->line[0]->speaker;
-    for (int32_t k = 1; k < c->n && f[SAME_SPEAKER] == 0; k++) {
-        if (c->line[k]->speaker == l->speaker) {
-            f[SPOKE_BEFORE] = 1;
-        }
+    int32_t last = c->line[0]->speaker, k = 0, others = 0, other = last;
+    if (m->alone || l->speaker == last) {
+        f[SAME_SPEAKER] = 1;
+        return;
+    }
+    for (; k < c->n && c->line[k]->speaker != l->speaker; k++) {
+        others += c->line[k]->speaker != last && c->line[k]->speaker != other;
+        other = c->line[k]->speaker != last ? c->line[k]->speaker : other;
+    }
+    if (k < c->n) {
+        f[others == 0 ? SPOKE_LAST : k < RECENT ? SPOKE_RECENT : SPOKE_SCENE] = 1;
     }
 }
 

@@ -54,7 +54,9 @@ enum {
     MANNER_FAR,   /* the same for the last twenty lines */
     /* of speakers */
     SAME_SPEAKER,
-    SPOKE_BEFORE, /* another one, who has spoken in these lines */
+    SPOKE_LAST,   /* another one, the last who spoke before */
+    SPOKE_RECENT, /* yet another one, who spoke in the last twenty lines */
+    SPOKE_SCENE,  /* or before them */
     FEATURES,
     TEXT_FEATURES = SAME_SPEAKER /* without speakers */
 };

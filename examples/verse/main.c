@@ -5,7 +5,7 @@
 #include "../program/program.h"
 
 settings set = {.checkpoint = "verse.safetensors",
-                .epochs = 5,
+                .epochs = 4,
                 .batch = 256,
                 .window = 2600,
                 .seed = 1,
