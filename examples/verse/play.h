@@ -72,7 +72,7 @@ bool line_same(const line *a, const line *b);
 /* "" for nobody. */
 const char *line_speaker(const play *p, const line *l);
 
-/* A text's words, in small letters, with a space behind each; at most `size` bytes with the NUL. 3
+/* A text's words, in small letters, with a space behind each; at most `size` bytes with the NUL. 2
  * n + 1 bytes are enough for n. */
 size_t words_of(const char *text, size_t n, char *out, size_t size);
 
