@@ -1,0 +1,82 @@
+/* Scenes and what is seen of them. Must not know: how they are told. */
+#include "scene.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { PARTS = SHAPES + COLOURS + SIZES + 2, NOVEL_EVERY = 4 };
+
+void eye_make(eye *e, double noise, uint64_t seed)
+{
+    reel_random random = reel_random_new(seed, reel_random_stream("eye"));
+    e->noise = noise;
+    /* a thing has about five parts that are not 0 */
+    double scale = 1 / sqrt(5 * THINGS);
+    for (int i = 0; i < FEATURES; i++) {
+        for (int j = 0; j < THINGS * PARTS; j++) {
+            e->weight[i][j] = (float)(scale * reel_random_normal(&random));
+        }
+    }
+}
+
+static void look(scene *s, const eye *e, reel_random *random)
+{
+    float part[THINGS][PARTS] = {{0}};
+    for (int k = 0; k < THINGS; k++) {
+        const thing *t = &s->thing[k];
+        part[k][t->shape] = 1;
+        part[k][SHAPES + t->colour] = 1;
+        part[k][SHAPES + COLOURS + t->size] = 1;
+        part[k][PARTS - 2] = (float)(4 * t->x - 2);
+        part[k][PARTS - 1] = (float)(4 * t->y - 2);
+    }
+    const float *all = part[0];
+    for (int i = 0; i < FEATURES; i++) {
+        double sum = e->noise * reel_random_normal(random);
+        for (int j = 0; j < THINGS * PARTS; j++) {
+            sum += (double)e->weight[i][j] * (double)all[j];
+        }
+        s->feature[i] = (float)sum;
+    }
+}
+
+static bool is_novel(const thing *t)
+{
+    return (t->colour + 3 * t->shape) % NOVEL_EVERY == 0;
+}
+
+static int below(reel_random *random, int n)
+{
+    return (int)reel_random_below(random, (uint64_t)n);
+}
+
+/* How many of its things are of a novel pair. */
+static int place_things(scene *s, reel_random *random)
+{
+    int novel = 0;
+    uint32_t shape[SHAPES];
+    reel_random_shuffle(random, shape, SHAPES);
+    for (int k = 0; k < THINGS; k++) {
+        thing *t = &s->thing[k];
+        t->shape = (int)shape[k];
+        t->colour = below(random, COLOURS);
+        t->size = below(random, SIZES);
+        t->x = reel_random_uniform(random);
+        t->y = reel_random_uniform(random);
+        novel += is_novel(t);
+    }
+    return novel;
+}
+
+void scene_make(scene *s, bool novel, const eye *e, reel_random *random)
+{
+    while ((place_things(s, random) > 0) != novel) {
+    }
+    look(s, e, random);
+}
+
+int scene_relation(const thing *a, const thing *b)
+{
+    double dx = a->x - b->x, dy = a->y - b->y;
+    return fabs(dx) > fabs(dy) ? dx > 0 : dy > 0 ? 2 : 3;
+}
