@@ -1,5 +1,6 @@
 /* What the programs that train models have in common: commands and options, what they say, Ctrl-C,
- * progress, checkpoints and the loop of updates. Results depend on none of it but the options' values.
+ * progress, checkpoints and the loop of updates. Results depend on none of it but the options'
+ * values.
  *
  * A program is a table of commands and one of options; main is
  *
@@ -15,7 +16,8 @@
 
 enum { EXIT_RUN = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 128 };
 
-/* Options and commands ------------------------------------------------------------------------------- */
+/* Options and commands
+ * ------------------------------------------------------------------------------- */
 
 typedef enum option_kind {
     OPTION_WHOLE,  /* value: int64_t */
@@ -28,15 +30,15 @@ typedef enum option_kind {
 /* What becomes of an option in checkpoints. */
 typedef enum option_care {
     OPTION_FREE, /* nothing */
-    OPTION_KEPT, /* stored; a command that reads the checkpoint gets it back, and one that resumes it may
-                  * not contradict it */
+    OPTION_KEPT, /* stored; a command that reads the checkpoint gets it back, and one that resumes
+                  * it may not contradict it */
     OPTION_GOAL  /* stored; may be given anew when a run is resumed */
 } option_care;
 
-typedef struct option {
+typedef struct program_option {
     const char *name;
     option_kind kind;
-    void *value; /* holds the default */
+    void *value;       /* holds the default */
     const char *shown; /* the argument in the help; of a word the choices "a|b|c" */
     double low, high;
     unsigned commands; /* bits: 1 << the command's place in the table */
@@ -45,8 +47,8 @@ typedef struct option {
 } option;
 
 typedef struct command {
-    const char *name, *operands, *help; /* operands: "FILE ..." for the help */
-    int least, most;                    /* how many operands */
+    const char *name, *operands, *help;      /* operands: "FILE ..." for the help */
+    int least, most;                         /* how many operands */
     int (*run)(int n, char *const *operand); /* returns the exit status */
 } command;
 
@@ -66,7 +68,8 @@ int program_main(const program *p, int argc, char **argv);
 /* Whether the user gave that option. */
 bool option_given(const char *name);
 
-/* What is said: a line on stderr under the program's name. complain and out_of_memory return false. */
+/* What is said: a line on stderr under the program's name. complain and out_of_memory return false.
+ */
 bool complain(const char *format, ...) REEL_PRINTF(1, 2);
 void note(const char *format, ...) REEL_PRINTF(1, 2);
 bool out_of_memory(void);
@@ -77,13 +80,18 @@ bool tape_complain(reel_tape *tape);
 bool params_complain(const reel_params *ps);
 bool vocabulary_complain(const reel_vocabulary *v);
 double clock_seconds(void);
+/* "1:02:03" or "2:03" in the caller's buffer, which it returns. */
+const char *duration(double seconds, char *text, size_t size);
 
-/* The signal that asked to stop, or 0: the first Ctrl-C asks, the second ends the program. */
+/* The signal that asked to stop, or 0: the first Ctrl-C asks, the second ends the program.
+ * program_main has them caught before a command runs. */
+void interrupt_catch(void);
 int interrupted(void);
 /* An exit status for a command: 0, EXIT_RUN, or EXIT_SIGNAL + the signal. */
 int exit_status(bool ok);
 
-/* Texts ---------------------------------------------------------------------------------------------- */
+/* Texts
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Sequences of numbers: all of a text file's lines. */
 typedef struct corpus {
@@ -92,20 +100,23 @@ typedef struct corpus {
     int32_t **token; /* [n][length], in one block */
     int64_t tokens;  /* in all */
     char **line;     /* [n]: the lines themselves, where they were asked for */
+    int32_t *block;  /* what token points into */
 } corpus;
 
-/* Reads a file of one sequence a line, with the vocabulary; empty lines stay, as sequences of length 0.
- * With `longest` > 0 the rest of longer lines is left out. */
+/* Reads a file of one sequence a line, with the vocabulary; empty lines stay, as sequences of
+ * length 0. With `longest` > 0 the rest of longer lines is left out. */
 bool corpus_read(corpus *c, const char *path, const reel_vocabulary *v, int64_t longest,
                  bool keep_lines);
 void corpus_free(corpus *c);
 /* FNV-1a over all numbers and lengths: whether a resumed run sees what it was trained on. */
 uint64_t corpus_hash(const corpus *c);
 
-/* Training ------------------------------------------------------------------------------------------- */
+/* Training
+ * ------------------------------------------------------------------------------------------- */
 
-/* A run: what is trained, how long, and the functions that do it. Everything random in an update must
- * follow from the seed and the number of the update, so that a resumed run goes on bit by bit. */
+/* A run: what is trained, how long, and the functions that do it. Everything random in an update
+ * must follow from the seed and the number of the update, so that a resumed run goes on bit by bit.
+ */
 typedef struct training {
     void *context;
     reel_params *params;
@@ -115,54 +126,63 @@ typedef struct training {
     bool resume, overwrite, quiet;
     int64_t per_epoch, epochs; /* updates; */
     int64_t save_every;        /* updates between checkpoints; an epoch's end always makes one */
-    int64_t threads;
     const char *units;         /* what is counted, for progress: "words" */
     uint64_t data;             /* a hash of the data; a resumed run's must be the same */
     /* What else belongs in the model's file: vocabularies. NULL: nothing. */
     bool (*store)(void *context, reel_archive *a);
-    /* Records update i, of epoch i / per_epoch, and returns the loss; adds to *units what was trained on.
-     * The tape is reset and its counter set before. NULL after a complaint. */
+    /* Records update i, of epoch i / per_epoch, and returns the loss; adds to *units what was
+     * trained on. The tape is reset and its counter set before. NULL after a complaint. */
     reel_node *(*loss)(void *context, int64_t i, int64_t *units);
     /* After an update, with the value of its loss; may be NULL. */
     bool (*updated)(void *context, int64_t i, double loss);
-    /* After an epoch, counted from 1: measures the model on held-out data. *score: higher is better; the
-     * best model is written to "best_" + the checkpoint's file name. May be NULL. */
+    /* After an epoch, counted from 1: measures the model on held-out data. *score: higher is
+     * better; the best model is written to best_path. May be NULL. */
     bool (*judge)(void *context, int64_t epoch, double *score);
-    double rate;             /* of learning, before the schedule's factor */
+    double rate;                                  /* of learning, before the schedule's factor */
     double (*schedule)(void *context, int64_t i); /* factor on the rate; NULL: 1 */
+    double seconds;                               /* stop after so much time; 0: none */
     /* the loop's own */
-    int64_t step;       /* updates made */
-    double best;        /* score; -inf: none */
-    int64_t best_epoch; /* from 1 */
-    double epoch_loss;  /* sum since the epoch's beginning */
-    double rate_units;  /* units per second over the whole of this process's training, without judging */
+    int64_t step;        /* updates made */
+    int64_t judged;      /* epochs after which the model was measured */
+    double best;         /* score; -inf: none */
+    int64_t best_epoch;  /* from 1 */
+    double epoch_loss;   /* sum since the epoch's beginning ... */
+    int64_t epoch_count; /* ... over so many updates */
+    double rate_units;   /* units per second over the whole of this process's training, without
+                            judging */
 } training;
 
-/* Trains; the checkpoint is written at the end, after Ctrl-C and on the way. False after a complaint. A
- * signal is no failure: see interrupted(). Vocabularies and model must have been made before, from the
- * checkpoint's options and texts with `resume` (checkpoint_open). */
+/* Trains; the checkpoint is written at the end, after Ctrl-C and on the way. False after a
+ * complaint. A signal is no failure: see interrupted(). Vocabularies and model must have been made
+ * before, from the checkpoint's options and texts with `resume` (checkpoint_open). */
 bool training_run(training *t);
-/* The file of the best model: "best_" before the checkpoint's name. */
+/* The file of the best model: "x.best.safetensors" for "x.safetensors". */
 const char *best_path(const char *checkpoint, char *path, size_t size);
 
-/* Opens a checkpoint and takes back the options it keeps. `resume`: a kept one that was given and differs
- * is an error; otherwise what was given wins. NULL after a complaint. */
+/* Opens a checkpoint and takes back the options it keeps. `resume`: a kept one that was given and
+ * differs is an error; otherwise what was given wins. NULL after a complaint. */
 reel_archive *checkpoint_open(const char *path, bool resume);
+/* The options of that care as text beside the tensors; and back, without those that were given. */
+bool options_store(reel_archive *a, option_care care);
+bool options_restore(const reel_archive *a, const char *path, bool resume);
 /* Takes the weights of a model that was made anew. */
 bool checkpoint_weights(reel_archive *a, const char *path, reel_params *ps);
 /* A vocabulary under a key of the archive: put, and taken. */
 bool checkpoint_put_vocabulary(reel_archive *a, const char *key, reel_vocabulary *v);
 reel_vocabulary *checkpoint_take_vocabulary(reel_archive *a, const char *path, const char *key);
 
-/* Tables --------------------------------------------------------------------------------------------- */
+/* Tables
+ * --------------------------------------------------------------------------------------------- */
 
-/* A line of progress for anything that takes long: shown four times a second on a terminal, every ten
- * seconds elsewhere, unless `quiet`. */
+/* A line of progress for anything that takes long: shown four times a second on a terminal, every
+ * ten seconds elsewhere, unless `quiet`. */
 typedef struct meter {
-    bool quiet, terminal;
+    bool quiet, terminal, colour;
     double started, shown;
 } meter;
 void meter_start(meter *m, bool quiet);
+/* Whether meter_show would show anything now. */
+bool meter_due(const meter *m);
 void meter_show(meter *m, int64_t done, int64_t all, const char *format, ...) REEL_PRINTF(4, 5);
 /* Wipes the line, before something else is written. */
 void meter_clear(const meter *m);

@@ -1,0 +1,397 @@
+/* Commands, options and their help, and options in checkpoints: all read off a program's tables. */
+#include "program.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_OPTIONS = 96, VALUE = 256 };
+
+const program *the_program;
+static bool given[MOST_OPTIONS];
+
+static size_t option_count(void)
+{
+    size_t n = 0;
+    while (the_program->options && the_program->options[n].name) {
+        n++;
+    }
+    return n;
+}
+
+static int option_find(const char *name, unsigned commands)
+{
+    size_t n = option_count();
+    for (size_t i = 0; i < n; i++) {
+        if ((the_program->options[i].commands & commands) != 0 &&
+            strcmp(the_program->options[i].name, name) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+bool option_given(const char *name)
+{
+    size_t n = option_count();
+    for (size_t i = 0; i < n; i++) {
+        if (given[i] && strcmp(the_program->options[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Values and text
+ * ---------------------------------------------------------------------------------- */
+
+static int64_t word_position(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+    int64_t position = 0;
+    for (const char *w = words; *w != '\0'; position++) {
+        size_t n = strcspn(w, "|");
+        if (n == length && memcmp(w, word, n) == 0) {
+            return position;
+        }
+        w += n + (w[n] == '|');
+    }
+    return -1;
+}
+
+static void word_at(const char *words, int64_t position, char *text, size_t size)
+{
+    const char *w = words;
+    for (; position > 0; position--) {
+        w += strcspn(w, "|") + 1;
+    }
+    snprintf(text, size, "%.*s", (int)strcspn(w, "|"), w);
+}
+
+static bool set_whole(const option *o, const char *text)
+{
+    char *end = NULL;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || (double)n < o->low || (double)n > o->high) {
+        return complain("--%s: '%s' is not a whole number from %.0f to %.0f", o->name, text, o->low,
+                        o->high);
+    }
+    *(int64_t *)o->value = n;
+    return true;
+}
+
+static bool set_number(const option *o, const char *text)
+{
+    char *end = NULL;
+    double x = strtod(text, &end);
+    if (end == text || *end != '\0' || !(x >= o->low && x <= o->high)) {
+        return complain("--%s: '%s' is not a number from %g to %g", o->name, text, o->low, o->high);
+    }
+    *(double *)o->value = x;
+    return true;
+}
+
+static bool set_word(const option *o, const char *text)
+{
+    int64_t position = word_position(o->shown, text);
+    if (position < 0) {
+        return complain("--%s: '%s' is none of %s", o->name, text, o->shown);
+    }
+    *(int64_t *)o->value = position;
+    return true;
+}
+
+/* The text must live on where the option is one. */
+static bool option_set(const option *o, const char *text)
+{
+    switch (o->kind) {
+    case OPTION_WHOLE:
+        return set_whole(o, text);
+    case OPTION_NUMBER:
+        return set_number(o, text);
+    case OPTION_WORD:
+        return set_word(o, text);
+    case OPTION_TEXT:
+        *(const char **)o->value = text;
+        return true;
+    case OPTION_FLAG:
+        *(bool *)o->value = strcmp(text, "no") != 0;
+        return true;
+    }
+    return false;
+}
+
+/* As text from which option_set makes the same value. */
+static const char *option_text(const option *o, char *text, size_t size)
+{
+    text[0] = '\0';
+    switch (o->kind) {
+    case OPTION_WHOLE:
+        snprintf(text, size, "%" PRId64, *(const int64_t *)o->value);
+        break;
+    case OPTION_NUMBER:
+        snprintf(text, size, "%.17g", *(const double *)o->value);
+        break;
+    case OPTION_WORD:
+        word_at(o->shown, *(const int64_t *)o->value, text, size);
+        break;
+    case OPTION_TEXT: {
+        const char *value = *(const char *const *)o->value;
+        return value ? value : "";
+    }
+    case OPTION_FLAG:
+        snprintf(text, size, "%s", *(const bool *)o->value ? "yes" : "no");
+        break;
+    }
+    return text;
+}
+
+/* Help
+ * --------------------------------------------------------------------------------------------- */
+
+static void print_default(const option *o, FILE *out)
+{
+    char text[VALUE];
+    if (o->kind == OPTION_NUMBER) {
+        fprintf(out, " [%g]", *(const double *)o->value);
+    } else if (o->kind != OPTION_FLAG && *option_text(o, text, sizeof text) != '\0') {
+        fprintf(out, " [%s]", option_text(o, text, sizeof text));
+    }
+}
+
+static void print_option(const option *o, FILE *out)
+{
+    char head[VALUE];
+    bool words = o->kind == OPTION_WORD;
+    snprintf(head, sizeof head, "--%s%s%s", o->name, o->kind == OPTION_FLAG ? "" : " ",
+             o->kind == OPTION_FLAG ? ""
+             : words                ? "WORD"
+                                    : o->shown);
+    fprintf(out, "  %-22s %s", head, o->help);
+    if (words) {
+        fprintf(out, ": %s", o->shown);
+    }
+    print_default(o, out);
+    fputc('\n', out);
+}
+
+static void command_help(size_t k)
+{
+    const command *c = &the_program->commands[k];
+    size_t n = option_count();
+    printf("Usage: %s %s [OPTION]...%s%s\n%s\n\n", the_program->name, c->name,
+           c->operands ? " " : "", c->operands ? c->operands : "", c->help);
+    for (size_t i = 0; i < n; i++) {
+        if (the_program->options[i].commands & 1U << k) {
+            print_option(&the_program->options[i], stdout);
+        }
+    }
+    printf("  %-22s this text\n  %-22s the version\n", "-h, --help", "-V, --version");
+}
+
+static void program_help(void)
+{
+    printf("Usage: %s COMMAND [OPTION]...\n%s\n", the_program->name, the_program->about);
+    for (const command *c = the_program->commands; c->name; c++) {
+        printf("  %-9s %s\n", c->name, c->help);
+    }
+    printf("\n'%s COMMAND --help' lists a command's options.\n"
+           "  -h, --help     this text\n"
+           "  -V, --version  the version\n",
+           the_program->name);
+    if (the_program->more) {
+        printf("\n%s", the_program->more);
+    }
+}
+
+static void print_version(void)
+{
+    printf("%s (Reel %s)\n", the_program->name, reel_version());
+}
+
+/* The command line
+ * --------------------------------------------------------------------------------- */
+
+enum { GO_ON = -1 };
+
+static void fill(struct option *to, unsigned commands)
+{
+    size_t n = option_count(), used = 0;
+    for (size_t i = 0; i < n; i++) {
+        const option *o = &the_program->options[i];
+        if (o->commands & commands) {
+            to[used++] =
+                (struct option){.name = o->name,
+                                .has_arg = o->kind == OPTION_FLAG ? no_argument : required_argument,
+                                .val = VALUE + (int)i};
+        }
+    }
+    to[used++] = (struct option){.name = "help", .val = 'h'};
+    to[used++] = (struct option){.name = "version", .val = 'V'};
+    to[used] = (struct option){.name = NULL};
+}
+
+/* One option that getopt has found; GO_ON or an exit status. */
+static int take(size_t k, int code, const char *word)
+{
+    const char *name = the_program->commands[k].name;
+    if (code == 'h') {
+        command_help(k);
+        return 0;
+    }
+    if (code == 'V') {
+        print_version();
+        return 0;
+    }
+    if (code == ':') {
+        complain("%s: option '%s' needs a value", name, word);
+        return EXIT_USAGE;
+    }
+    if (code < VALUE) {
+        complain("%s: unknown or ambiguous option '%s'; '%s %s --help' lists them", name, word,
+                 the_program->name, name);
+        return EXIT_USAGE;
+    }
+    const option *o = &the_program->options[code - VALUE];
+    given[code - VALUE] = true;
+    return option_set(o, o->kind == OPTION_FLAG ? "yes" : optarg) ? GO_ON : EXIT_USAGE;
+}
+
+static int parse(size_t k, int argc, char **argv)
+{
+    struct option options[MOST_OPTIONS + 3];
+    fill(options, 1U << k);
+    opterr = 0;
+    for (;;) {
+        int before = optind;
+        int code = getopt_long(argc, argv, ":hV", options, NULL);
+        if (code == -1) {
+            return GO_ON;
+        }
+        int status = take(k, code, argv[before < argc ? before : argc - 1]);
+        if (status != GO_ON) {
+            return status;
+        }
+    }
+}
+
+static bool count_operands(const command *c, int n, char *const *operand)
+{
+    if (n > c->most && c->most >= 0) {
+        return complain("%s: what is '%s'? '%s %s --help' tells what it takes", c->name,
+                        operand[c->most], the_program->name, c->name);
+    }
+    return n >= c->least ||
+           complain("%s: %s missing; '%s %s --help' tells what it takes", c->name,
+                    c->operands ? c->operands : "an operand is", the_program->name, c->name);
+}
+
+static int run(size_t k, int argc, char **argv)
+{
+    const command *c = &the_program->commands[k];
+    int status = parse(k, argc, argv);
+    if (status != GO_ON) {
+        return status;
+    }
+    if (!count_operands(c, argc - optind, argv + optind)) {
+        return EXIT_USAGE;
+    }
+    interrupt_catch();
+    return c->run(argc - optind, argv + optind);
+}
+
+static int dispatch(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        program_help();
+        return 0;
+    }
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+        print_version();
+        return 0;
+    }
+    for (size_t k = 0; the_program->commands[k].name; k++) {
+        if (strcmp(word, the_program->commands[k].name) == 0) {
+            return run(k, argc - 1, argv + 1);
+        }
+    }
+    if (argc > 1) {
+        complain("'%s' is no command: '%s --help' lists them", word, the_program->name);
+    } else {
+        complain("a command is missing: '%s --help' lists them", the_program->name);
+    }
+    return EXIT_USAGE;
+}
+
+int program_main(const program *p, int argc, char **argv)
+{
+    the_program = p;
+    int status = option_count() > MOST_OPTIONS ? EXIT_RUN : dispatch(argc, argv);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
+        complain("standard output could not be written");
+        return EXIT_RUN;
+    }
+    return status;
+}
+
+/* Checkpoints
+ * -------------------------------------------------------------------------------------- */
+
+static const char *key_of(const option *o, char *key, size_t size)
+{
+    snprintf(key, size, "option.%s", o->name);
+    return key;
+}
+
+bool options_store(reel_archive *a, option_care care)
+{
+    size_t n = option_count();
+    char key[VALUE], text[VALUE];
+    for (size_t i = 0; i < n; i++) {
+        const option *o = &the_program->options[i];
+        if (o->care == care && reel_archive_set(a, key_of(o, key, sizeof key),
+                                                option_text(o, text, sizeof text)) != REEL_OK) {
+            return complain("%s", reel_archive_message(a));
+        }
+    }
+    return true;
+}
+
+/* Texts that come out of an archive must outlive it: to the program's end. */
+static const char *lasting(const option *o, const char *text)
+{
+    return o->kind == OPTION_TEXT ? strdup(text) : text;
+}
+
+static bool restore(const option *o, bool was_given, const char *path, const char *kept,
+                    bool resume)
+{
+    char now[VALUE];
+    if (!was_given) {
+        const char *text = lasting(o, kept);
+        return text ? option_set(o, text) : out_of_memory();
+    }
+    return !resume || o->care == OPTION_GOAL ||
+           strcmp(option_text(o, now, sizeof now), kept) == 0 ||
+           complain("--%s %s: %s was made with %s, and a resumed run cannot change it", o->name,
+                    option_text(o, now, sizeof now), path, *kept ? kept : "nothing");
+}
+
+bool options_restore(const reel_archive *a, const char *path, bool resume)
+{
+    size_t n = option_count();
+    char key[VALUE];
+    for (size_t i = 0; i < n; i++) {
+        const option *o = &the_program->options[i];
+        const char *kept =
+            o->care == OPTION_FREE ? NULL : reel_archive_get(a, key_of(o, key, sizeof key));
+        if (kept && !restore(o, given[i], path, kept, resume)) {
+            return false;
+        }
+    }
+    return true;
+}
