@@ -82,9 +82,9 @@ void data_free(data *d)
     *d = (data){0};
 }
 
-static uint64_t hash_bytes(uint64_t h, const void *data, size_t n)
+static uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n)
 {
-    const unsigned char *byte = data;
+    const unsigned char *byte = bytes;
     for (size_t i = 0; i < n; i++) {
         h = (h ^ byte[i]) * 0x100000001b3u; /* FNV-1a */
     }

@@ -6,7 +6,7 @@
 
 enum { AT_ONCE = 100 }; /* scenes that are decoded together */
 
-static bool say_some(captioner *const *model, int models, int beam, int64_t n, const scene *scene,
+static bool say_some(captioner *const *model, int models, int beam, int64_t n, const scene *seen,
                      reel_hypothesis *found)
 {
     float feature[AT_ONCE][FEATURES];
@@ -16,7 +16,7 @@ static bool say_some(captioner *const *model, int models, int beam, int64_t n, c
     reel_state start[MOST_MODELS];
     for (int64_t i = 0; i < n; i++) {
         for (int k = 0; k < FEATURES; k++) {
-            feature[i][k] = scene[i].feature[k];
+            feature[i][k] = seen[i].feature[k];
         }
     }
     reel_tape *tape = reel_tape_new(1, .inference = true);
@@ -36,12 +36,12 @@ static bool say_some(captioner *const *model, int models, int beam, int64_t n, c
     return ok;
 }
 
-bool say_captions(captioner *const *model, int models, int beam, int64_t n, const scene *scene,
+bool say_captions(captioner *const *model, int models, int beam, int64_t n, const scene *seen,
                   reel_hypothesis *found)
 {
     for (int64_t from = 0; from < n; from += AT_ONCE) {
         int64_t some = n - from < AT_ONCE ? n - from : AT_ONCE;
-        if (!say_some(model, models, beam, some, scene + from, found + from)) {
+        if (!say_some(model, models, beam, some, seen + from, found + from)) {
             reel_decode_free(found, from);
             return false;
         }

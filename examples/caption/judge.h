@@ -12,7 +12,7 @@ enum { MOST_MODELS = 10 };
 
 /* Says a caption of each scene by beam search, with the mean of the models' probabilities. found: [n],
  * freed with reel_decode_free. False after a complaint. */
-bool say_captions(captioner *const *model, int models, int beam, int64_t n, const scene *scene,
+bool say_captions(captioner *const *model, int models, int beam, int64_t n, const scene *seen,
                   reel_hypothesis *found);
 bool judge_captions(captioner *const *model, int models, int beam, const split *s,
                     const reel_vocabulary *v, scores *result);

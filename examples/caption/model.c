@@ -73,7 +73,7 @@ static void lines_free(lines *l)
     free(l->out);
 }
 
-static bool lines_make(lines *l, int64_t n, const scene *const *scene, const caption *const *told)
+static bool lines_make(lines *l, int64_t n, const scene *const *seen, const caption *const *told)
 {
     *l = (lines){.n = n};
     for (int64_t b = 0; b < n; b++) {
@@ -96,18 +96,18 @@ static bool lines_make(lines *l, int64_t n, const scene *const *scene, const cap
             l->weight[t * n + b] = t <= last;
         }
         for (int i = 0; i < FEATURES; i++) {
-            l->feature[b * FEATURES + i] = scene[b]->feature[i];
+            l->feature[b * FEATURES + i] = seen[b]->feature[i];
         }
     }
     return true;
 }
 
-reel_node *captioner_loss(captioner *m, reel_tape *tape, int64_t n, const scene *const *scene,
+reel_node *captioner_loss(captioner *m, reel_tape *tape, int64_t n, const scene *const *seen,
                           const caption *const *told, const lesson *how)
 {
     lines l;
     reel_node *loss = NULL;
-    if (!lines_make(&l, n, scene, told)) {
+    if (!lines_make(&l, n, seen, told)) {
         loss = reel_tape_fail(tape, REEL_HERE, REEL_ERR_MEMORY, "out of memory");
     } else {
         reel_state s = captioner_start(m, tape, n, l.feature);

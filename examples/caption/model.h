@@ -33,7 +33,7 @@ typedef struct lesson {
     reel_random *random;
 } lesson;
 /* The mean over n captions (each given with its scene) of the nats of all words and the end. */
-reel_node *captioner_loss(captioner *m, reel_tape *tape, int64_t n, const scene *const *scene,
+reel_node *captioner_loss(captioner *m, reel_tape *tape, int64_t n, const scene *const *seen,
                           const caption *const *told, const lesson *how);
 
 #endif

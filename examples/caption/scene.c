@@ -80,3 +80,37 @@ int scene_relation(const thing *a, const thing *b)
     double dx = a->x - b->x, dy = a->y - b->y;
     return fabs(dx) > fabs(dy) ? dx > 0 : dy > 0 ? 2 : 3;
 }
+
+static const char *const sizes[SIZES] = {"small", "medium", "large"};
+static const char *const shapes[SHAPES] = {"circle", "square", "triangle", "star",
+                                           "cross",  "heart",  "ring",     "diamond"};
+static const char *const colours[COLOURS] = {"red",    "green", "blue",  "yellow",
+                                             "purple", "white", "black", "orange"};
+
+const char *colour_name(int colour)
+{
+    return colours[colour];
+}
+
+void scene_print(const scene *s, FILE *out)
+{
+    enum { WIDE = 40, HIGH = 10 };
+    char field[HIGH][WIDE + 1];
+    for (int y = 0; y < HIGH; y++) {
+        memset(field[y], ' ', WIDE);
+        field[y][WIDE] = '\0';
+    }
+    for (int k = 0; k < THINGS; k++) {
+        int x = (int)(s->thing[k].x * WIDE), y = HIGH - 1 - (int)(s->thing[k].y * HIGH);
+        field[y][x] = (char)('1' + k);
+    }
+    for (int y = 0; y < HIGH; y++) {
+        fprintf(out, "  |%s|", field[y]);
+        if (y < THINGS) {
+            const thing *t = &s->thing[y];
+            fprintf(out, "  %d: %s %s %s%s", y + 1, sizes[t->size], colours[t->colour],
+                    shapes[t->shape], is_novel(t) ? " (novel)" : "");
+        }
+        fputc('\n', out);
+    }
+}
