@@ -28,7 +28,7 @@ REEL_API size_t reel_utf8_invalid(const char *s, size_t n);
 
 /** What a token is. */
 typedef enum reel_units {
-    REEL_WORDS,      /**< what stands between spaces, tabs and line ends */
+    REEL_WORDS,      /**< what stands between spaces, tabs, carriage returns and line ends */
     REEL_CHARACTERS, /**< a character of UTF-8; the line end is one */
     REEL_BYTES       /**< a byte */
 } reel_units;
@@ -47,12 +47,12 @@ REEL_API void reel_vocabulary_free(reel_vocabulary *v);
 /** REEL_OK, or the first error; and its message, "" when there is none. */
 REEL_API reel_status reel_vocabulary_status(const reel_vocabulary *v);
 REEL_API const char *reel_vocabulary_message(const reel_vocabulary *v);
-/** Counts the tokens of n bytes of text. A character that is not valid UTF-8 is an error that names
- * the byte. */
+/** Counts the tokens of n bytes of text. A character that is not valid UTF-8 (of bytes none is) is an
+ * error that names the byte, from 1. */
 REEL_API REEL_CHECKED reel_status reel_vocabulary_count(reel_vocabulary *v, const char *text,
                                                         size_t n);
-/** The same for a file, of which no more than a line is held in memory; an error names file and
- * line. "-" is standard input. */
+/** The same for a file, of which no more than a word is held in memory; an error names file, line and
+ * byte of the line. "-" is standard input. */
 REEL_API REEL_CHECKED reel_status reel_vocabulary_count_file(reel_vocabulary *v, const char *path);
 /** Gives numbers to the tokens counted at least `least` times (0: 1), the most frequent first, equal
  * ones in the order of their bytes, and to no more than `most` in all, special ones included (0: no
@@ -77,13 +77,15 @@ REEL_API const char *reel_vocabulary_token(const reel_vocabulary *v, int32_t tok
 REEL_API int64_t reel_vocabulary_encode(const reel_vocabulary *v, const char *text, size_t n,
                                         int32_t *token, int64_t room);
 /** n tokens as text, ended by a NUL: words with a space between, the end and the beginning of text
- * left out. Returns the length without the NUL, of which less than `size` bytes are written. */
+ * left out, numbers that no token has as <unk>. Returns the length without the NUL, of which less than
+ * `size` bytes are written. */
 REEL_API size_t reel_vocabulary_decode(const reel_vocabulary *v, const int32_t *token, int64_t n,
                                        char *text, size_t size);
 /** The vocabulary as text: a line "reel-vocabulary 1 words special", then by number a line with the
  * count, a tab and the token, in which backslash, line feed, carriage return, tab, NUL and bytes that
- * are not UTF-8 are written \\, \n, \r, \t, \0 and \xHH. Freed by the caller; NULL when memory is
- * out, which is also the vocabulary's error. */
+ * are not UTF-8 are written \\, \n, \r, \t, \0 and \xHH. Where there are no special tokens, the word
+ * "special" is missing. Freed by the caller; NULL when memory is out, which is also the vocabulary's
+ * error. */
 REEL_API char *reel_vocabulary_text(reel_vocabulary *v);
 /** Reads such a text in the place of what it held, units and special tokens included. An error names
  * the line; then nothing has changed but status and message. */
@@ -113,22 +115,23 @@ REEL_API int64_t reel_lines_tell(const reel_lines *l);
 REEL_API REEL_CHECKED reel_status reel_lines_seek(reel_lines *l, int64_t place, int64_t number);
 
 /** A text read as `batch` streams side by side: the file is cut in so many parts of the same number of
- * bytes (each cut moved on to the next line's beginning), and each stream reads its part, over and
- * over. Memory does not grow with the file. */
+ * bytes (each cut moved on to the next line's beginning, or, where none is near, to the next token's),
+ * and each stream reads its part, over and over. Memory does not grow with the file. */
 typedef struct reel_streams reel_streams;
 
-/** The vocabulary must outlive it. NULL only when memory is out. */
+/** The vocabulary must outlive it; what it holds when a token is read counts. An error where a part
+ * has no token, and for what is no file on a disk. NULL only when memory is out. */
 REEL_API reel_streams *reel_streams_open(const char *path, const reel_vocabulary *v, int64_t batch);
 REEL_API void reel_streams_close(reel_streams *s);
 REEL_API reel_status reel_streams_status(const reel_streams *s);
 REEL_API const char *reel_streams_message(const reel_streams *s);
-/** The next n tokens of each stream: token[n][batch]. Words' lines end with REEL_END_OF_TEXT where
- * there are special tokens. */
+/** The next n tokens of each stream: token[n][batch], as reel_vocabulary_encode gives them. Words'
+ * lines, empty ones too, end with REEL_END_OF_TEXT where there are special tokens. */
 REEL_API REEL_CHECKED reel_status reel_streams_next(reel_streams *s, int64_t n, int32_t *token);
 /** Tokens that the streams have given in all. */
 REEL_API int64_t reel_streams_read(const reel_streams *s);
-/** Where each stream stands: place[batch], to go on from exactly there later with the same file,
- * vocabulary and batch. */
+/** Where each stream stands: place[batch], the byte behind the last token, to go on from exactly there
+ * later with the same file, vocabulary and batch. */
 REEL_API void reel_streams_tell(const reel_streams *s, int64_t *place);
 REEL_API REEL_CHECKED reel_status reel_streams_seek(reel_streams *s, const int64_t *place);
 
@@ -150,9 +153,9 @@ typedef struct reel_bucketing {
 /** How many batches an epoch has. */
 REEL_API int64_t reel_bucket_count(const reel_bucketing *b);
 /** One epoch: order[n] is written, the sequences batch after batch; the batches come in random order,
- * of which the one with fewer sequences is the last. It depends on the seed and the epoch alone, so that a resumed run
- * needs no more than the number of the update. REEL_ERR_ARGUMENT where b makes no sense,
- * REEL_ERR_MEMORY. */
+ * of which the one with fewer sequences is the last. It depends on the seed and the epoch (from 0)
+ * alone, so that a resumed run needs no more than the number of the update. REEL_ERR_ARGUMENT where b
+ * makes no sense, REEL_ERR_MEMORY. */
 REEL_API REEL_CHECKED reel_status reel_bucket_epoch(const reel_bucketing *b, int64_t epoch,
                                                     int64_t *order);
 
