@@ -18,8 +18,8 @@ static const char *const patterns[] = {
 };
 
 static const char *const shapes[SHAPES][NAMES] = {
-    {"circle", "disc"},   {"square", "box"}, {"triangle", "wedge"}, {"star"},
-    {"cross", "plus"},    {"heart"},         {"ring", "hoop"},      {"diamond", "rhombus"}};
+    {"circle", "disc"}, {"square", "box"}, {"triangle", "wedge"}, {"star"},
+    {"cross", "plus"},  {"heart"},         {"ring", "hoop"},      {"diamond", "rhombus"}};
 static const char *const colours[COLOURS] = {"red",    "green", "blue",  "yellow",
                                              "purple", "white", "black", "orange"};
 static const char *const sizes[SIZES][NAMES] = {
@@ -74,7 +74,8 @@ static void say_item(caption *c, const char *item, const thing *const *order, re
         say_one_of(c, shapes[order[item[1] - 'A']->shape], random);
         break;
     case '%':
-        say_one_of(c, relations[scene_relation(order[item[1] - 'A'], order[item[2] - 'A'])], random);
+        say_one_of(c, relations[scene_relation(order[item[1] - 'A'], order[item[2] - 'A'])],
+                   random);
         break;
     default:
         say(c, item);

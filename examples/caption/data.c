@@ -1,9 +1,11 @@
 /* The scenes of a run: made, told, and the words numbered. */
 #include "data.h"
-#include "program/program.h"
+#include "../program/program.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { MOST_VALID = 100 }; /* they are measured after each epoch */
 
 static bool split_make(split *s, int64_t n, bool novel, const eye *e, const char *name,
                        uint64_t seed)
@@ -51,12 +53,13 @@ static void number_words(const reel_vocabulary *v, split *s)
 
 bool data_make(data *d, const data_args *args)
 {
+    const int64_t valid = args->heldout < MOST_VALID ? args->heldout : MOST_VALID;
     eye e;
     eye_make(&e, args->noise, args->seed);
     *d = (data){.vocabulary = reel_vocabulary_new(REEL_WORDS, true)};
     if (!d->vocabulary ||
         !split_make(&d->training, args->scenes, false, &e, "training", args->seed) ||
-        !split_make(&d->valid, args->heldout, true, &e, "valid", args->seed) ||
+        !split_make(&d->valid, valid, true, &e, "valid", args->seed) ||
         !split_make(&d->test, args->heldout, true, &e, "test", args->seed) ||
         !count_words(d->vocabulary, &d->training)) {
         return d->vocabulary ? false : out_of_memory();

@@ -1,6 +1,6 @@
 /* Decoding by one model or an ensemble, and the scores of what is said. */
 #include "judge.h"
-#include "program/program.h"
+#include "../program/program.h"
 
 #include <stdlib.h>
 

@@ -10,8 +10,8 @@ typedef struct scores {
 
 enum { MOST_MODELS = 10 };
 
-/* Says a caption of each scene by beam search, with the mean of the models' probabilities. found: [n],
- * freed with reel_decode_free. False after a complaint. */
+/* Says a caption of each scene by beam search, with the mean of the models' probabilities. found:
+ * [n], freed with reel_decode_free. False after a complaint. */
 bool say_captions(captioner *const *model, int models, int beam, int64_t n, const scene *seen,
                   reel_hypothesis *found);
 bool judge_captions(captioner *const *model, int models, int beam, const split *s,

@@ -1,20 +1,27 @@
-/* reel-caption: captions of made-up scenes, and what scheduled sampling does for them (Bengio et al.
- * 2015). This file finds the command; the others are
+/* reel-caption: captions of made-up scenes, and what scheduled sampling does for them (Bengio et
+ * al. 2015). This file finds the command; the others are
  *
  *   scene    three things on a square, and noisy features       caption  what is said of them
  *   data     what is learned from and measured on               model    the network and its loss
  *   train    one model                                          judge    decoding and scores
  *   table    the experiment                                     plot     its curves
  */
+#include "../program/program.h"
 #include "judge.h"
-#include "program/program.h"
 #include "table.h"
 #include "train.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { TRAIN = 1, EVAL = 2, DESCRIBE = 4, TABLE = 8, LEARN = TRAIN | TABLE, READ = EVAL | DESCRIBE };
+enum {
+    TRAIN = 1,
+    EVAL = 2,
+    DESCRIBE = 4,
+    TABLE = 8,
+    LEARN = TRAIN | TABLE,
+    READ = EVAL | DESCRIBE
+};
 
 static settings set = {.checkpoint = "caption.safetensors",
                        .folder = "caption-table",
@@ -72,7 +79,8 @@ static const option options[] = {
      "seed of weights, order and words"},
     {"beam", OPTION_WHOLE, &set.beam, "N", 1, 100, READ | TABLE, OPTION_FREE,
      "hypotheses of a scene; 1: greedy"},
-    {"show", OPTION_WHOLE, &set.show, "N", 1, MOST_SCENES, DESCRIBE, OPTION_FREE, "how many scenes"},
+    {"show", OPTION_WHOLE, &set.show, "N", 1, MOST_SCENES, DESCRIBE, OPTION_FREE,
+     "how many scenes"},
     {"seeds", OPTION_WHOLE, &set.seeds, "N", 1, 100, TABLE, OPTION_FREE, "runs of each row"},
     {"folder", OPTION_TEXT, &set.folder, "DIR", 0, 0, TABLE, OPTION_FREE,
      "where models and scores are kept, and looked for"},
@@ -125,8 +133,8 @@ static int run_eval(int n, char *const *operand)
     opened o = {.m = {0}};
     captioner *model = &o.m;
     scores found;
-    bool ok = open_model(&o) && judge_captions(&model, 1, (int)set.beam, &o.d.test,
-                                               o.d.vocabulary, &found);
+    bool ok = open_model(&o) &&
+              judge_captions(&model, 1, (int)set.beam, &o.d.test, o.d.vocabulary, &found);
     if (ok) {
         printf("BLEU-4 %.2f\nMETEOR %.2f\nCIDEr-D %.2f\n", 100 * found.bleu, 100 * found.meteor,
                100 * found.cider);
@@ -191,7 +199,7 @@ int main(int argc, char **argv)
         {"describe", NULL, "tell held-out scenes", 0, 0, run_describe},
         {"table", NULL, "ways of training and ensembles, over several seeds", 0, 0, run_table},
         {.name = NULL}};
-    static const program caption = {
+    static const program self = {
         .name = "reel-caption",
         .about = "Captions of made-up scenes by an LSTM, and what scheduled sampling does for "
                  "them.\n",
@@ -200,5 +208,5 @@ int main(int argc, char **argv)
         .more = "Examples:\n  reel-caption train --checkpoint c.safetensors\n"
                 "  reel-caption describe --checkpoint c.safetensors\n"
                 "  reel-caption table --curves captions.svg\n"};
-    return program_main(&caption, argc, argv);
+    return program_main(&self, argc, argv);
 }

@@ -1,6 +1,6 @@
 /* The captioner as a graph. Must not know: where scenes come from, how it is trained. */
 #include "model.h"
-#include "program/program.h"
+#include "../program/program.h"
 
 #include <stdlib.h>
 
@@ -91,7 +91,8 @@ static bool lines_make(lines *l, int64_t n, const scene *const *seen, const capt
     for (int64_t b = 0; b < n; b++) {
         for (int64_t t = 0; t < l->steps; t++) {
             int64_t last = told[b]->n;
-            l->before[t * n + b] = t == 0 ? REEL_BEGINNING : told[b]->token[t <= last ? t - 1 : last];
+            l->before[t * n + b] =
+                t == 0 ? REEL_BEGINNING : told[b]->token[t <= last ? t - 1 : last];
             l->after[t * n + b] = told[b]->token[t <= last ? t : last];
             l->weight[t * n + b] = t <= last;
         }
@@ -111,10 +112,10 @@ reel_node *captioner_loss(captioner *m, reel_tape *tape, int64_t n, const scene 
         loss = reel_tape_fail(tape, REEL_HERE, REEL_ERR_MEMORY, "out of memory");
     } else {
         reel_state s = captioner_start(m, tape, n, l.feature);
-        reel_status status = reel_roll_out(
-            .tape = tape, .step = captioner_step, .context = m, .state = &s, .batch = n,
-            .N = l.steps, .truth = l.before, .share = how->share, .own = how->own,
-            .random = how->random, .out = l.out);
+        reel_status status =
+            reel_roll_out(.tape = tape, .step = captioner_step, .context = m, .state = &s,
+                          .batch = n, .N = l.steps, .truth = l.before, .share = how->share,
+                          .own = how->own, .random = how->random, .out = l.out);
         /* with the truth's words and an advantage of 1 this is cross-entropy */
         loss = status == REEL_OK ? reel_policy_loss(l.steps, l.out, l.after, l.weight) : NULL;
     }

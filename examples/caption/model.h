@@ -28,8 +28,8 @@ reel_node *captioner_step(void *context, int64_t t, reel_node *last, reel_node *
 
 /* Who says the word before a step in training. */
 typedef struct lesson {
-    double share;    /* of the truth */
-    reel_own own;    /* what a word is that is not the truth's */
+    double share; /* of the truth */
+    reel_own own; /* what a word is that is not the truth's */
     reel_random *random;
 } lesson;
 /* The mean over n captions (each given with its scene) of the nats of all words and the end. */

@@ -1,6 +1,6 @@
 /* Curves as a gnuplot script that holds its data, and the program that draws it. */
 #include "plot.h"
-#include "program/program.h"
+#include "../program/program.h"
 
 #include <errno.h>
 #include <math.h>
@@ -36,22 +36,22 @@ static void quote(FILE *out, const char *text)
     fputc('\'', out);
 }
 
-static void write_data(FILE *out, int n, const curve *curves)
+static void write_data(FILE *out, int n, const plot_line *lines)
 {
     for (int k = 0; k < n; k++) {
         fprintf(out, "$curve%d << end_of_data\n", k);
-        for (int64_t i = 0; i < curves[k].n; i++) {
-            if (!isnan(curves[k].y[i])) {
-                fprintf(out, "%lld %.9g\n", (long long)i + 1, curves[k].y[i]);
+        for (int64_t i = 0; i < lines[k].n; i++) {
+            if (!isnan(lines[k].y[i])) {
+                fprintf(out, "%lld %.9g\n", (long long)i + 1, lines[k].y[i]);
             }
         }
         fputs("end_of_data\n", out);
     }
 }
 
-static void write_script(FILE *out, const char *path, int n, const curve *curves)
+static void write_script(FILE *out, const char *path, int n, const plot_line *lines)
 {
-    write_data(out, n, curves);
+    write_data(out, n, lines);
     if (!ends_in(path, ".gp")) {
         fprintf(out, "set terminal %s\nset output ",
                 ends_in(path, ".png")   ? "pngcairo size 1350,750 font ',16'"
@@ -66,7 +66,7 @@ static void write_script(FILE *out, const char *path, int n, const curve *curves
           out);
     for (int k = 0; k < n; k++) {
         fprintf(out, "%s$curve%d using 1:2 with lines lw 2 title ", k > 0 ? ", \\\n    " : "", k);
-        quote(out, curves[k].name);
+        quote(out, lines[k].name);
     }
     fputc('\n', out);
 }
@@ -86,7 +86,7 @@ static bool run_gnuplot(char *script)
 }
 
 /* The script is the file asked for, or stands beside it until gnuplot has drawn it. */
-bool plot_curves(const char *path, int n, const curve *curves)
+bool plot_curves(const char *path, int n, const plot_line *lines)
 {
     char script[4096];
     bool only = ends_in(path, ".gp");
@@ -95,7 +95,7 @@ bool plot_curves(const char *path, int n, const curve *curves)
     if (!out) {
         return complain("%s: cannot be opened: %s", script, strerror(errno));
     }
-    write_script(out, path, n, curves);
+    write_script(out, path, n, lines);
     bool bad = ferror(out) != 0;
     if (fclose(out) != 0 || bad) {
         return complain("%s: cannot be written", script);

@@ -26,8 +26,8 @@ typedef struct eye {
 } eye;
 
 void eye_make(eye *e, double noise, uint64_t seed);
-/* A scene with features. Some colours of each shape are novel: a scene has none of these pairs, or one
- * at least. */
+/* A scene with features. Some colours of each shape are novel: a scene has none of these pairs, or
+ * one at least. */
 void scene_make(scene *s, bool novel, const eye *e, reel_random *random);
 /* Where a is, seen from b: 0 left, 1 right, 2 above, 3 below. */
 int scene_relation(const thing *a, const thing *b);

@@ -1,8 +1,8 @@
 /* Training of one captioner: whose words it sees, in which order it sees scenes, and how it is
  * measured. Everything random follows from the seed and the number of the update. */
 #include "train.h"
+#include "../program/program.h"
 #include "judge.h"
-#include "program/program.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -42,8 +42,8 @@ bool settings_model(const settings *s, const data *d, captioner *m)
     return captioner_make(m, &args);
 }
 
-/* The k of an inverse sigmoid k/(k + exp(i/k)) that has fallen to a share at update i, by bisection:
- * it grows with k. */
+/* The k of an inverse sigmoid k/(k + exp(i/k)) that has fallen to a share at update i, by
+ * bisection: it grows with k. */
 static double sigmoid_k(double share, double i)
 {
     double low = 1, high = fmax(i, 2);
