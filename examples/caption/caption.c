@@ -1,4 +1,4 @@
-/* Captions from patterns: the things in some order A, B, C, and
+/* Captions from patterns: its things are A, B and C, and
  *
  *     $A   a small red circle      @A   circle      %AB   left of
  *
@@ -64,17 +64,17 @@ static void say_thing(caption *c, const thing *t, reel_random *random)
     say_one_of(c, shapes[t->shape], random);
 }
 
-static void say_item(caption *c, const char *item, const thing *const *order, reel_random *random)
+static void say_item(caption *c, const char *item, const scene *s, reel_random *random)
 {
     switch (*item) {
     case '$':
-        say_thing(c, order[item[1] - 'A'], random);
+        say_thing(c, &s->thing[item[1] - 'A'], random);
         break;
     case '@':
-        say_one_of(c, shapes[order[item[1] - 'A']->shape], random);
+        say_one_of(c, shapes[s->thing[item[1] - 'A'].shape], random);
         break;
     case '%':
-        say_one_of(c, relations[scene_relation(order[item[1] - 'A'], order[item[2] - 'A'])],
+        say_one_of(c, relations[scene_relation(&s->thing[item[1] - 'A'], &s->thing[item[2] - 'A'])],
                    random);
         break;
     default:
@@ -84,12 +84,6 @@ static void say_item(caption *c, const char *item, const thing *const *order, re
 
 void caption_make(caption *c, const scene *s, reel_random *random)
 {
-    uint32_t place[THINGS];
-    const thing *order[THINGS];
-    reel_random_shuffle(random, place, THINGS);
-    for (int k = 0; k < THINGS; k++) {
-        order[k] = &s->thing[place[k]];
-    }
     c->n = 0;
     const char *p = patterns[reel_random_below(random, sizeof patterns / sizeof *patterns)];
     while (*p) {
@@ -97,7 +91,7 @@ void caption_make(caption *c, const scene *s, reel_random *random)
         size_t n = strcspn(p, " ");
         memcpy(item, p, n);
         item[n] = '\0';
-        say_item(c, item, order, random);
+        say_item(c, item, s, random);
         p += n + (p[n] == ' ');
     }
 }

@@ -13,7 +13,8 @@ typedef struct caption {
     char text[MOST_TEXT];         /* words ended by NULs */
 } caption;
 
-/* Says what is in the scene, with some order and words of many. */
+/* Says what is in the scene, by one pattern of several and with one name of several for each thing.
+ */
 void caption_make(caption *c, const scene *s, reel_random *random);
 
 #endif

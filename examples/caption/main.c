@@ -26,19 +26,19 @@ enum {
 static settings set = {.checkpoint = "caption.safetensors",
                        .folder = "caption-table",
                        .method = SCHEDULED,
-                       .scenes = 150,
-                       .heldout = 500,
+                       .scenes = 100,
+                       .heldout = 400,
                        .data_seed = 1,
                        .noise = 0.3,
-                       .hidden = 128,
+                       .hidden = 64,
                        .embedding = 64,
                        .epochs = 60,
                        .batch = 32,
                        .seed = 1,
                        .dropout = 0.3,
-                       .rate = 2e-3,
+                       .rate = 4e-3,
                        .clip = 5,
-                       .share = 0.75,
+                       .share = 0.5,
                        .beam = 1,
                        .show = 5,
                        .seeds = 5};
@@ -121,7 +121,7 @@ static int run_train(int n, char *const *operand)
     double curve[MOST_EPOCHS];
     reel_archive *a = set.resume ? checkpoint_open(set.checkpoint, true) : NULL;
     bool ok = (a || !set.resume) && settings_data(&set, &o.d) && settings_model(&set, &o.d, &o.m) &&
-              train_captioner(&set, &o.d, &o.m, curve);
+              train_captioner(&set, &o.d, &o.m, curve, 1);
     reel_archive_free(a);
     close_model(&o);
     return exit_status(ok);

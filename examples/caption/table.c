@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_SEEDS = 100, PATH_SIZE = 4096, METRICS = 3 };
+enum { MOST_SEEDS = 100, PATH_SIZE = 4096, METRICS = 3, CURVE_EVERY = 5 };
 
 typedef struct row {
     const char *name, *file; /* name: of an ensemble, what of */
@@ -171,7 +171,7 @@ static bool make(experiment *e, captioner *m, double *x, double *curve, const ch
 {
     settings *s = e->s;
     s->resume = access(s->checkpoint, F_OK) == 0;
-    if (!train_captioner(s, &e->d, m, curve) || interrupted() || !score(e, &m, 1, x) ||
+    if (!train_captioner(s, &e->d, m, curve, CURVE_EVERY) || interrupted() || !score(e, &m, 1, x) ||
         !scores_write(file, x, curve, curve ? s->epochs : 0)) {
         return false;
     }
@@ -212,7 +212,7 @@ static bool run_single(experiment *e, int r, int64_t seed)
     captioner m = {0};
     bool ok = get_model(e, r, seed, 0, &m, e->found[r][seed - 1], curve);
     for (int64_t i = 0; ok && i < e->s->epochs; i++) {
-        e->curve[rows[r].method][i] += curve[i];
+        e->curve[rows[r].method][i] += curve[i]; /* what was not measured is not a number */
     }
     captioner_free(&m);
     return ok;
@@ -241,9 +241,9 @@ static bool run_ensemble(experiment *e, int r, int64_t seed)
     return ok;
 }
 
-static bool run_seed(experiment *e, int64_t seed)
+static bool run_row(experiment *e, int r)
 {
-    for (int r = 0; r < ROWS; r++) {
+    for (int64_t seed = 1; seed <= e->s->seeds; seed++) {
         if (!(rows[r].models > 1 ? run_ensemble(e, r, seed) : run_single(e, r, seed))) {
             return false;
         }
@@ -360,8 +360,8 @@ static bool run(experiment *e)
     if (!settings_data(e->s, &e->d) || !open_folder(e)) {
         return false;
     }
-    for (int64_t seed = 1; seed <= e->s->seeds; seed++) {
-        if (!run_seed(e, seed)) {
+    for (int r = 0; r < ROWS; r++) {
+        if (!run_row(e, r)) {
             return false;
         }
     }

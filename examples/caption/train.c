@@ -14,7 +14,8 @@ typedef struct learner {
     const settings *s;
     const data *d;
     captioner *m;
-    double *curve;
+    double *curve; /* measured after every so-many-th epoch */
+    int64_t every;
     reel_tape *tape;
     reel_bucketing batches;
     int64_t *order, epoch; /* of captions, in that epoch; -1: none yet */
@@ -115,6 +116,9 @@ static bool judge(void *context, int64_t epoch, double *score)
 {
     learner *l = context;
     scores found;
+    if (epoch % l->every != 0) {
+        return true; /* with the least of scores: not the best one */
+    }
     if (!judge_captions(&l->m, 1, 1, &l->d->valid, l->d->vocabulary, &found)) {
         return false;
     }
@@ -173,9 +177,9 @@ static void learner_free(learner *l)
     reel_tape_free(l->tape);
 }
 
-bool train_captioner(const settings *s, const data *d, captioner *m, double *curve)
+bool train_captioner(const settings *s, const data *d, captioner *m, double *curve, int64_t every)
 {
-    learner l = {.s = s, .d = d, .m = m, .curve = curve, .epoch = -1};
+    learner l = {.s = s, .d = d, .m = m, .curve = curve, .every = every, .epoch = -1};
     bool ok = learner_make(&l);
     for (int64_t i = 0; curve && i < s->epochs; i++) {
         curve[i] = NAN;
