@@ -43,7 +43,6 @@ typedef struct experiment {
     double found[ROWS][MOST_SEEDS][METRICS];
     double curve[METHODS][MOST_EPOCHS]; /* sums over the seeds */
     bool quiet;
-
 } experiment;
 
 static int models_of(const experiment *e, int r)
@@ -175,7 +174,6 @@ static bool make(experiment *e, captioner *m, double *x, double *curve, const ch
         !scores_write(file, x, curve, curve ? s->epochs : 0)) {
         return false;
     }
-
     if (!e->quiet) {
         note("%s: BLEU-4 %.1f, METEOR %.1f, CIDEr-D %.1f", s->checkpoint, 100 * x[0], 100 * x[1],
              100 * x[2]);

@@ -18,6 +18,7 @@ typedef struct learner {
     int64_t every;
     reel_tape *tape;
     reel_bucketing batches;
+    int64_t *length;       /* of captions */
     int64_t *order, epoch; /* of captions, in that epoch; -1: none yet */
     reel_teacher teacher;
     const scene **seen; /* [batch] */
@@ -116,7 +117,7 @@ static bool judge(void *context, int64_t epoch, double *score)
 {
     learner *l = context;
     scores found;
-    if (epoch % l->every != 0) {
+    if (epoch % l->every != 0 && epoch != l->s->epochs) {
         return true; /* with the least of scores: not the best one */
     }
     if (!judge_captions(&l->m, 1, 1, &l->d->valid, l->d->vocabulary, &found)) {
@@ -150,27 +151,28 @@ static bool store(void *context, reel_archive *a)
 static bool learner_make(learner *l)
 {
     const split *t = &l->d->training;
-    int64_t n = t->n * REFERENCES, *length = malloc((size_t)n * sizeof *length);
+    int64_t n = t->n * REFERENCES;
+    l->length = malloc((size_t)n * sizeof *l->length);
     l->order = malloc((size_t)n * sizeof *l->order);
     l->seen = malloc((size_t)l->s->batch * sizeof(const scene *));
     l->told = malloc((size_t)l->s->batch * sizeof(const caption *));
     l->tape = reel_tape_new(1, .seed = (uint64_t)l->s->seed);
-    for (int64_t i = 0; length && i < n; i++) {
-        length[i] = t->caption[i].n;
+    for (int64_t i = 0; l->length && i < n; i++) {
+        l->length[i] = t->caption[i].n;
     }
     l->batches = (reel_bucketing){.n = n,
-                                  .length = length,
+                                  .length = l->length,
                                   .batch = l->s->batch,
                                   .pool = POOL,
                                   .shuffled = true,
                                   .seed = (uint64_t)l->s->seed};
     l->teacher = teacher_of(l->s, l->s->epochs * reel_bucket_count(&l->batches));
-    return (length && l->order && l->seen && l->told && l->tape) || out_of_memory();
+    return (l->length && l->order && l->seen && l->told && l->tape) || out_of_memory();
 }
 
 static void learner_free(learner *l)
 {
-    free((void *)l->batches.length);
+    free(l->length);
     free(l->order);
     free(l->seen);
     free(l->told);
