@@ -239,11 +239,14 @@ static bool run_ensemble(experiment *e, int r, int64_t seed)
     return ok;
 }
 
-static bool run_row(experiment *e, int r)
+/* Rows [from, to), seed by seed. */
+static bool run_rows(experiment *e, int from, int to)
 {
     for (int64_t seed = 1; seed <= e->s->seeds; seed++) {
-        if (!(rows[r].models > 1 ? run_ensemble(e, r, seed) : run_single(e, r, seed))) {
-            return false;
+        for (int r = from; r < to; r++) {
+            if (!(rows[r].models > 1 ? run_ensemble(e, r, seed) : run_single(e, r, seed))) {
+                return false;
+            }
         }
     }
     return true;
@@ -355,13 +358,9 @@ static bool draw(experiment *e)
 
 static bool run(experiment *e)
 {
-    if (!settings_data(e->s, &e->d) || !open_folder(e)) {
+    if (!settings_data(e->s, &e->d) || !open_folder(e) || !run_rows(e, 0, METHODS) ||
+        !run_rows(e, METHODS, ROWS)) {
         return false;
-    }
-    for (int r = 0; r < ROWS; r++) {
-        if (!run_row(e, r)) {
-            return false;
-        }
     }
     bool ok = print_all(e);
     return draw(e) && ok;
