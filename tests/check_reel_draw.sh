@@ -70,7 +70,7 @@ if [ -x "$build/reel-translate" ]; then
     printf 'a b\nb c a\nc\n' >source.txt
     printf 'x y z\nz y\nx\n' >target.txt
     for options in '' '--attention general --one-way --cell lstm' '--late --input-feeding --maxout' \
-        '--tied --one-way --attention multi-head' '--one-way --attention none --layers 2'; do
+        '--tied --one-way --attention multi-head --heads 2' '--one-way --attention none --layers 2'; do
         # shellcheck disable=SC2086 # a list of words
         if "$build/reel-translate" train source.txt target.txt --hidden 4 --embed 3 --epochs 1 --least 1 \
             --overwrite --quiet $options --checkpoint t.safetensors >log 2>&1; then
