@@ -29,6 +29,7 @@ static reel_node *nameless(const char *at, reel_node *like, const char *who)
                           MOST_NAME - 48);
 }
 
+/* E y, and what is left of it, in the scope "embedding". */
 static reel_node *embedding_of(const char *at, reel_params *ps, const char *name, const char *words,
                                int64_t vocabulary, int64_t size, reel_node *word)
 {
@@ -37,13 +38,19 @@ static reel_node *embedding_of(const char *at, reel_params *ps, const char *name
     if (!ps || !words) {
         return nameless(at, word, "embedding");
     }
-    return reel_embedding_at(at, ps, words, vocabulary, size, word);
+    reel_tape *tape = reel_node_tape(word);
+    reel_scope_enter(tape, "embedding");
+    reel_node *x = reel_embedding_at(at, ps, words, vocabulary, size, word);
+    reel_scope_leave(tape);
+    return x;
 }
 
-/* Dropped in the scope "embedding". */
 static reel_node *dropped(const char *at, reel_node *x, double dropout, const int32_t *sequence)
 {
     reel_tape *tape = reel_node_tape(x);
+    if (dropout == 0) {
+        return x;
+    }
     reel_scope_enter(tape, "embedding");
     x = reel_sequence_dropout_at(at, x, dropout, sequence);
     reel_scope_leave(tape);
@@ -303,16 +310,28 @@ static reel_node *cell_step(const char *at, const reel_decoder *d, int64_t t, re
     return y;
 }
 
-/* What the readout of step t sees, of the embedded word before; within the decoder's scope. */
-static reel_node *advance(const char *at, const reel_decoder *d, int64_t t,
-                          const reel_source *source, reel_node *word, reel_state *s,
-                          reel_node **weights)
+/* The word before, [batch] (i32), or, for all steps together, embedded already. */
+static reel_node *word_before(const char *at, const reel_decoder *d, reel_node *last,
+                              reel_node *embedded)
 {
-    reel_tape *tape = reel_node_tape(word);
+    if (!embedded) {
+        embedded =
+            embedding_of(at, d->params, d->name, d->words, d->vocabulary, d->embedding, last);
+    }
+    return dropped(at, embedded, d->dropout, d->sequence);
+}
+
+/* What the readout of step t sees, or, of a single step, the logits; within the decoder's scope. */
+static reel_node *advance(const char *at, const reel_decoder *d, int64_t t,
+                          const reel_source *source, reel_node *last, reel_node *embedded,
+                          reel_state *s, reel_node **weights)
+{
+    reel_tape *tape = reel_node_tape(last);
     const int n = reel_cell_states(d->cell);
+    reel_scope_step(tape, t);
+    reel_node *word = word_before(at, d, last, embedded);
     reel_node *before = s->v[reel_cell_summary(d->cell)], *c = NULL, *in[3] = {word};
     int ins = 1;
-    reel_scope_step(tape, t);
     if (!d->after) {
         in[ins++] = c = context(at, d, source, before, s, weights);
     }
@@ -329,8 +348,14 @@ static reel_node *advance(const char *at, const reel_decoder *d, int64_t t,
     c = c ? c : context(at, d, source, x, s, weights);
     reel_node *seen[3] = {d->previous ? before : x, c, word};
     reel_node *all = reel_concat_at(at, 1, d->wordless ? 2 : 3, seen);
+    if (d->feeding || !embedded) {
+        all = readout(at, d, all);
+    }
     if (d->feeding) {
-        all = s->v[n] = readout(at, d, all);
+        s->v[n] = all;
+    }
+    if (!embedded) {
+        all = logits(at, d, all);
     }
     reel_scope_leave(tape);
     return all;
@@ -349,15 +374,7 @@ reel_node *reel_decoder_step_at(const char *at, const reel_decoder *d, int64_t t
         return wrong;
     }
     reel_scope_enter(tape, d->name ? d->name : "decoder");
-    reel_scope_step(tape, t);
-    reel_node *word = dropped(
-        at, embedding_of(at, d->params, d->name, d->words, d->vocabulary, d->embedding, last),
-        d->dropout, d->sequence);
-    reel_scope_leave(tape);
-    reel_node *seen = advance(at, d, t, source, word, s, weights);
-    reel_scope_step(tape, t);
-    reel_node *result = logits(at, d, d->feeding ? seen : readout(at, d, seen));
-    reel_scope_leave(tape);
+    reel_node *result = advance(at, d, t, source, last, NULL, s, weights);
     reel_scope_leave(tape);
     return result;
 }
@@ -411,10 +428,7 @@ reel_node *reel_decode_together_at(const char *at, const reel_decoder *d, const 
         at, embedding_of(at, d->params, d->name, d->words, d->vocabulary, d->embedding, last),
         (int)N, room);
     for (int64_t t = 0; t < N; t++) {
-        reel_scope_step(tape, t);
-        reel_node *word = dropped(at, room[t], d->dropout, NULL);
-        reel_scope_leave(tape);
-        room[t] = advance(at, d, t, source, word, s, weights ? weights + t : &own);
+        room[t] = advance(at, d, t, source, last, room[t], s, weights ? weights + t : &own);
     }
     reel_node *seen = rows_of(at, N, room);
     reel_node *result = logits(at, d, d->feeding ? seen : readout(at, d, seen));
