@@ -172,11 +172,11 @@ static bool find_parts(leveling *g)
 /* Columns. What stands in no step is of the step that all it is made of are in, or else all its
  * users. */
 
-enum { MIXED = REEL__NONE - 1 };
+#define MIXED (REEL__NONE - 1)
 
 static uint32_t common(uint32_t a, uint32_t b)
 {
-    return b == REEL__NONE ? a : a == REEL__NONE || a == b ? b : (uint32_t)MIXED;
+    return b == REEL__NONE ? a : a == REEL__NONE || a == b ? b : MIXED;
 }
 
 static void find_columns(const leveling *g)

@@ -10,7 +10,9 @@
 #include <reel/encoder_decoder.h>
 #include <reel/models.h>
 #include <reel/ops.h>
+#include <reel/opt.h>
 #include <reel/params.h>
+#include <reel/plan.h>
 #include <reel/tape.h>
 
 #include "../src/memory.h"
@@ -774,6 +776,33 @@ START_TEST(memory_is_told)
 }
 END_TEST
 
+/* What the backward pass computes once more has a double border, when that was seen. */
+START_TEST(what_is_computed_again_is_marked)
+{
+    for (int every = 0; every < 4; every += 3) {
+        static const float value[FEATURES] = {1};
+        net n = {.params = reel_params_new(REEL_F32, 1),
+                 .tape = reel_tape_new(1, .keep_every = every, .executor = REEL_COMPILED)};
+        n.cell = reel_cell_of(n.params, "rnn", &reel_rnn, .in = FEATURES, .hidden = HIDDEN);
+        reel_opt *opt = reel_sgd(n.params);
+        reel_node *x[8], *y[8];
+        for (int t = 0; t < 8; t++) {
+            x[t] = reel_input(n.tape, REEL_F32, value, reel_dims(1, FEATURES));
+        }
+        ck_assert_int_eq(reel_unroll(n.cell, 8, x, NULL, y), REEL_OK);
+        n.loss = reel_sum(y[7]);
+        reel_tape_set_profiling(n.tape, true);
+        ck_assert_int_eq(reel_opt_step(opt, n.loss, NULL), REEL_OK);
+        char *text = drawn(
+            (reel_draw_args){.root = n.loss, .level = REEL_LEVEL_MODULE, .colour = REEL_BY_TIME});
+        ck_assert_uint_eq(count(text, "peripheries=2"), every ? 8 : 0);
+        free(text);
+        reel_opt_free(opt);
+        net_close(&n);
+    }
+}
+END_TEST
+
 START_TEST(themes_differ)
 {
     char *text[REEL_THEME_SAFE + 1];
@@ -895,6 +924,7 @@ int main(void)
     tcase_add_test(measured, origin_of_nan_is_told);
     tcase_add_test(measured, gradients_fade_along_time);
     tcase_add_test(measured, memory_is_told);
+    tcase_add_test(measured, what_is_computed_again_is_marked);
     suite_add_tcase(suite, measured);
 
     TCase *size = tcase_create("size");

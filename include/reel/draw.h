@@ -25,9 +25,10 @@ typedef enum reel_draw_collapse {
     REEL_BY_MODULE     /**< one box per module */
 } reel_draw_collapse;
 
-/** What colours mean. The last two show the plan that ran last on the tape (see reel/plan.h), and
- * need reel_tape_set_profiling before it ran. Weights and other leaves stay as they are; what this
- * plan did not compute, or reads in place, is white. */
+/** What colours mean. REEL_BY_PLAN and REEL_BY_TIME show the plan that ran last on the tape (see
+ * reel/plan.h), and need reel_tape_set_profiling before it ran. Weights and other leaves stay as
+ * they are; what this plan did not compute, or reads in place, is white, and what the backward pass
+ * computed once more has a double border. REEL_BY_GRADIENT and REEL_BY_MEMORY need no run. */
 typedef enum reel_draw_colour {
     REEL_BY_KIND = 0, /**< products, views, gradients */
     REEL_BY_PLAN, /**< a colour for each step of the plan, a shade for each of its kernels; labels
