@@ -13,7 +13,7 @@ enum { FOLDED_SOURCES = 64, BUDGET = 16 };
 typedef enum part {
     SEEN,
     FOLDED, /* a view: what it passes on comes from its sources */
-    HIDDEN, /* says nothing: a constant, or made of constants alone */
+    HIDDEN, /* says nothing: a number, a constant, or made of constants alone */
     ABSENT, /* of a pass that is not drawn */
     WEIGHT
 } part;
@@ -89,10 +89,11 @@ static bool said_nothing(const leveling *g, const reel__slot *s)
 {
     if (s->n == 0) {
         bool leaf = s->op->flags & REEL_OP_LEAF;
-        return !leaf || (reel__size(s) == 1 && !*reel_node_name(reel__node_of(s)));
+        return !leaf || (s->rank == 0 && !*reel_node_name(reel__node_of(s)));
     }
     for (int i = 0; i < s->n; i++) {
-        if (g->part[reel__args(s)[i]->mark] != HIDDEN) {
+        const reel__slot *a = reel__args(s)[i];
+        if (g->part[a->mark] != HIDDEN || a->op->flags & REEL_OP_LEAF) {
             return false;
         }
     }

@@ -40,16 +40,15 @@ static void write_path(const reel__picture *p, uint32_t place, reel__text *out)
     uint32_t path[DEEPEST];
     int n = 0;
     for (uint32_t q = place; p->place[q].depth && n < DEEPEST; q = p->place[q].parent) {
-        path[n++] = q;
+        path[n] = q;
+        n += !p->place[q].pass;
     }
-    bool first = true;
     for (int i = n; i-- > 0;) {
         const reel__place *q = &p->place[path[i]];
         if (q->name) {
-            reel__text_add(out, first ? "" : "/");
+            reel__text_add(out, i == n - 1 ? "" : "/");
             write_part(q->name, out);
-            first = false;
-        } else if (!q->pass) {
+        } else {
             reel__text_format(out, "@%" PRId64, q->t);
         }
     }
@@ -156,7 +155,7 @@ static uint32_t telling(const reel__picture *p, uint32_t row)
         }
         most = rival && n > most ? n : most;
     }
-    return most;
+    return most < p->place[row].depth ? most : p->place[row].depth;
 }
 
 static void write_tail(const reel__picture *p, uint32_t row, uint32_t from, uint32_t parts,

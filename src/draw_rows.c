@@ -164,7 +164,7 @@ static void write_figure(const writer *w, uint32_t figure, const char *indent)
 static bool clustered(const writer *w, uint32_t place)
 {
     const reel__place *q = &w->p->place[place], *row = &w->p->place[q->row];
-    return row->depth && !row->pass && w->crowd[place] >= (row->kind ? 2 : 3);
+    return !w->p->plain && row->depth && !row->pass && w->crowd[place] >= (row->kind ? 2 : 3);
 }
 
 static void write_cluster(const writer *w, uint32_t place, uint32_t first, uint32_t number)
@@ -264,6 +264,9 @@ static uint64_t row_of(const reel__picture *p, const reel__figure *f)
     uint64_t what = reel__mix((uintptr_t)s->op, (uint64_t)f->order << 8 | f->products);
     if (band(p, f)) {
         return reel__mix(reel__mix(where, what), (uint64_t)f->ordinal << 1) | 1;
+    }
+    if (s->n) {
+        return 0; /* may stand anywhere; rows of such are what dot can lose its way in */
     }
     for (const char *c = reel_node_name(reel__node_of(s)); *c; c++) {
         what = *c >= '0' && *c <= '9' ? what : reel__mix(what, (unsigned char)*c);
@@ -426,7 +429,7 @@ static void write_edge_look(const writer *w, const course *c)
     }
     reel__text_add(w->out, c->step && !c->crosses ? ", penwidth=2" : "");
     reel__text_add(w->out, c->back ? ", dir=back" : "");
-    if (c->loose) {
+    if (c->loose && !w->p->plain) {
         reel__text_add(w->out, ", constraint=false");
     } else if (!c->step && !c->weight) {
         reel__text_add(w->out, ", weight=6");
@@ -702,10 +705,12 @@ static void write_all(writer *w, stacked *list)
         write_edge(w, e);
     }
     write_stubs(w);
-    write_rows(w);
-    find_band_edges(w);
-    write_stack(w, list);
-    write_anchors(w, w->member);
+    if (!w->p->plain) {
+        write_rows(w);
+        find_band_edges(w);
+        write_stack(w, list);
+        write_anchors(w, w->member);
+    }
     reel__text_add(w->out, "}\n");
 }
 

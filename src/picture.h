@@ -119,6 +119,7 @@ typedef struct reel__picture {
     reel__measured *node_measured; /* by node; NULL: nothing was */
     reel__measured *measured;      /* by figure */
     const reel__palette *palette;
+    bool plain;       /* rows and columns are left to dot */
     reel__tint *tint; /* by figure; NULL: colours are by kind */
     double slowest;   /* of all figures, in seconds */
     double steepest;  /* of all figures: the largest gradient */
