@@ -392,6 +392,9 @@ reel_node *reel_decode_together_at(const char *at, const reel_decoder *d, const 
 {
     reel_tape *tape = reel_node_tape(last);
     reel_node *own, *wrong = unusable(at, d, source, last, s);
+    for (int64_t t = 0; weights && t < N; t++) {
+        weights[t] = NULL;
+    }
     if (!wrong && (N < 1 || N > INT32_MAX || !room || reel_node_rank(last) != 2 ||
                    reel_node_dim(last, 0) != N || d->sequence)) {
         wrong = reel_node_fail(at, last, REEL_ERR_ARGUMENT,

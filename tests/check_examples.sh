@@ -42,6 +42,16 @@ for name in cells newcell customop hvp; do
     no_lines "$name writes to stderr" "$(cat err)"
 done
 
+run 0 charts --help
+says out '^Usage: charts'
+run 2 charts
+run 0 charts .
+says alignment.svg '<title>a, a: 0'
+says confusion.svg '% of the row'
+says units.svg '>39</text>'
+run 1 charts no/such/folder
+says err 'no/such/folder/units.svg'
+
 run 0 cells --list
 says out '^lstm: long short-term memory'
 says out '^  peephole=none|diagonal|full '
@@ -92,6 +102,86 @@ experiment '^asynchronous phased .* 97.89 ' phased --sampling asynchronous --see
 experiment '^zoneout, ' dropout --length 10 --seeds 1 --epochs 1 --updates 5 --testing 200
 experiment '^LSTM .* 40 ' copy --length 5 --iterations 10
 experiment '^with peepholes ' timing --interval 5 --seeds 1 --updates 10
+
+# reel-caption: a run that was killed, and one that was stopped, end as one that never was; so does a table.
+caption=../reel-caption
+small='--scenes 6 --heldout 6 --hidden 8 --embedding 8 --epochs 12 --quiet'
+
+# stopped SIGNAL FILE ARGUMENTS: starts reel-caption and sends the signal once there is the file.
+stopped()
+{
+    signal=$1 file=$2
+    shift 2
+    "$examples/$caption" "$@" >out 2>err &
+    child=$!
+    tries=0
+    while [ ! -e "$file" ] && [ $tries -lt 3000 ] && kill -0 $child 2>/dev/null; do
+        tries=$((tries + 1))
+        sleep 0.02
+    done
+    kill "-$signal" $child 2>/dev/null
+    wait $child 2>/dev/null
+    got=$?
+}
+
+# same A B
+same()
+{
+    if cmp -s "$1" "$2"; then
+        pass
+    else
+        fail "$1 and $2 differ"
+    fi
+}
+
+run 0 $caption --help
+says out '^Usage: reel-caption'
+run 0 $caption table --help
+says out 'caption-table'
+run 2 $caption train --frobnicate
+says err "unknown or ambiguous option '--frobnicate'"
+run 2 $caption table --curves curves.jpeg
+says err "curves.jpeg.* does not end in"
+run 1 $caption eval --checkpoint nowhere.safetensors
+says err 'nowhere.safetensors'
+for method in scheduled dropout; do
+    # shellcheck disable=SC2086 # a list of options
+    run 0 $caption train $small --method $method --checkpoint whole.safetensors --overwrite
+    for signal in KILL INT; do
+        rm -f cut.safetensors cut.best.safetensors
+        # shellcheck disable=SC2086
+        stopped $signal cut.best.safetensors train $small --method $method --checkpoint cut.safetensors
+        run 0 $caption train --resume --quiet --checkpoint cut.safetensors
+        same whole.safetensors cut.safetensors
+        same whole.best.safetensors cut.best.safetensors
+    done
+done
+run 1 $caption train --resume --noise 7 --checkpoint whole.safetensors
+says err 'noise 7.*whole.safetensors was made with'
+run 0 $caption eval --checkpoint whole.safetensors
+says out '^CIDEr-D [0-9]'
+run 0 $caption eval --best --beam 3 --checkpoint whole.safetensors
+run 0 $caption describe --show 2 --checkpoint whole.safetensors
+says out '1: .*(novel)\|2: .*(novel)\|3: .*(novel)'
+says out '^  model: '
+
+small='--scenes 6 --heldout 6 --hidden 8 --embedding 8 --epochs 2 --seeds 1'
+# shellcheck disable=SC2086
+"$examples/$caption" table $small --folder whole --curves curves.gp >whole.out 2>err
+says curves.gp 'Scheduled sampling'
+says whole.out '^Ensemble of 5 scheduled .* 32.3 / 25.4 / 98.7$'
+# shellcheck disable=SC2086
+stopped INT cut/always-1-0.scores table $small --folder cut
+# shellcheck disable=SC2086
+"$examples/$caption" table $small --folder cut >cut.out 2>err
+same whole.out cut.out
+# shellcheck disable=SC2086
+run 1 $caption table $small --noise 7 --folder cut
+says err 'cut holds models of other settings'
+if [ -z "$instrumented" ] && [ -z "${REEL_TEST_SLOW-}" ]; then
+    run 0 $caption table --quick --folder quick
+    says out '^Always sampling < baseline .* yes$'
+fi
 
 run 0 newcell
 says out '^gradients: cell mgu, 5 steps of batch 3: gradients agree'

@@ -86,14 +86,17 @@ run 2 train train.a train.b --hidden 0
 says err "^reel-translate: --hidden: '0' is not a whole number from 1 to 65536"
 run 1 train train.a train.b --cell nothing
 says err "'nothing' is no kind of cell"
-run 1 train train.a test.b --checkpoint new.safetensors
-[ "$pairs" -eq 200 ] || says err "train.a has $pairs lines, test.b has 200: expected one for each"
+head -3 test.b >three.b
+run 1 train train.a three.b --checkpoint new.safetensors
+says err "train.a has $pairs lines, three.b has 3: expected one for each"
 run 1 train absent.a train.b
 says err 'absent.a'
 run 1 eval test.a test.b --checkpoint absent.safetensors
 says err 'absent.safetensors'
 run 1 train train.a train.b --valid-source test.a
 says err 'go together'
+run 2 train train.a train.b --hiden 3
+says err "unknown or ambiguous option '--hiden'"
 rm -f new.safetensors translate.safetensors
 
 # What it learns.
@@ -123,34 +126,45 @@ run 1 align two.a two.b two.png
 says err 'two.png'
 
 # The same run, stopped and killed on the way, ends with the same bits.
-tiny='--hidden 8 --embed 8 --batch 20 --least 1 --epochs 2 --save-every 3 --quiet'
+tiny='--hidden 8 --embed 8 --batch 10 --least 1 --epochs 4 --save-every 1 --quiet'
+valid='--valid-source two.a --valid-target two.b'
 # shellcheck disable=SC2086
 run 0 train two.a two.b $tiny --checkpoint two.safetensors
 head -200 train.a >few.a
 head -200 train.b >few.b
-for objective in likelihood self-critical mixer; do
+for case in likelihood/KILL/137 self-critical/INT/130 mixer/TERM/143; do
+    objective=${case%%/*} status=${case##*/}
+    signal=${case#*/}
+    signal=${signal%/*}
     # shellcheck disable=SC2086
-    run 0 train few.a few.b $tiny --objective $objective --checkpoint whole.safetensors --overwrite
+    run 0 train few.a few.b $tiny $valid --objective $objective --checkpoint whole.safetensors --overwrite
     rm -f cut.safetensors
     # shellcheck disable=SC2086
-    "$program" train few.a few.b $tiny --objective $objective --checkpoint cut.safetensors 2>err &
+    "$program" train few.a few.b $tiny $valid --objective $objective --checkpoint cut.safetensors >out 2>err &
     child=$!
     i=0
-    while [ $i -lt 200 ] && [ ! -f cut.safetensors ]; do
-        sleep 0.05
+    while [ $i -lt 1000 ] && ! grep -aq '"run.step":"[1-9]' cut.safetensors 2>/dev/null; do
+        sleep 0.02
         i=$((i + 1))
     done
-    kill -9 $child 2>/dev/null
+    kill -s "$signal" $child 2>/dev/null
     wait $child 2>/dev/null
+    got=$?
+    if [ $got -eq "$status" ]; then pass; else fail "$objective: status $got after $signal, expected $status
+$(cat err)"; fi
     # shellcheck disable=SC2086
-    run 0 train few.a few.b $tiny --objective $objective --checkpoint cut.safetensors --resume
+    run 0 train few.a few.b $tiny $valid --objective $objective --checkpoint cut.safetensors --resume
     same whole.safetensors cut.safetensors "$objective, killed and resumed"
 done
 run 1 train few.a few.b --checkpoint whole.safetensors
 says err 'exists: --resume goes on from it'
-run 1 train few.b few.a --checkpoint whole.safetensors --resume
-says err 'was trained on other data'
-run 1 train few.a few.b --checkpoint whole.safetensors --resume --hidden 9
+# shellcheck disable=SC2086
+run 1 train few.b few.a --checkpoint whole.safetensors --resume $valid
+says err 'was trained or measured on other data'
+run 1 train few.a few.b --checkpoint whole.safetensors --resume
+says err 'was trained or measured on other data'
+# shellcheck disable=SC2086
+run 1 train few.a few.b --checkpoint whole.safetensors --resume --hidden 9 $valid
 says err 'a resumed run cannot change it'
 
 # Other networks.
@@ -161,5 +175,16 @@ for net in '--attention none' '--attention dot --one-way' '--attention general -
     run 0 train few.a few.b $tiny --epochs 1 --checkpoint net.safetensors --overwrite $net
     run 0 eval two.a two.b --checkpoint net.safetensors --beam 2 --quiet
 done
-run 1 align two.a two.b two.svg --checkpoint translate.none
+# shellcheck disable=SC2086
+run 0 train few.a few.b $tiny --epochs 1 --checkpoint net.safetensors --overwrite --attention none
+run 1 align two.a two.b two.svg --checkpoint net.safetensors
+says err 'has no attention to be drawn'
+run 1 eval two.a two.b --checkpoint net.safetensors --beta 0.2
+says err '^reel-translate: --beta: net.safetensors has no attention of one head'
+run 0 eval two.a two.b --checkpoint whole.safetensors --beta 0.2 --quiet
+# shellcheck disable=SC2086
+run 0 train few.a few.b --from whole.safetensors --epochs 1 --quiet --checkpoint after.safetensors
+# What answers lines ends with its reader.
+(yes 'a dog' | timeout 20 "$program" translate --checkpoint whole.safetensors | head -1) >out
+if [ "$(wc -l <out)" -eq 1 ]; then pass; else fail "translate | head -1: $(cat out)"; fi
 summary

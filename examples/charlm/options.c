@@ -97,12 +97,11 @@ parse_result config_parse(config *c, unsigned command, int argc, char **argv, in
     set_defaults(c);
     opterr = 0;
     for (;;) {
-        int before = optind;
         int code = getopt_long(argc, argv, ":hV", options, NULL);
         if (code == -1) {
             break;
         }
-        const char *word = argv[before < argc ? before : argc - 1];
+        const char *word = argv[optind - 1];
         if (code == 'h') {
             options_help(command);
             return PARSE_DONE;

@@ -251,12 +251,11 @@ static int parse(size_t k, int argc, char **argv)
     fill(options, 1U << k);
     opterr = 0;
     for (;;) {
-        int before = optind;
         int code = getopt_long(argc, argv, ":hV", options, NULL);
         if (code == -1) {
             return GO_ON;
         }
-        int status = take(k, code, argv[before < argc ? before : argc - 1]);
+        int status = take(k, code, argv[optind - 1]);
         if (status != GO_ON) {
             return status;
         }
@@ -284,7 +283,6 @@ static int run(size_t k, int argc, char **argv)
     if (!count_operands(c, argc - optind, argv + optind)) {
         return EXIT_USAGE;
     }
-    interrupt_catch();
     return c->run(argc - optind, argv + optind);
 }
 
@@ -338,8 +336,9 @@ bool options_store(reel_archive *a, option_care care)
     char key[VALUE], text[VALUE];
     for (size_t i = 0; i < n; i++) {
         const option *o = &the_program->options[i];
-        if (o->care == care && reel_archive_set(a, key_of(o, key, sizeof key),
-                                                option_text(o, text, sizeof text)) != REEL_OK) {
+        if ((o->care == care || (care == OPTION_KEPT && o->care == OPTION_MODEL)) &&
+            reel_archive_set(a, key_of(o, key, sizeof key), option_text(o, text, sizeof text)) !=
+                REEL_OK) {
             return complain("%s", reel_archive_message(a));
         }
     }
@@ -366,15 +365,20 @@ static bool restore(const option *o, bool was_given, const char *path, const cha
                     option_text(o, now, sizeof now), path, *kept ? kept : "nothing");
 }
 
-bool options_restore(const reel_archive *a, const char *path, bool resume)
+/* What a new run starts from is the model alone. */
+static bool wanted(const option *o, checkpoint_use use)
+{
+    return o->care == OPTION_MODEL || (o->care != OPTION_FREE && use != CHECKPOINT_START);
+}
+
+bool options_restore(const reel_archive *a, const char *path, checkpoint_use use)
 {
     size_t n = option_count();
     char key[VALUE];
     for (size_t i = 0; i < n; i++) {
         const option *o = &the_program->options[i];
-        const char *kept =
-            o->care == OPTION_FREE ? NULL : reel_archive_get(a, key_of(o, key, sizeof key));
-        if (kept && !restore(o, given[i], path, kept, resume)) {
+        const char *kept = wanted(o, use) ? reel_archive_get(a, key_of(o, key, sizeof key)) : NULL;
+        if (kept && !restore(o, given[i], path, kept, use == CHECKPOINT_RESUME)) {
             return false;
         }
     }

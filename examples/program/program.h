@@ -23,10 +23,11 @@ typedef enum option_kind {
 
 /* What becomes of an option in checkpoints. */
 typedef enum option_care {
-    OPTION_FREE, /* nothing */
-    OPTION_KEPT, /* stored; a command that reads the checkpoint gets it back, and one that resumes
-                  * it may not contradict it */
-    OPTION_GOAL  /* stored; may be given anew when a run is resumed */
+    OPTION_FREE,  /* nothing */
+    OPTION_KEPT,  /* stored; a command that reads the checkpoint gets it back, and one that resumes
+                   * it may not contradict it */
+    OPTION_MODEL, /* the same, and of the model, so that another run can start from it */
+    OPTION_GOAL   /* stored; may be given anew when a run is resumed */
 } option_care;
 
 typedef struct program_option {
@@ -57,7 +58,7 @@ typedef struct program {
 /* The running program; set by program_main. */
 extern const program *the_program;
 
-/* Handles --help and --version, finds the command, sets the options, catches Ctrl-C and runs it. */
+/* Handles --help and --version, finds the command, sets the options and runs it. */
 int program_main(const program *p, int argc, char **argv);
 /* Whether the user gave that option. */
 bool option_given(const char *name);
@@ -129,12 +130,17 @@ bool training_run(training *t);
 /* The file of the best model: "x.best.safetensors" for "x.safetensors". */
 const char *best_path(const char *checkpoint, char *path, size_t size);
 
-/* Opens a checkpoint and takes back the options it keeps. `resume`: a kept one that was given and
- * differs is an error; otherwise what was given wins. NULL after a complaint. */
-reel_archive *checkpoint_open(const char *path, bool resume);
+typedef enum checkpoint_use {
+    CHECKPOINT_USE,
+    CHECKPOINT_RESUME, /* a kept option that was given and differs is an error */
+    CHECKPOINT_START   /* only the model's options are taken */
+} checkpoint_use;
+/* Opens a checkpoint and takes back the options it keeps. What was given wins, but for a resumed
+ * run. NULL after a complaint. */
+reel_archive *checkpoint_open(const char *path, checkpoint_use use);
 /* The options of that care as text beside the tensors; and back, without those that were given. */
 bool options_store(reel_archive *a, option_care care);
-bool options_restore(const reel_archive *a, const char *path, bool resume);
+bool options_restore(const reel_archive *a, const char *path, checkpoint_use use);
 /* Takes the weights of a model that was made anew. */
 bool checkpoint_weights(reel_archive *a, const char *path, reel_params *ps);
 /* A vocabulary under a key of the archive: put, and taken. */

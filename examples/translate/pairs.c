@@ -5,11 +5,11 @@
 #include <stdlib.h>
 
 bool pairs_read(pairs *p, const translator *m, const char *source, const char *target,
-                bool keep_lines)
+                bool keep_target)
 {
     *p = (pairs){.source = {.n = 0}};
-    if (!corpus_read(&p->source, source, m->source, set.longest, keep_lines) ||
-        !corpus_read(&p->target, target, m->target, set.longest, keep_lines)) {
+    if (!corpus_read(&p->source, source, m->source, set.longest, false) ||
+        !corpus_read(&p->target, target, m->target, set.longest, keep_target)) {
         return false;
     }
     if (p->source.n != p->target.n) {
@@ -69,7 +69,7 @@ static void fill_source(batch *b, const corpus *c, const int64_t *which)
 }
 
 /* Beyond a target's end the word that comes next is the beginning, which no target has: it counts
- * nowhere. */
+ * nowhere. What was cut off has no end to be learned. */
 static void fill_target(batch *b, const corpus *c, const int64_t *which)
 {
     for (int64_t i = 0; i < b->n; i++) {
@@ -78,7 +78,8 @@ static void fill_target(batch *b, const corpus *c, const int64_t *which)
         b->words += length + 1;
         for (int64_t t = 0; t < b->N; t++) {
             int32_t here = t < length ? c->token[which[i]][t] : REEL_END_OF_TEXT;
-            b->next[t * b->n + i] = t <= length ? here : REEL_BEGINNING;
+            bool counts = t < length || (t == length && length < set.longest);
+            b->next[t * b->n + i] = counts ? here : REEL_BEGINNING;
             if (t + 1 < b->N) {
                 b->last[(t + 1) * b->n + i] = here;
             }

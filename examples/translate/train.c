@@ -47,7 +47,7 @@ static bool vocabularies(job *j, char *const *file, reel_archive *a, const char 
 
 static bool read_pairs(job *j, char *const *file)
 {
-    if (!pairs_read(&j->train, &j->m, file[0], file[1], true)) {
+    if (!pairs_read(&j->train, &j->m, file[0], file[1], false)) {
         return false;
     }
     if ((set.valid_source == NULL) != (set.valid_target == NULL)) {
@@ -61,7 +61,7 @@ static bool read_pairs(job *j, char *const *file)
                                   .length = j->train.target.length,
                                   .second = j->train.source.length,
                                   .batch = set.batch,
-                                  .pool = 100,
+                                  .pool = set.pool,
                                   .shuffled = true,
                                   .seed = (uint64_t)set.seed};
     j->order = malloc((size_t)j->train.source.n * sizeof *j->order);
@@ -154,10 +154,13 @@ static bool store(void *context, reel_archive *a)
 static bool start(job *j, char *const *file)
 {
     const char *old = set.resume ? set.checkpoint : set.from && *set.from ? set.from : NULL;
-    reel_archive *a = old ? checkpoint_open(old, set.resume) : NULL;
-    bool ok = (!old || a) && check_cell() && vocabularies(j, file, a, old) && read_pairs(j, file) &&
-              translator_new(&j->m) && (!a || checkpoint_weights(a, old, j->m.params)) &&
-              reward_weights(&j->m);
+    reel_archive *a =
+        old ? checkpoint_open(old, set.resume ? CHECKPOINT_RESUME : CHECKPOINT_START) : NULL;
+    bool ok =
+        (!old || a) && check_cell() && vocabularies(j, file, a, old) && read_pairs(j, file) &&
+        translator_new(&j->m) && (!a || checkpoint_weights(a, old, j->m.params)) &&
+        reward_weights(&j->m) &&
+        (!a || !reel_archive_find(a, "baseline.weight") || checkpoint_weights(a, old, j->m.params));
     reel_archive_free(a);
     return ok;
 }
@@ -196,7 +199,7 @@ static bool run(job *j)
                       .epochs = set.epochs,
                       .save_every = set.save_every,
                       .units = "words",
-                      .data = pairs_hash(&j->train),
+                      .data = pairs_hash(&j->train) ^ pairs_hash(&j->valid) << 1,
                       .store = store,
                       .loss = loss,
                       .judge = j->valid.source.n > 0 ? judge : NULL,

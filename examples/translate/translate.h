@@ -17,8 +17,8 @@ enum { OBJECTIVE_LIKELIHOOD, OBJECTIVE_SELF_CRITICAL, OBJECTIVE_MIXER };
 /* What the user asked for; the options' table in main.c explains each. */
 typedef struct settings {
     const char *cell, *cell_options, *checkpoint, *from, *valid_source, *valid_target;
-    int64_t attention, hidden, embed, layers, least, most_words, after;
-    int64_t batch, epochs, seed, longest, threads, save_every, warmup;
+    int64_t attention, heads, hidden, embed, layers, least, most_words, after;
+    int64_t batch, pool, epochs, seed, longest, threads, save_every, warmup;
     int64_t objective, mixer_first, mixer_each, mixer_by;
     int64_t beam;
     double dropout, rate, decay, clip, smoothing, weight, baseline_rate;
@@ -56,9 +56,9 @@ typedef struct pairs {
     corpus source, target;
 } pairs;
 
-/* Reads two files of as many lines. */
+/* Reads two files of as many lines; the target's lines themselves, too, if asked. */
 bool pairs_read(pairs *p, const translator *m, const char *source, const char *target,
-                bool keep_lines);
+                bool keep_target);
 void pairs_free(pairs *p);
 uint64_t pairs_hash(const pairs *p);
 
@@ -112,8 +112,6 @@ reel_node *reward_loss(const translator *m, reel_tape *tape, const pairs *p, con
                        const int64_t *which, int64_t update, int64_t epoch);
 /* Makes the baseline's weights, where there is one. */
 bool reward_weights(const translator *m);
-/* The mean reward of the last update. */
-double last_reward(void);
 
 /* Commands: exit statuses. */
 int command_train(int n, char *const *file);

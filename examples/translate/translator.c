@@ -63,7 +63,8 @@ static void describe(translator *m)
                                     .name = "attention",
                                     .score = attends ? (reel_score)set.attention : REEL_ADDITIVE,
                                     .query = size,
-                                    .size = set.hidden};
+                                    .size = set.hidden,
+                                    .heads = (int)set.heads};
     m->encoder = (reel_encoder){.params = m->params,
                                 .name = "encoder",
                                 .cell = layers(m, "encoder", set.embed, set.hidden, !set.one_way),
@@ -124,7 +125,7 @@ void translator_free(translator *m)
 bool translator_open(translator *m, const char *path)
 {
     *m = (translator){.params = NULL};
-    reel_archive *a = checkpoint_open(path, false);
+    reel_archive *a = checkpoint_open(path, CHECKPOINT_USE);
     bool ok = a && check_cell();
     m->source = ok ? checkpoint_take_vocabulary(a, path, "vocabulary.source") : NULL;
     m->target = m->source ? checkpoint_take_vocabulary(a, path, "vocabulary.target") : NULL;

@@ -23,6 +23,7 @@
 #include <reel/op.h>
 #include <reel/ops.h>
 #include <reel/opt.h>
+#include <reel/page.h>
 #include <reel/params.h>
 #include <reel/plan.h>
 #include <reel/random.h>
