@@ -29,19 +29,22 @@ static reel_node *nameless(const char *at, reel_node *like, const char *who)
                           MOST_NAME - 48);
 }
 
-/* E y, dropped in the scope "embedding". */
-static reel_node *embedded(const char *at, reel_params *ps, const char *name, const char *words,
-                           int64_t vocabulary, int64_t size, reel_node *word, double dropout,
-                           const int32_t *sequence)
+static reel_node *embedding_of(const char *at, reel_params *ps, const char *name, const char *words,
+                               int64_t vocabulary, int64_t size, reel_node *word)
 {
     char own[MOST_NAME];
     words = words ? words : named(own, name, "embedding");
     if (!ps || !words) {
         return nameless(at, word, "embedding");
     }
-    reel_tape *tape = reel_node_tape(word);
+    return reel_embedding_at(at, ps, words, vocabulary, size, word);
+}
+
+/* Dropped in the scope "embedding". */
+static reel_node *dropped(const char *at, reel_node *x, double dropout, const int32_t *sequence)
+{
+    reel_tape *tape = reel_node_tape(x);
     reel_scope_enter(tape, "embedding");
-    reel_node *x = reel_embedding_at(at, ps, words, vocabulary, size, word);
     x = reel_sequence_dropout_at(at, x, dropout, sequence);
     reel_scope_leave(tape);
     return x;
@@ -59,26 +62,37 @@ reel_source reel_encode_with(const reel_encode_args *args)
     const char *at = args->at;
     const reel_encoder *e = args->encoder;
     const int64_t T = args->T;
-    reel_node **h = args->h, *first = args->word && T > 0 ? args->word[0] : NULL;
+    reel_node **h = args->h, *first = args->words;
+    first = !first && args->word && T > 0 ? args->word[0] : first;
     if (e && T < 1) { /* no node that leads to a tape */
         reel_params_fail(e->params, REEL_ERR_ARGUMENT, "%s: encode: %lld words: expected 1 or more",
                          at, (long long)T);
         return no_source(NULL);
     }
-    if (!e || !e->cell || !args->word || !h) {
+    if (!e || !e->cell || !first || !h ||
+        (args->words && (reel_node_rank(first) != 2 || reel_node_dim(first, 0) != T))) {
         return no_source(reel_node_fail(at, first, REEL_ERR_ARGUMENT,
-                                        "encode: expected an encoder with a cell, words, and room "
-                                        "for what it says"));
+                                        "encode: expected an encoder with a cell, T words, and "
+                                        "room for what it says"));
     }
     reel_tape *tape = reel_node_tape(first);
     reel_scope_enter(tape, e->name ? e->name : "encoder");
+    if (args->words) {
+        reel_unstack_at(at,
+                        embedding_of(at, e->params, e->name, e->words, e->vocabulary,
+                                     reel_cell_in(e->cell), args->words),
+                        (int)T, h);
+    }
     for (int64_t t = 0; t < T; t++) {
         reel_scope_step(tape, t);
-        h[t] = embedded(at, e->params, e->name, e->words, e->vocabulary, reel_cell_in(e->cell),
-                        args->word[t], e->dropout, args->sequence);
+        if (!args->words) {
+            h[t] = embedding_of(at, e->params, e->name, e->words, e->vocabulary,
+                                reel_cell_in(e->cell), args->word[t]);
+        }
+        h[t] = dropped(at, h[t], e->dropout, args->sequence);
         reel_scope_leave(tape);
     }
-    reel_state s = reel_state_zero_at(at, tape, e->cell, reel_node_dim(first, 0));
+    reel_state s = reel_state_zero_at(at, tape, e->cell, reel_node_dim(first, args->words ? 1 : 0));
     reel_run_with(&(reel_run_args){.cell = e->cell,
                                    .T = T,
                                    .x = h,
@@ -172,18 +186,18 @@ reel_state reel_decoder_start_at(const char *at, const reel_decoder *d, const re
     return s;
 }
 
-static reel_node *readout(const char *at, const reel_decoder *d, int n, reel_node **seen)
+/* r of what it sees: [rows, features]. */
+static reel_node *readout(const char *at, const reel_decoder *d, reel_node *seen)
 {
     const int64_t size = size_of(d), pieces = d->readout == REEL_READOUT_MAXOUT ? 2 : 1;
     char own[MOST_NAME];
     const char *name = named(own, d->name, "readout");
-    reel_tape *tape = reel_node_tape(seen[0]);
+    reel_tape *tape = reel_node_tape(seen);
     if (!d->params || !name) {
-        return nameless(at, seen[0], "decoder");
+        return nameless(at, seen, "decoder");
     }
     reel_scope_enter(tape, "readout");
-    reel_node *r =
-        reel_linear_at(at, d->params, name, pieces * size, reel_concat_at(at, 1, n, seen));
+    reel_node *r = reel_linear_at(at, d->params, name, pieces * size, seen);
     if (pieces > 1) {
         r = reel_reshape_at(at, r, reel_dims(reel_node_dim(r, 0), size, pieces));
         r = reel_max_axis_at(at, r, -1, false);
@@ -234,14 +248,10 @@ static reel_node *context(const char *at, const reel_decoder *d, const reel_sour
     return c;
 }
 
-reel_node *reel_decoder_step_at(const char *at, const reel_decoder *d, int64_t t,
-                                const reel_source *source, reel_node *last, reel_state *s,
-                                reel_node **weights)
+/* Whether the states are those that the decoder makes, and it can go step by step. */
+static reel_node *unusable(const char *at, const reel_decoder *d, const reel_source *source,
+                           reel_node *last, const reel_state *s)
 {
-    reel_tape *tape = reel_node_tape(last);
-    reel_node *own = NULL;
-    weights = weights ? weights : &own;
-    *weights = NULL;
     const int n = d ? reel_cell_states(d->cell) : 0;
     if (n < 1 || !source || !s || s->n != n + extra_states(d)) {
         return reel_node_fail(at, last, REEL_ERR_ARGUMENT,
@@ -255,14 +265,54 @@ reel_node *reel_decoder_step_at(const char *at, const reel_decoder *d, int64_t t
                               "to, a source that was encoded for attention",
                               d->name ? d->name : "");
     }
-    const int top = reel_cell_summary(d->cell);
-    reel_scope_enter(tape, d->name ? d->name : "decoder");
-    reel_scope_step(tape, t);
-    reel_node *before = s->v[top], *c = NULL;
-    reel_node *word = embedded(at, d->params, d->name, d->words, d->vocabulary, d->embedding, last,
-                               d->dropout, d->sequence);
-    reel_node *in[3] = {word};
+    return NULL;
+}
+
+static reel_node *misfit(const char *at, const reel_decoder *d, reel_node *x, reel_node *c)
+{
+    return reel_node_fail(at, x, REEL_ERR_SHAPE,
+                          "decoder '%s': its cell takes %lld features: expected %lld, %lld of "
+                          "the word, %lld of the context, %lld of the readout",
+                          d->name ? d->name : "", (long long)reel_cell_in(d->cell),
+                          (long long)reel_node_dim(x, -1), (long long)d->embedding,
+                          (long long)(c ? reel_node_dim(c, -1) : 0),
+                          (long long)(d->feeding ? size_of(d) : 0));
+}
+
+/* The cell's step, in the decoder's scope: a mask that lasts goes by a scope without the step. */
+static reel_node *cell_step(const char *at, const reel_decoder *d, int64_t t, reel_node *x,
+                            reel_state *s)
+{
+    const int n = reel_cell_states(d->cell);
+    reel_state cell = *s;
+    reel_node *y = x;
+    cell.n = n;
+    if (d->sequence) {
+        reel_run_with(&(reel_run_args){.cell = d->cell,
+                                       .T = 1,
+                                       .x = &x,
+                                       .state = &cell,
+                                       .y = &y,
+                                       .first = t,
+                                       .sequence = d->sequence,
+                                       .at = at});
+    } else {
+        y = reel_step_once_at(at, d->cell, t, x, &cell);
+    }
+    memcpy(s->v, cell.v, (size_t)n * sizeof *s->v);
+    return y;
+}
+
+/* What the readout of step t sees, of the embedded word before; within the decoder's scope. */
+static reel_node *advance(const char *at, const reel_decoder *d, int64_t t,
+                          const reel_source *source, reel_node *word, reel_state *s,
+                          reel_node **weights)
+{
+    reel_tape *tape = reel_node_tape(word);
+    const int n = reel_cell_states(d->cell);
+    reel_node *before = s->v[reel_cell_summary(d->cell)], *c = NULL, *in[3] = {word};
     int ins = 1;
+    reel_scope_step(tape, t);
     if (!d->after) {
         in[ins++] = c = context(at, d, source, before, s, weights);
     }
@@ -270,41 +320,43 @@ reel_node *reel_decoder_step_at(const char *at, const reel_decoder *d, int64_t t
         in[ins++] = s->v[n];
     }
     reel_node *x = ins > 1 ? reel_concat_at(at, 1, ins, in) : word;
-    reel_node *result = NULL;
+    reel_scope_leave(tape);
     if (reel_node_dim(x, -1) != reel_cell_in(d->cell) && reel_tape_status(tape) == REEL_OK) {
-        result = reel_node_fail(
-            at, x, REEL_ERR_SHAPE,
-            "decoder '%s': its cell takes %lld features: expected %lld, %lld of "
-            "the word, %lld of the context, %lld of the readout",
-            d->name ? d->name : "", (long long)reel_cell_in(d->cell),
-            (long long)reel_node_dim(x, -1), (long long)d->embedding,
-            (long long)(c ? reel_node_dim(c, -1) : 0), (long long)(d->feeding ? size_of(d) : 0));
-    } else {
-        reel_state cell = *s;
-        cell.n = n;
-        reel_scope_leave(tape); /* a mask that lasts goes by a scope without the step */
-        if (d->sequence) {
-            reel_run_with(&(reel_run_args){.cell = d->cell,
-                                           .T = 1,
-                                           .x = &x,
-                                           .state = &cell,
-                                           .y = &x,
-                                           .first = t,
-                                           .sequence = d->sequence,
-                                           .at = at});
-        } else {
-            x = reel_step_once_at(at, d->cell, t, x, &cell);
-        }
-        reel_scope_step(tape, t);
-        memcpy(s->v, cell.v, (size_t)n * sizeof *s->v);
-        c = c ? c : context(at, d, source, x, s, weights);
-        reel_node *seen[3] = {d->previous ? before : x, c, word};
-        reel_node *r = readout(at, d, d->wordless ? 2 : 3, seen);
-        if (d->feeding) {
-            s->v[n] = r;
-        }
-        result = logits(at, d, r);
+        return misfit(at, d, x, c);
     }
+    x = cell_step(at, d, t, x, s);
+    reel_scope_step(tape, t);
+    c = c ? c : context(at, d, source, x, s, weights);
+    reel_node *seen[3] = {d->previous ? before : x, c, word};
+    reel_node *all = reel_concat_at(at, 1, d->wordless ? 2 : 3, seen);
+    if (d->feeding) {
+        all = s->v[n] = readout(at, d, all);
+    }
+    reel_scope_leave(tape);
+    return all;
+}
+
+reel_node *reel_decoder_step_at(const char *at, const reel_decoder *d, int64_t t,
+                                const reel_source *source, reel_node *last, reel_state *s,
+                                reel_node **weights)
+{
+    reel_tape *tape = reel_node_tape(last);
+    reel_node *own = NULL, *wrong;
+    weights = weights ? weights : &own;
+    *weights = NULL;
+    wrong = unusable(at, d, source, last, s);
+    if (wrong) {
+        return wrong;
+    }
+    reel_scope_enter(tape, d->name ? d->name : "decoder");
+    reel_scope_step(tape, t);
+    reel_node *word = dropped(
+        at, embedding_of(at, d->params, d->name, d->words, d->vocabulary, d->embedding, last),
+        d->dropout, d->sequence);
+    reel_scope_leave(tape);
+    reel_node *seen = advance(at, d, t, source, word, s, weights);
+    reel_scope_step(tape, t);
+    reel_node *result = logits(at, d, d->feeding ? seen : readout(at, d, seen));
     reel_scope_leave(tape);
     reel_scope_leave(tape);
     return result;
@@ -325,6 +377,49 @@ reel_status reel_decode_all_at(const char *at, const reel_decoder *d, const reel
         out[t] = reel_decoder_step_at(at, d, t, source, last[t], s, weights ? weights + t : NULL);
     }
     return tape ? reel_tape_status(tape) : REEL_ERR_ARGUMENT;
+}
+
+/* Rows of N steps, one step after another. */
+static reel_node *rows_of(const char *at, int64_t N, reel_node *const *x)
+{
+    reel_node *all = reel_stack_at(at, (int)N, x);
+    return reel_reshape_at(at, all, reel_dims(N * reel_node_dim(x[0], 0), reel_node_dim(x[0], 1)));
+}
+
+reel_node *reel_decode_together_at(const char *at, const reel_decoder *d, const reel_source *source,
+                                   int64_t N, reel_node *last, reel_state *s, reel_node **room,
+                                   reel_node **weights)
+{
+    reel_tape *tape = reel_node_tape(last);
+    reel_node *own, *wrong = unusable(at, d, source, last, s);
+    for (int64_t t = 0; weights && t < N; t++) {
+        weights[t] = NULL;
+    }
+    if (!wrong && (N < 1 || N > INT32_MAX || !room || reel_node_rank(last) != 2 ||
+                   reel_node_dim(last, 0) != N || d->sequence)) {
+        wrong = reel_node_fail(at, last, REEL_ERR_ARGUMENT,
+                               "decode_together: expected last words [%lld, batch] of 1 or more "
+                               "steps, room for as many nodes, and no names of sequences",
+                               (long long)N);
+    }
+    if (wrong) {
+        return wrong;
+    }
+    const int64_t batch = reel_node_dim(last, 1);
+    reel_scope_enter(tape, d->name ? d->name : "decoder");
+    reel_unstack_at(
+        at, embedding_of(at, d->params, d->name, d->words, d->vocabulary, d->embedding, last),
+        (int)N, room);
+    for (int64_t t = 0; t < N; t++) {
+        reel_scope_step(tape, t);
+        reel_node *word = dropped(at, room[t], d->dropout, NULL);
+        reel_scope_leave(tape);
+        room[t] = advance(at, d, t, source, word, s, weights ? weights + t : &own);
+    }
+    reel_node *seen = rows_of(at, N, room);
+    reel_node *result = logits(at, d, d->feeding ? seen : readout(at, d, seen));
+    reel_scope_leave(tape);
+    return reel_reshape_at(at, result, reel_dims(N, batch, d->vocabulary));
 }
 
 /* Decoding */

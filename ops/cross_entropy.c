@@ -7,6 +7,7 @@
 #include <reel/tape.h>
 
 #include <math.h>
+#include <string.h>
 
 typedef struct cross_entropy_attr {
     int64_t skip; /* an index that stands for no position; REEL_SKIP_NONE: none */
@@ -48,18 +49,51 @@ static reel_node *index_weight(const char *at, const reel_node *logits, reel_nod
     return reel_gather_skip_at(at, weight, index, skip);
 }
 
-/* dx = (softmax(x) - one-hot) dy, without the skipped positions. */
+static reel_node *kept_only(const reel_node *x, reel_node *index, reel_node *dy, int64_t skip)
+{
+    return skip == REEL_SKIP_NONE ? dy
+                                  : reel_mul(dy, index_weight(REEL_HERE, x, index, NULL, skip));
+}
+
+/* dx = (softmax(x) - one-hot) dy, without the skipped positions: one op, since logits are often the
+ * largest values that there are. */
 static reel_node *cross_entropy_gradient(reel_node *y, reel_node *dy, int i)
 {
     (void)i;
+    reel_node *x[] = {reel_node_arg(y, 0), reel_node_arg(y, 1), dy};
+    return reel_apply(REEL_HERE, &reel_op_cross_entropy_gradient, 3, x, reel_node_attr(y));
+}
+
+/* With p = softmax(x), k = 1 where the position counts and w = k dy ḡ: x̄ = p ⊙ (w - Σ p w) and
+ * dȳ = k (Σ p ḡ - ḡ[index]). */
+static reel_node *cross_entropy_gradient_gradient(reel_node *y, reel_node *g, int i)
+{
     const cross_entropy_attr *a = reel_node_attr(y);
-    reel_node *x = reel_node_arg(y, 0);
-    reel_node *index = reel_node_arg(y, 1);
-    if (a->skip != REEL_SKIP_NONE) {
-        dy = reel_mul(dy, index_weight(REEL_HERE, x, index, NULL, a->skip));
+    reel_node *x = reel_node_arg(y, 0), *index = reel_node_arg(y, 1), *dy = reel_node_arg(y, 2);
+    reel_node *p = reel_softmax(x, -1);
+    if (i == 2) {
+        reel_node *mean = reel_sum_axis(reel_mul(p, g), -1, false);
+        return kept_only(x, index, reel_sub(mean, reel_pick_skip(g, index, a->skip)), a->skip);
     }
-    reel_node *spread = reel_mul(reel_softmax(x, -1), reel_expand_dims(dy, -1));
-    return reel_sub(spread, reel_unpick_skip(dy, index, reel_node_dim(x, -1), a->skip));
+    reel_node *w = reel_mul(reel_expand_dims(kept_only(x, index, dy, a->skip), -1), g);
+    reel_node *weighted = reel_mul(p, w);
+    return reel_sub(weighted, reel_mul(p, reel_sum_axis(weighted, -1, true)));
+}
+
+static bool cross_entropy_gradient_shape(reel_shaping *s)
+{
+    reel_shape index = reel_node_shape(s->x[1]);
+    s->y = reel_node_shape(s->x[0]);
+    return reel_shape_equal(index, reel_node_shape(s->x[2])) &&
+                   reel_shape_equal(index, reel_shape_without(s->y, s->y.rank - 1))
+               ? true
+               : reel_shaping_fail(s, "index and cotangent must have the shape of the logits "
+                                      "without the last axis");
+}
+
+static int64_t cross_entropy_gradient_units(const reel_call *c)
+{
+    return c->x[1].size;
 }
 
 static reel_node *cross_entropy_sample(reel_sampler *s, int k)
@@ -82,6 +116,34 @@ static reel_node *cross_entropy_sample(reel_sampler *s, int k)
         return NULL;
     }
 }
+
+static reel_node *cross_entropy_gradient_sample(reel_sampler *s, int k)
+{
+    static const reel_shape shape[] = {{1, {5}}, {2, {3, 4}}, {4, {2, 1, 3, 7}}, {2, {6, 3}}};
+    if (k >= (int)(sizeof shape / sizeof *shape)) {
+        return NULL;
+    }
+    const cross_entropy_attr a = {.skip = k == 3 ? 1 : REEL_SKIP_NONE};
+    const int last = shape[k].rank - 1;
+    reel_node *x[] = {
+        reel_sample_real(s, -2, 2, shape[k]),
+        reel_sample_index(s, (int32_t)shape[k].dim[last], reel_shape_without(shape[k], last)),
+        reel_sample_real(s, -1, 1, reel_shape_without(shape[k], last))};
+    return reel_apply(REEL_HERE, &reel_op_cross_entropy_gradient, 3, x, &a);
+}
+
+const reel_op reel_op_cross_entropy_gradient = {
+    .name = "cross_entropy_gradient",
+    .arity = 3,
+    .index_args = 1 << 1,
+    .attr_size = sizeof(cross_entropy_attr),
+    .shape = cross_entropy_gradient_shape,
+    .run_f32 = cross_entropy_gradient_run_f32,
+    .run_f64 = cross_entropy_gradient_run_f64,
+    .units = cross_entropy_gradient_units,
+    .gradient = cross_entropy_gradient_gradient,
+    .sample = cross_entropy_gradient_sample,
+};
 
 const reel_op reel_op_cross_entropy = {
     .name = "cross_entropy",
@@ -185,6 +247,40 @@ static void TYPED(cross_entropy_run)(const reel_call *c)
             y[u] = 0;
         } else if (reel_index_check(c, index[u], u, n)) {
             y[u] = TYPED(position_loss)(x + u * n, n, index[u]);
+        } else {
+            return;
+        }
+    }
+}
+
+/* One row: y = (softmax(x) - one-hot) dy. */
+static void TYPED(position_gradient)(const REAL *x, int64_t n, int32_t index, REAL dy, REAL *y)
+{
+    REAL most = TYPED(row_largest)(x, n);
+    most = isinf(most) ? 0 : most;
+    for (int64_t k = 0; k < n; k++) {
+        y[k] = x[k] - most;
+    }
+    TYPED(row_exp)(y, n);
+    const REAL scale = (REAL)((double)dy / TYPED(row_total)(y, n));
+    for (int64_t k = 0; k < n; k++) {
+        y[k] *= scale;
+    }
+    y[index] -= dy;
+}
+
+static void TYPED(cross_entropy_gradient_run)(const reel_call *c)
+{
+    const cross_entropy_attr *a = c->attr;
+    const int64_t n = c->y.shape.dim[c->y.shape.rank - 1];
+    const REAL *x = c->x[0].data, *dy = c->x[2].data;
+    const int32_t *index = c->x[1].data;
+    REAL *y = c->y.data;
+    for (int64_t u = c->begin; u < c->end; u++) {
+        if (index[u] == a->skip) {
+            memset(y + u * n, 0, (size_t)n * sizeof *y);
+        } else if (reel_index_check(c, index[u], u, n)) {
+            TYPED(position_gradient)(x + u * n, n, index[u], dy[u], y + u * n);
         } else {
             return;
         }

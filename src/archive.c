@@ -4,6 +4,8 @@
  * are laid out in a file, what weights and optimizers are. */
 #include "archive.h"
 
+#include <reel/text.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,38 +103,10 @@ const char *reel__dims_text(char out[REEL__QUOTE], size_t rank, const int64_t *d
     return out;
 }
 
-/* The length of the well-formed character at s, 0 when there is none (Unicode 15, table 3-7). */
-static int utf8_length(const unsigned char *s)
-{
-    if (s[0] < 0x80) {
-        return 1;
-    }
-    int n = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
-            : (s[0] & 0xf0) == 0xe0        ? 3
-            : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
-                                           : 0;
-    for (int i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    bool surrogate = s[0] == 0xed && s[1] > 0x9f;
-    bool past_end = s[0] == 0xf4 && s[1] > 0x8f;
-    return overlong || surrogate || past_end ? 0 : n;
-}
-
 bool reel__utf8_valid(const char *text)
 {
-    const unsigned char *s = (const unsigned char *)text;
-    while (*s) {
-        int n = utf8_length(s);
-        if (n == 0) {
-            return false;
-        }
-        s += n;
-    }
-    return true;
+    size_t n = strlen(text);
+    return reel_utf8_invalid(text, n) == n;
 }
 
 /* The table. */

@@ -195,8 +195,22 @@ void reel__pool_put(reel__pool *p, void *buffer, size_t bytes)
     p->alive -= lines(bytes);
 }
 
+/* Structures of many sizes leave blocks of many sizes, the smaller ones of no use to the larger
+ * ones: then one block for the most that was ever needed takes their place. */
+static void merge_blocks(reel__pool *p)
+{
+    reel__arena *a = &p->arena;
+    p->most = a->total > p->most ? a->total : p->most;
+    if (a->reserved > (size_t)LARGEST_BLOCK && a->reserved / 2 > p->most) {
+        reel__arena_free(a);
+        a->first = block_new(p->most);
+        a->reserved = a->first ? p->most : 0;
+    }
+}
+
 void reel__pool_rewind(reel__pool *p)
 {
+    merge_blocks(p);
     reel__arena_rewind(&p->arena);
     memset(p->spare, 0, sizeof p->spare);
     p->alive = 0;

@@ -25,6 +25,7 @@ typedef struct reel__pool {
     reel__arena arena;
     struct reel__spare *spare[REEL__CLASSES]; /* free buffers, by class */
     size_t alive, peak;                       /* bytes in use, rounded up to cache lines */
+    size_t most;                              /* handed out between two rewinds */
 } reel__pool;
 
 /* NULL when memory is out. The content is rubbish. */

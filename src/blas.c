@@ -122,15 +122,18 @@ static bool usable(long id, const reel__cpu *cpu)
 
 /* BLIS gives Intel's processors with AVX-512 the skx set only if it reads from the name that they
  * have two units for it, and the haswell set, with half the speed, to names it cannot read: virtual
- * machines' ("Intel(R) Xeon(R) Processor") and newer ones'. What has such a name is a server of
- * several generations, which have two. */
+ * machines' ("Intel(R) Xeon(R) Processor") and those of the third generation on ("Gold 6330",
+ * "Silver 4310"). These are servers, which have two from then on. */
 static bool unreadable(const char *name)
 {
-    static const char *const known[] = {"Platinum", "Gold", "Silver", "Bronze",
-                                        " W-",      " D-",  "Core",   "Phi"};
+    enum { NUMBERED = 3 }; /* the second digit is the generation */
+    static const char *const known[] = {"Gold", "Silver", "Bronze", "Platinum",
+                                        " W-",  " D-",    "Core",   "Phi"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strstr(name, known[i]) != NULL) {
-            return false;
+        const char *family = strstr(name, known[i]);
+        if (family != NULL) {
+            const char *number = family + strcspn(family, "0123456789");
+            return i < NUMBERED && strlen(number) >= 2 && number[1] >= '3';
         }
     }
     return true;

@@ -95,10 +95,15 @@ static bool collect(reel__picture *p)
         p->nodes.v[i] = p->nodes.v[j];
         p->nodes.v[j] = swap;
     }
+    return true;
+}
+
+/* Evaluation has marks of its own, so these are set after it. */
+static void set_marks(const reel__picture *p)
+{
     for (uint32_t k = 0; k < p->nodes.n; k++) {
         reel__drawn(p, k)->mark = k;
     }
-    return true;
 }
 
 static void mark_roots(reel__picture *p)
@@ -192,6 +197,52 @@ static reel_status send(const reel__picture *p, const char *format)
     return reel__picture_render(p, p->args->path, format);
 }
 
+static bool known_choices(const reel__picture *p)
+{
+    const reel_draw_args *a = p->args;
+    const struct {
+        const char *what;
+        int number, last;
+    } choice[] = {{"way to collapse", (int)a->collapse, REEL_BY_MODULE},
+                  {"way to colour", (int)a->colour, REEL_BY_MEMORY},
+                  {"level", (int)a->level, REEL_LEVEL_MODULE},
+                  {"way to show weights", (int)a->weights, REEL_WEIGHTS_HIDDEN},
+                  {"theme", (int)a->theme, REEL_THEME_SAFE},
+                  {"pass", (int)a->pass, REEL_PASS_BACKWARD}};
+    for (size_t i = 0; i < sizeof choice / sizeof *choice; i++) {
+        if (choice[i].number < 0 || choice[i].number > choice[i].last) {
+            reel__picture_fail(p, REEL_ERR_ARGUMENT, "no %s has number %d", choice[i].what,
+                               choice[i].number);
+            return false;
+        }
+    }
+    if (a->depth < 0 || a->most_steps < -1 || (a->most_steps > 0 && a->most_steps < 3)) {
+        reel__picture_fail(p, REEL_ERR_ARGUMENT,
+                           "a depth of %d, at most %d steps: expected 0 or more; -1, 0, or 3 or "
+                           "more",
+                           a->depth, a->most_steps);
+        return false;
+    }
+    return true;
+}
+
+static bool measures(const reel_draw_args *args)
+{
+    return args->values || args->nan || args->colour == REEL_BY_GRADIENT ||
+           args->colour == REEL_BY_MEMORY;
+}
+
+static reel_status fill_and_send(reel__picture *p, bool by_plan, const char *format)
+{
+    set_marks(p);
+    if (!reel__picture_fill(p) || (by_plan && !reel__picture_tint(p)) || !reel__picture_sum_up(p)) {
+        return no_memory(p);
+    }
+    reel__row_titles(p);
+    mark_roots(p);
+    return send(p, format);
+}
+
 reel_status reel_draw_with(const reel_draw_args *args)
 {
     if (!args || (args->more && !args->roots)) {
@@ -204,14 +255,10 @@ reel_status reel_draw_with(const reel_draw_args *args)
     if (!args->path == !args->stream) {
         return reel__picture_fail(&p, REEL_ERR_ARGUMENT, "expected either a path or a stream");
     }
-    if (args->collapse < REEL_DRAW_ALL || args->collapse > REEL_BY_MODULE) {
-        return reel__picture_fail(&p, REEL_ERR_ARGUMENT, "no way to collapse has number %d",
-                                  (int)args->collapse);
+    if (!known_choices(&p)) {
+        return p.tape->status;
     }
-    if (args->colour < REEL_BY_KIND || args->colour > REEL_BY_TIME) {
-        return reel__picture_fail(&p, REEL_ERR_ARGUMENT, "no way to colour has number %d",
-                                  (int)args->colour);
-    }
+    p.palette = reel__palette_of(args->theme);
     const char *format = args->path ? format_of(args->path) : "dot";
     if (!format) {
         return reel__picture_fail(&p, REEL_ERR_ARGUMENT,
@@ -222,18 +269,15 @@ reel_status reel_draw_with(const reel_draw_args *args)
     if (!admit(&p)) {
         return p.tape->status;
     }
-    if (args->colour && !reel__is_traced(p.tape)) {
+    bool by_plan = args->colour == REEL_BY_PLAN || args->colour == REEL_BY_TIME;
+    if (by_plan && !reel__is_traced(p.tape)) {
         return reel__picture_fail(&p, REEL_ERR_ARGUMENT,
                                   "no plan has run and been measured since the reset: colours by "
                                   "plan or time need reel_tape_set_profiling");
     }
-    reel_status status = REEL_OK;
-    if (collect(&p) && reel__picture_fill(&p) && (!args->colour || reel__picture_tint(&p))) {
-        mark_roots(&p);
-        status = send(&p, format);
-    } else {
-        status = no_memory(&p);
-    }
+    reel_status status = collect(&p) ? REEL_OK : no_memory(&p);
+    status = status || !measures(args) ? status : reel__picture_measure(&p);
+    status = status ? status : fill_and_send(&p, by_plan, format);
     reel__picture_free(&p);
     return status;
 }

@@ -16,11 +16,6 @@
 
 enum { TITLE_LIMIT = 200, DEEPEST_INDENT = 16, SMALL = 400 };
 
-#define FORWARD_LINE  "#0072B2"
-#define BACKWARD_LINE "#D55E00"
-#define SECOND_LINE   "#AA4499"
-#define QUIET_LINE    "#999999"
-
 typedef struct writer {
     const reel__picture *p;
     reel__text *out;
@@ -51,16 +46,14 @@ static void indent(const writer *w, uint32_t depth)
     }
 }
 
-static const char *line_of(uint8_t order)
+static const char *line_of(const writer *w, uint8_t order)
 {
-    return order == 0 ? FORWARD_LINE : order == 1 ? BACKWARD_LINE : SECOND_LINE;
+    return w->p->palette->line[order < 2 ? order : 2];
 }
 
-static const char *fill_of(uint8_t order, bool strong)
+static const char *fill_of(const writer *w, uint8_t order, bool strong)
 {
-    static const char *const fill[3][2] = {
-        {"#E3EFF8", "#B5D3EA"}, {"#FDEADF", "#F7CDB4"}, {"#F6E6F1", "#E6C3DC"}};
-    return fill[order < 2 ? order : 2][strong];
+    return w->p->palette->fill[order < 2 ? order : 2][strong];
 }
 
 static void write_look(const writer *w, const reel__figure *f)
@@ -68,26 +61,27 @@ static void write_look(const writer *w, const reel__figure *f)
     const reel__slot *s = reel__slot_at(w->p->tape, f->first);
     bool several = f->kind == REEL__FIGURE_MODULE;
     const char *dashed = f->order ? ",dashed" : "";
+    const reel__palette *c = w->p->palette;
     if (f->kind == REEL__FIGURE_WEIGHT) {
-        reel__text_add(w->out, ", style=\"filled\", fillcolor=\"#FFF3C4\", color=\"#B8860B\"");
+        reel__text_format(w->out, ", style=\"filled\", fillcolor=\"%s\", color=\"%s\"",
+                          c->weight_fill, c->weight_line);
     } else if (!several && s->n == 0) {
-        reel__text_format(w->out,
-                          ", style=\"rounded,filled%s\", fillcolor=\"#F4F4F4\", color=\"#BBBBBB\"",
-                          dashed);
+        reel__text_format(w->out, ", style=\"rounded,filled%s\", fillcolor=\"%s\", color=\"%s\"",
+                          dashed, c->leaf, c->leaf_line);
     } else if (w->p->tint) {
-        reel__text_format(w->out, ", style=\"rounded,filled%s\", fillcolor=\"", dashed);
-        reel__figure_colour(w->p, (uint32_t)(f - w->p->figure), w->out);
-        reel__text_format(w->out, "\", color=\"%s\"", line_of(f->order));
+        reel__text_format(w->out, ", style=\"rounded,filled%s\", color=\"%s\"", dashed,
+                          line_of(w, f->order));
     } else if (!several && s->op->flags & REEL_OP_VIEW) {
         reel__text_format(w->out,
-                          ", style=\"rounded,filled%s\", fillcolor=\"white\", color=\"%s\", "
-                          "fontcolor=\"#444444\"",
-                          dashed, f->order ? line_of(f->order) : QUIET_LINE);
+                          ", style=\"rounded,filled%s\", fillcolor=\"%s\", color=\"%s\", "
+                          "fontcolor=\"%s\"",
+                          dashed, c->ground, f->order ? line_of(w, f->order) : c->quiet, c->faint);
     } else if (f->order || several || s->op->flags & REEL_OP_MATMUL) {
         reel__text_format(w->out, ", style=\"rounded,filled%s\", fillcolor=\"%s\", color=\"%s\"",
-                          dashed, fill_of(f->order, several || s->op->flags & REEL_OP_MATMUL),
-                          line_of(f->order));
+                          dashed, fill_of(w, f->order, several || s->op->flags & REEL_OP_MATMUL),
+                          line_of(w, f->order));
     }
+    reel__figure_overlay(w->p, (uint32_t)(f - w->p->figure), w->out);
     reel__text_add(w->out, f->root ? ", penwidth=2.5" : "");
 }
 
@@ -108,6 +102,7 @@ static void write_figure(const writer *w, uint32_t figure, uint32_t depth)
     reel__text_add(w->out, " [label=<");
     reel__figure_label(w->p, figure, w->out);
     reel__figure_step(w->p, figure, w->out);
+    reel__figure_values(w->p, figure, w->out);
     reel__text_add(w->out, ">");
     write_look(w, f);
     write_column(w, f);
@@ -140,9 +135,10 @@ static void open_cluster(writer *w, uint32_t place)
     indent(w, q->depth);
     reel__text_add(w->out, "label=<");
     write_cluster_label(w, q);
-    const char *fill = q->pass ? "#FFFBF8" : q->name ? "#F7F7F7" : "#FFFFFF";
+    const reel__palette *c = w->p->palette;
+    const char *fill = q->name && !q->pass ? c->panel : c->ground;
     reel__text_format(w->out, ">; style=\"rounded,filled%s\"; color=\"%s\"; fillcolor=\"%s\";\n",
-                      q->pass ? ",dashed" : "", q->order ? line_of(q->order) : QUIET_LINE, fill);
+                      q->pass ? ",dashed" : "", q->order ? line_of(w, q->order) : c->quiet, fill);
 }
 
 static void write_inside(const writer *w, uint32_t place)
@@ -190,9 +186,11 @@ static void write_weights(const writer *w)
             continue;
         }
         if (!open) {
-            reel__text_add(w->out, "    subgraph cluster_weights {\n"
-                                   "        label=<<b>weights</b>>; style=\"rounded,filled\"; "
-                                   "color=\"#B8860B\"; fillcolor=\"#FFFDF5\";\n");
+            reel__text_format(w->out,
+                              "    subgraph cluster_weights {\n"
+                              "        label=<<b>weights</b>>; style=\"rounded,filled\"; "
+                              "color=\"%s\"; fillcolor=\"%s\";\n",
+                              w->p->palette->weight_line, w->p->palette->ground);
             open = true;
         }
         write_figure(w, f, 1);
@@ -231,15 +229,16 @@ static course course_of(const writer *w, uint32_t from, uint32_t to)
 static void write_edge_look(const writer *w, const course *c)
 {
     if (c->crosses) {
-        reel__text_format(w->out, "color=\"%s\", style=dotted, arrowsize=0.5", QUIET_LINE);
+        reel__text_format(w->out, "color=\"%s\", style=dotted, arrowsize=0.5",
+                          w->p->palette->quiet);
     } else if (c->weight) {
-        reel__text_add(w->out, "color=\"#D8C48A\", arrowsize=0.5");
+        reel__text_format(w->out, "color=\"%s\", arrowsize=0.5", w->p->palette->weight_edge);
     } else if (c->to->order) {
-        reel__text_format(w->out, "color=\"%s\", style=dashed", line_of(c->to->order));
+        reel__text_format(w->out, "color=\"%s\", style=dashed", line_of(w, c->to->order));
     } else if (c->step) {
-        reel__text_format(w->out, "color=\"%s\"", FORWARD_LINE);
+        reel__text_format(w->out, "color=\"%s\"", line_of(w, 0));
     } else {
-        reel__text_add(w->out, "color=\"#333333\"");
+        reel__text_format(w->out, "color=\"%s\"", w->p->palette->stroke);
     }
     if (c->step && !c->crosses) {
         reel__text_add(w->out, ", penwidth=2");
@@ -450,10 +449,13 @@ static void write_rows(const writer *w, ordered *list)
 static void write_head(const writer *w)
 {
     reel__text *out = w->out;
+    const reel__palette *c = w->p->palette;
     reel__text_add(out, "digraph reel {\n    graph [");
     reel__text_add(out, w->collapsed ? "rankdir=BT, newrank=true, nodesep=0.3, ranksep=0.35"
                                      : "rankdir=LR, nodesep=0.15, ranksep=0.3");
-    reel__text_add(out, ", fontname=\"Helvetica,DejaVu Sans,sans-serif\", fontsize=11");
+    reel__text_add(out, ", ");
+    reel__text_font(w->p->args, out);
+    reel__text_format(out, ", fontsize=11, bgcolor=\"%s\", fontcolor=\"%s\"", c->ground, c->ink);
     /* dot looks for the best layout of large pictures for longer than anybody waits. */
     reel__text_add(out, w->p->figures > SMALL ? ", nslimit=0.5, mclimit=0.2" : "");
     if (w->p->args->title && *w->p->args->title) {
@@ -461,16 +463,20 @@ static void write_head(const writer *w)
         reel__text_html(out, w->p->args->title, TITLE_LIMIT);
         reel__text_add(out, "</font>>");
     }
-    reel__text_format(
-        out, "]\n    node [shape=box, style=\"rounded,filled\", fillcolor=\"%s\", color=\"%s\",",
-        fill_of(0, false), FORWARD_LINE);
-    reel__text_add(
-        out, " fontname=\"Helvetica,DejaVu Sans,sans-serif\", fontsize=12, height=0.3, width=0.3,"
-             " margin=\"0.08,0.04\"]\n    edge [arrowsize=0.6]\n");
+    reel__text_format(out,
+                      "]\n    node [shape=box, style=\"rounded,filled\", fillcolor=\"%s\", "
+                      "color=\"%s\", fontcolor=\"%s\", ",
+                      fill_of(w, 0, false), line_of(w, 0), c->ink);
+    reel__text_font(w->p->args, out);
+    reel__text_add(out, ", fontsize=12, height=0.3, width=0.3, margin=\"0.08,0.04\"]\n"
+                        "    edge [arrowsize=0.6]\n");
 }
 
 bool reel__picture_write(const reel__picture *p, reel__text *out)
 {
+    if (reel__picture_rows(p)) {
+        return reel__picture_write_rows(p, out);
+    }
     size_t most = p->places > p->figures ? p->places : p->figures;
     ordered *list = reel__reallocarray(NULL, most, sizeof *list);
     bool *used = reel__calloc(p->figures, sizeof *used);

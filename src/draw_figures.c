@@ -78,6 +78,9 @@ static uint32_t new_figure(reel__picture *p, reel__figure_kind kind, uint32_t no
                                            .last = p->nodes.v[node],
                                            .place = place,
                                            .next = REEL__NONE,
+                                           .column = REEL__NONE,
+                                           .stub = REEL__NONE,
+                                           .word = REEL__NONE,
                                            .order = p->order[node]};
     return (uint32_t)p->figures++;
 }
@@ -480,15 +483,27 @@ static void furnish_places(reel__picture *p)
     }
 }
 
+static bool hides_weights(const reel__picture *p)
+{
+    return p->args->hide_weights || p->args->weights == REEL_WEIGHTS_HIDDEN;
+}
+
 static bool fill(grouping *g)
 {
     reel__picture *p = g->picture;
     find_orders(p);
     g->places = reel__places_new(p);
-    if (!g->places || !place_nodes(g) || !make_figures(g)) {
+    if (!g->places || !place_nodes(g)) {
         return false;
     }
-    if (!p->args->hide_weights && !(collapsed(p) ? group_weights(g) : separate_weights(p))) {
+    if (reel__picture_rows(p)) {
+        return reel__picture_columns(p) && reel__picture_boxes(p) &&
+               reel__picture_levels(p, g->place);
+    }
+    if (!make_figures(g)) {
+        return false;
+    }
+    if (!hides_weights(p) && !(collapsed(p) ? group_weights(g) : separate_weights(p))) {
         return false;
     }
     if (!find_edges(g)) {
@@ -530,5 +545,13 @@ void reel__picture_free(reel__picture *p)
     reel__free(p->figure);
     reel__free(p->place);
     reel__free(p->edge);
+    reel__free(p->strands);
+    reel__free(p->strand);
+    reel__ids_free(&p->stubs);
+    reel__free(p->column);
+    reel__free(p->column_of);
+    reel__free(p->box_of);
+    reel__free(p->node_measured);
+    reel__free(p->measured);
     reel__free(p->tint);
 }

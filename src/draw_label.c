@@ -20,6 +20,8 @@ static const struct {
     {"div", "\xc3\xb7"},
     {"neg", "\xe2\x88\x92"},
     {"sigmoid", "\xcf\x83"},
+    {"sigmoid_gradient", "\xcf\x83\xe2\x80\xb2"},
+    {"tanh_gradient", "tanh\xe2\x80\xb2"},
     {"matmul", "\xc3\x97"},
     {"sum", "\xce\xa3"},
     {"sum_of", "\xce\xa3"},
@@ -33,7 +35,7 @@ static const struct {
     {"exp2", "2\xcb\xa3"},
 };
 
-static void write_op(const reel__slot *s, reel__text *out)
+void reel__op_label(const reel__slot *s, reel__text *out)
 {
     char text[96] = "";
     const char *name = s->op->name && *s->op->name ? s->op->name : "op";
@@ -55,10 +57,11 @@ static void write_op(const reel__slot *s, reel__text *out)
     reel__text_html(out, shown, NAME_LIMIT);
 }
 
-static void write_small(reel__text *out, const char *before, const char *text)
+static void write_small(const reel__picture *p, reel__text *out, const char *before,
+                        const char *text)
 {
     reel__text_add(out, before);
-    reel__text_add(out, "<font point-size=\"9\" color=\"#555555\">");
+    reel__text_format(out, "<font point-size=\"9\" color=\"%s\">", p->palette->faint);
     reel__text_html(out, text, NAME_LIMIT);
     reel__text_add(out, "</font>");
 }
@@ -70,7 +73,7 @@ static void write_shape(const reel__picture *p, const reel__slot *s, const char 
         return;
     }
     char shape[128];
-    write_small(out, before,
+    write_small(p, out, before,
                 s->rank ? reel__shape_text(shape, sizeof shape, reel__shape(s)) : "scalar");
 }
 
@@ -101,7 +104,7 @@ static void write_shared(const reel__picture *p, const reel__slot *s, reel__text
         if (f != REEL__NONE && p->figure[f].shared) {
             const char *name = reel_node_name(reel__node_of(a)), *last = strrchr(name, '.');
             reel__text_format(out, "<br/><font point-size=\"9\" color=\"%s\">",
-                              p->tint ? "#4A3800" : "#8A6508");
+                              p->tint && !p->palette->dark ? "#4A3800" : p->palette->weight_ink);
             reel__text_html(out, last && last[1] ? last + 1 : name, NAME_LIMIT);
             reel__text_add(out, "</font>");
         }
@@ -117,7 +120,7 @@ static void write_node(const reel__picture *p, const reel__slot *s, reel__text *
     }
     if (!leaf) {
         reel__text_add(out, *name ? "<br/>" : "");
-        write_op(s, out);
+        reel__op_label(s, out);
         write_shared(p, s, out);
         write_shape(p, s, "<br/>", out);
         return;
@@ -129,7 +132,7 @@ static void write_node(const reel__picture *p, const reel__slot *s, reel__text *
         return;
     }
     if (!*name) {
-        write_op(s, out);
+        reel__op_label(s, out);
     }
     write_shape(p, s, "<br/>", out);
 }
@@ -206,7 +209,7 @@ static void write_alike(const reel__picture *p, const reel__figure *f, reel__tex
         reel__text_add(out, "<br/>");
     }
     if (!*name || first->n) {
-        write_op(first, out);
+        reel__op_label(first, out);
         reel__text_add(out, " ");
     }
     reel__text_format(out, "\xc3\x97%" PRIu32, f->count);

@@ -149,6 +149,9 @@ static uint32_t enter(reel__places *w, uint32_t parent, const reel__scope *s)
     if (s->name) {
         module = enter_module(w, module, s->name);
     }
+    if (module != REEL__NONE && s->kind) {
+        w->picture->place[module].kind = s->kind;
+    }
     if (module == REEL__NONE || (s->name && w->picture->place[module].parent == parent)) {
         return module;
     }

@@ -132,7 +132,7 @@ static reel_status judge(const run *r, int how)
                               number, *complaint ? ": " : "", complaint);
 }
 
-static reel_status run_dot(const run *r, const char *format)
+static reel_status run_dot(const run *r, const char *format, int *how)
 {
     char path[LONGEST_PATH];
     if (!find_program("dot", path, sizeof path)) {
@@ -146,14 +146,13 @@ static reel_status run_dot(const run *r, const char *format)
     if (why) {
         return fail_errno(r, REEL_ERR_PROGRAM, "cannot run the program 'dot'", why);
     }
-    int how = 0;
-    while (waitpid(child, &how, 0) == -1) {
+    while (waitpid(child, how, 0) == -1) {
         if (errno != EINTR) {
             return fail_errno(r, REEL_ERR_PROGRAM, "cannot learn how the program 'dot' ended",
                               errno);
         }
     }
-    return judge(r, how);
+    return REEL_OK;
 }
 
 static bool copy(FILE *from, reel__writer *to)
@@ -193,14 +192,35 @@ static void close_stream(FILE *stream)
     }
 }
 
-reel_status reel__picture_render(const reel__picture *p, const char *path, const char *format)
+/* *gave_up: the program ran, and failed. */
+static reel_status render(const reel__picture *p, const char *path, const char *format,
+                          bool *gave_up)
 {
     run r = {.picture = p};
     reel_status status = prepare(&r);
-    status = status ? status : run_dot(&r, format);
-    status = status ? status : deliver(&r, path);
+    int how = 0;
+    status = status ? status : run_dot(&r, format, &how);
+    *gave_up = !status && !(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    if (!status && !(*gave_up && reel__picture_rows(p) && !p->plain)) {
+        status = judge(&r, how);
+        status = status ? status : deliver(&r, path);
+    }
     close_stream(r.in);
     close_stream(r.out);
     close_stream(r.err);
+    return status;
+}
+
+/* Where rows and columns are more than dot can lay out, which few graphs manage, it does without.
+ */
+reel_status reel__picture_render(const reel__picture *p, const char *path, const char *format)
+{
+    bool gave_up;
+    reel_status status = render(p, path, format, &gave_up);
+    if (!status && gave_up) {
+        reel__picture plain = *p;
+        plain.plain = true;
+        status = render(&plain, path, format, &gave_up);
+    }
     return status;
 }

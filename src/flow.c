@@ -49,8 +49,8 @@ reel_status reel_flow_unroll_at(const char *at, reel_cell *cell, int64_t T, reel
 
 /* Norms */
 
-/* ‖v‖₂, scaled so that the squares of what has nearly vanished do not. */
-static double norm_of(const reel_node *x, const void *data)
+/* Scaled, so that the squares of what has nearly vanished do not. */
+double reel__norm(const reel_node *x, const void *data)
 {
     int64_t n = reel_node_size(x);
     bool wide = reel_node_dtype(x) == REEL_F64;
@@ -107,7 +107,7 @@ static reel_status measure_nodes(const char *at, reel_node *loss, int64_t n,
     }
     reel_status status = reel_gradients_at(at, loss, count, x, data);
     for (size_t k = 0; !status && k < count; k++) {
-        norm[k] = norm_of(x[k], data[k]);
+        norm[k] = reel__norm(x[k], data[k]);
     }
     return status;
 }

@@ -78,9 +78,7 @@ void reel__text_format(reel__text *t, const char *format, ...)
     }
 }
 
-/* The length of the UTF-8 character at s and its code point; 0 when there is none: overlong forms,
- * surrogates and what lies beyond U+10FFFF are none. */
-static size_t decode(const unsigned char *s, uint32_t *point)
+size_t reel__character(const unsigned char *s, uint32_t *point)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t n = s[0] < 0x80         ? 1
@@ -138,6 +136,11 @@ static const char *quoted_escape(uint32_t point)
     }
 }
 
+static const char *xml_escape(uint32_t point)
+{
+    return point == '\n' ? "\xe2\x90\xa4" : html_escape(point);
+}
+
 /* Control characters as their pictures, U+2400 on; those that are no characters as U+FFFD. */
 static bool add_picture(reel__text *t, uint32_t point)
 {
@@ -167,7 +170,7 @@ static void add_escaped(reel__text *t, const char *bytes, size_t limit,
             return;
         }
         uint32_t point;
-        size_t n = decode(s, &point);
+        size_t n = reel__character(s, &point);
         if (n == 0) {
             reel__text_add(t, "\xef\xbf\xbd");
             s++;
@@ -191,6 +194,11 @@ void reel__text_html(reel__text *t, const char *bytes, size_t limit)
 void reel__text_quoted(reel__text *t, const char *bytes, size_t limit)
 {
     add_escaped(t, bytes, limit, quoted_escape);
+}
+
+void reel__text_xml(reel__text *t, const char *bytes, size_t limit)
+{
+    add_escaped(t, bytes, limit, xml_escape);
 }
 
 bool reel__text_flush(reel__text *t)

@@ -25,6 +25,12 @@ void reel__text_format(reel__text *t, const char *format, ...) REEL_PRINTF(2, 3)
 void reel__text_html(reel__text *t, const char *bytes, size_t limit);
 /* The same for use inside a double-quoted attribute. */
 void reel__text_quoted(reel__text *t, const char *bytes, size_t limit);
+/* The same for use as the text, or inside a double-quoted attribute, of SVG and HTML: a line end is
+ * visible. */
+void reel__text_xml(reel__text *t, const char *bytes, size_t limit);
+/* The length of the UTF-8 character at s and its code point; 0 when there is none: overlong forms,
+ * surrogates and what lies beyond U+10FFFF are none. */
+size_t reel__character(const unsigned char *s, uint32_t *point);
 /* Hands what is left to the sink. False if anything failed since the start. */
 bool reel__text_flush(reel__text *t);
 void reel__text_free(reel__text *t);

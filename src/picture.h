@@ -12,6 +12,7 @@
  * children. */
 typedef struct reel__place {
     const char *name; /* NULL: a time step, or a pass */
+    const char *kind; /* of a cell's module: what kind of cell it is; else NULL */
     int64_t t;        /* of a step */
     int64_t column;   /* of the outermost step at or above; only if timed */
     uint32_t parent;
@@ -24,7 +25,10 @@ typedef struct reel__place {
     uint8_t order;                       /* 0: forward; k: made by differentiating k times */
     bool pass; /* what a whole order of differentiation is in; has no name */
     bool timed;
-    bool linked; /* an edge leads from here to the next step beside it */
+    bool used;        /* a row: holds figures */
+    bool inmost;      /* a row: a cell, or a module without modules inside */
+    uint32_t telling; /* how many parts of a row's path tell it from others of its kind */
+    bool linked;      /* an edge leads from here to the next step beside it */
 } reel__place;
 
 #define REEL__NONE UINT32_MAX
@@ -41,7 +45,13 @@ typedef struct reel__figure {
     uint32_t first, last; /* ids of its first and last node */
     uint32_t count;       /* of nodes */
     uint32_t place;
-    uint32_t next; /* in the same place; REEL__NONE: none */
+    uint32_t next;    /* in the same place; REEL__NONE: none */
+    uint32_t word;    /* a node that a box took in; REEL__NONE: none */
+    uint32_t column;  /* of p->column; REEL__NONE: none */
+    uint32_t ordinal; /* among the single figures of its place, or of those that are alike */
+    uint32_t stub;    /* a weight's: where its list begins in p->stubs; REEL__NONE: in p->after */
+    uint32_t uses;    /* a stub's: how many figures use what it lists */
+    uint8_t products; /* matrix products in it, when it is W x + U h + b */
     uint8_t kind, order;
     bool root;   /* holds what was asked to be drawn */
     bool shared; /* a weight used in several places */
@@ -49,13 +59,42 @@ typedef struct reel__figure {
 
 /* What the plan did for a figure. */
 typedef struct reel__tint {
-    uint32_t nodes; /* that it computed; 0: the figure stays white */
+    uint32_t nodes;               /* that it computed; 0: the figure stays white */
     uint32_t first, last, kernel; /* steps, and the first one's kernel */
-    uint32_t most; /* the step of most nodes */
+    uint32_t most;                /* the step of most nodes */
     int votes;
     const char *segment;
     double seconds;
 } reel__tint;
+
+/* One or several time steps that are drawn as one column. Steps of different outermost modules have
+ * nothing to do with each other. */
+typedef struct reel__column {
+    uint32_t axis;      /* the outermost module, a place; 0: none */
+    uint32_t index, of; /* its number among those of the axis, and how many there are */
+    uint32_t count;     /* of steps */
+    int64_t first, last;
+} reel__column;
+
+/* What was measured of a figure's values. */
+typedef struct reel__measured {
+    double mean, deviation;
+    uint32_t bin[8];
+    double gradient; /* ‖∂L/∂node‖ of its last node; NAN: not known */
+    size_t bytes;
+    bool known;  /* mean and the rest are */
+    bool origin; /* of NaN or infinity */
+    bool again;  /* computed again for the backward pass */
+} reel__measured;
+
+typedef struct reel__palette {
+    const char *ground, *ink, *quiet, *faint, *panel, *leaf, *leaf_line, *stroke;
+    const char *line[3];            /* by order of differentiation */
+    const char *fill[3][2];         /* and whether it is strong */
+    const char *smooth, *pointwise; /* nonlinearities, and ⊙ + */
+    const char *weight_fill, *weight_line, *weight_ink, *weight_edge, *alarm;
+    bool grey, dark; /* what scales of colour are made of */
+} reel__palette;
 
 typedef struct reel__picture {
     const reel_draw_args *args;
@@ -70,8 +109,22 @@ typedef struct reel__picture {
     size_t places, place_capacity;
     uint64_t *edge; /* reel__edge, ascending by target, then source when collapsed */
     size_t edges;
+    uint32_t *strands; /* at the upper levels: how many nodes each edge is from */
+    uint32_t *strand;  /* and the first of them, an index of nodes */
+    reel__ids stubs;   /* weights by stub: indices of nodes */
+    reel__column *column;
+    size_t columns;
+    uint32_t *column_of; /* per place */
+    uint32_t *box_of;    /* per place: the module it is drawn as, a row; REEL__NONE: none */
+    reel__measured *node_measured; /* by node; NULL: nothing was */
+    reel__measured *measured;      /* by figure */
+    const reel__palette *palette;
+    bool plain;       /* rows and columns are left to dot */
     reel__tint *tint; /* by figure; NULL: colours are by kind */
     double slowest;   /* of all figures, in seconds */
+    double steepest;  /* of all figures: the largest gradient */
+    double flattest;  /* and the smallest but 0 */
+    size_t most_bytes;
 } reel__picture;
 
 static inline uint64_t reel__edge(uint32_t from, uint32_t to)
@@ -111,6 +164,46 @@ reel__places *reel__places_new(reel__picture *p);
 /* The place of a scope for an order of differentiation; REEL__NONE when memory is out. */
 uint32_t reel__place_of(reel__places *w, uint32_t scope, uint8_t order);
 void reel__places_free(reel__places *w);
+
+/* Columns of time, for places (draw_columns.c). False when memory is out. */
+bool reel__picture_columns(reel__picture *p);
+/* Which modules are drawn as boxes. False when memory is out. */
+bool reel__picture_boxes(reel__picture *p);
+/* Figures and edges at the upper levels (draw_levels.c), after the places and orders. */
+bool reel__picture_levels(reel__picture *p, const uint32_t *place);
+/* Whether the picture is laid out by rows and columns (draw_rows.c). */
+bool reel__picture_rows(const reel__picture *p);
+bool reel__picture_write_rows(const reel__picture *p, reel__text *out);
+/* What a node does, as papers write it. */
+void reel__op_label(const reel__slot *s, reel__text *out);
+/* The attribute fontname. */
+void reel__text_font(const reel_draw_args *args, reel__text *out);
+/* Finds out how much of their paths modules are called by; before any of the labels. */
+void reel__row_titles(reel__picture *p);
+/* A module with its step, for boxes and clusters. */
+void reel__row_place_title(const reel__picture *p, uint32_t place, uint32_t column,
+                           reel__text *out);
+/* Labels and names there (draw_row_label.c). */
+void reel__row_label(const reel__picture *p, uint32_t figure, reel__text *out);
+void reel__row_name(const reel__picture *p, uint32_t figure, reel__text *out);
+/* A figure in a word or two, such as "LSTM". */
+void reel__row_short(const reel__picture *p, uint32_t figure, reel__text *out);
+/* Where it is in time: "t=3". */
+void reel__row_time(const reel__picture *p, uint32_t figure, reel__text *out);
+/* The attribute label: what an edge carries, such as "h, c"; nothing when that is plain. */
+void reel__row_edge_label(const reel__picture *p, size_t edge, reel__text *out);
+
+/* Values, gradients, bytes (draw_measure.c): before the marks are set. The status is the tape's. */
+reel_status reel__picture_measure(reel__picture *p);
+/* By figure, after figures are made. False when memory is out. */
+bool reel__picture_sum_up(reel__picture *p);
+/* Attributes that stand over a figure's own: colours by plan, time, gradient or memory, and marks.
+ */
+void reel__figure_overlay(const reel__picture *p, uint32_t figure, reel__text *out);
+/* What goes to the end of a label: figures of its values. */
+void reel__figure_values(const reel__picture *p, uint32_t figure, reel__text *out);
+
+const reel__palette *reel__palette_of(reel_draw_theme theme);
 
 /* The picture as DOT text. False when memory is out; what `out` failed at, it knows itself. */
 bool reel__picture_write(const reel__picture *p, reel__text *out);

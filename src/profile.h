@@ -25,6 +25,7 @@ typedef struct reel__part {
     int64_t run; /* in which it was computed */
     uint32_t step, kernel;
     uint8_t segment;
+    bool again; /* computed again for the backward pass, too */
 } reel__part;
 
 typedef struct reel__profile {

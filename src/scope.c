@@ -78,6 +78,20 @@ void reel_scope_leave(reel_tape *tape)
     tape->scope = tape->scopes[tape->scope].parent;
 }
 
+void reel__scope_kind(reel_tape *tape, const char *kind)
+{
+    if (tape->status || !kind) {
+        return;
+    }
+    size_t bytes = strlen(kind) + 1;
+    char *copy = reel__arena_alloc(&tape->arena, bytes);
+    if (!copy) {
+        reel__fail(tape, REEL_ERR_MEMORY, NULL, "out of memory for a scope");
+        return;
+    }
+    tape->scopes[tape->scope].kind = memcpy(copy, kind, bytes);
+}
+
 uint64_t reel_tape_stream(reel_tape *tape)
 {
     if (!tape) {

@@ -57,6 +57,7 @@ typedef struct reel__scope {
     uint32_t parent;
     uint32_t ordinal; /* random streams handed out */
     const char *name; /* NULL: a time step */
+    const char *kind; /* what kind of cell the module is; NULL: none */
     int64_t t;
     uint64_t hash;
     uint64_t place; /* of the path's names and steps alone */
@@ -191,6 +192,8 @@ reel__slot *reel__record(reel_tape *tape, const char *at, const reel_op *op, ree
 const char *reel__shape_text(char *text, size_t n, reel_shape shape);
 /* "file.c:12" without folders. */
 const char *reel__base_name(const char *at);
+/* Says what kind of cell the module in force is; copied. */
+void reel__scope_kind(reel_tape *tape, const char *kind);
 size_t reel__scope_text(const reel_tape *tape, uint32_t scope, char *text, size_t n, bool in_words);
 
 /* Shared by executors. Whether a weight's leaf still has the value that was recorded (reports if

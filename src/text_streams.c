@@ -86,18 +86,24 @@ static int64_t share(int64_t size, int64_t b, int64_t batch)
     return size / batch * b + size % batch * b / batch;
 }
 
+static bool too_few(reel_streams *s, int64_t b)
+{
+    reel__trouble_set(
+        &s->f.trouble, REEL_ERR_VALUE,
+        "%.1024s: %lld bytes of it are too few for a batch of %lld: stream %lld would "
+        "have no token of its own",
+        s->f.label, (long long)s->f.size, (long long)s->batch, (long long)b);
+    return false;
+}
+
 static bool cut_parts(reel_streams *s, reel__window *w)
 {
     const int64_t size = s->f.size, batch = s->batch;
-    for (int64_t b = 0; b < batch; b++) {
+    for (int64_t b = 1; b < batch; b++) {
         int64_t from = share(size, b, batch), to = share(size, b + 1, batch);
-        s->begin[b] = b == 0 ? 0 : from < to ? find_cut(s, w, from, to) : -1;
-        if (s->begin[b] < 0 || size == 0) {
-            reel__trouble_set(&s->f.trouble, REEL_ERR_VALUE,
-                              "%.1024s: %lld bytes of it are too few for %lld streams: stream %lld "
-                              "would have no token of its own",
-                              s->f.label, (long long)size, (long long)batch, (long long)b);
-            return false;
+        s->begin[b] = find_cut(s, w, from, to);
+        if (s->begin[b] < 0) {
+            return too_few(s, b);
         }
     }
     for (int64_t b = 0; b < batch; b++) {
@@ -118,6 +124,10 @@ static bool lacks_line_end(reel_streams *s, reel__window *w)
 static void prepare(reel_streams *s)
 {
     const size_t n = (size_t)s->batch;
+    if (s->f.size < s->batch) { /* with a byte or more for each, no part is empty */
+        too_few(s, s->f.size);
+        return;
+    }
     s->w = reel__calloc(n, sizeof *s->w);
     s->begin = reel__calloc(n, sizeof *s->begin);
     if (!s->w || !s->begin) {

@@ -90,7 +90,7 @@ static size_t slot_of(const reel_vocabulary *v, const char *s, size_t n, uint64_
     return i;
 }
 
-static const reel__word *look_up(const reel_vocabulary *v, const char *s, size_t n)
+static reel__word *look_up(const reel_vocabulary *v, const char *s, size_t n)
 {
     uint32_t found = v->slots ? v->slot[slot_of(v, s, n, hash_of(s, n))] : 0;
     return found ? &v->word[found - 1] : NULL;
@@ -185,25 +185,35 @@ static reel_status out_of_memory(reel_vocabulary *v)
     return reel__trouble_set(&v->trouble, REEL_ERR_MEMORY, "vocabulary: out of memory");
 }
 
-/* Counts a token that begins at that spot. Only what is new is looked at for its UTF-8. */
-static reel_status count_token(reel_vocabulary *v, const char *s, size_t n, const spot *at)
+/* A token that was not counted yet, which alone has to be looked at for its UTF-8. */
+static reel__word *take_new(reel_vocabulary *v, const char *s, size_t n, const spot *at)
 {
-    const reel__word *known = look_up(v, s, n);
-    size_t wrong = known || v->units != REEL_WORDS ? n : reel_utf8_invalid(s, n);
+    size_t wrong = v->units == REEL_WORDS ? reel_utf8_invalid(s, n) : n;
     if (wrong < n) {
         spot there = *at;
         there.byte += (int64_t)wrong;
-        return not_utf8(v, &there, (unsigned char)s[wrong]);
+        not_utf8(v, &there, (unsigned char)s[wrong]);
+        return NULL;
     }
     bool fresh;
     reel__word *w = reel__vocabulary_add(v, s, n, &fresh);
     if (!w) {
-        return out_of_memory(v);
+        out_of_memory(v);
     }
-    w->count++;
-    v->total++;
-    v->known += w->number >= 0;
-    return REEL_OK;
+    return w;
+}
+
+/* Counts a token that begins at that spot. */
+static reel_status count_token(reel_vocabulary *v, const char *s, size_t n, const spot *at)
+{
+    reel__word *w = look_up(v, s, n);
+    w = w ? w : take_new(v, s, n, at);
+    if (w) {
+        w->count++;
+        v->total++;
+        v->known += w->number >= 0;
+    }
+    return v->trouble.status;
 }
 
 reel_status reel_vocabulary_count(reel_vocabulary *v, const char *text, size_t n)

@@ -98,10 +98,12 @@ static void note(tracer *t, uint32_t step, int kernel, int at, double ns)
             bool again = plan->like && plan->like[block] & REEL__AGAIN;
             if (again && has_part(t->p, s)) {
                 part->ns += ns;
+                part->again = true;
                 continue;
             }
             double before = has_part(t->p, s) ? part->ns : 0;
-            *part = (reel__part){before + ns, t->p->runs, step, (uint32_t)kernel, x->segment};
+            bool both = again || (has_part(t->p, s) && part->again);
+            *part = (reel__part){before + ns, t->p->runs, step, (uint32_t)kernel, x->segment, both};
         }
     }
 }
@@ -208,7 +210,7 @@ bool reel__traced_of(const reel__slot *s, reel__traced *out)
         return false;
     }
     const reel__part *part = &p->part[s->id];
-    *out =
-        (reel__traced){part->step, part->kernel, reel__segment_name(part->segment), part->ns / 1e9};
+    *out = (reel__traced){part->step, part->kernel, reel__segment_name(part->segment),
+                          part->ns / 1e9, part->again};
     return true;
 }

@@ -109,6 +109,7 @@ static void along_time(const span *u, reel_cell *c, reel_node *const *x, reel_st
                        reel_node **y)
 {
     reel__drops_begin(c, u->drops);
+    reel__scope_kind(u->tape, c->type ? c->type->name : c->name);
     for (int64_t k = 0; k < u->T; k++) {
         int64_t t = u->reverse ? u->T - 1 - k : k;
         reel_scope_step(u->tape, u->first + t);

@@ -562,11 +562,14 @@ static const struct {
     const char *file;
     bool gradient;
     reel_draw_collapse collapse;
+    reel_draw_level level;
 } goldens[] = {
-    {"draw_all.dot", false, REEL_DRAW_ALL},
-    {"draw_gradient.dot", true, REEL_DRAW_ALL},
-    {"draw_step.dot", true, REEL_BY_STEP},
-    {"draw_module.dot", false, REEL_BY_MODULE},
+    {"draw_all.dot", false, REEL_DRAW_ALL, REEL_LEVEL_OP},
+    {"draw_gradient.dot", true, REEL_DRAW_ALL, REEL_LEVEL_OP},
+    {"draw_step.dot", true, REEL_BY_STEP, REEL_LEVEL_OP},
+    {"draw_module.dot", false, REEL_BY_MODULE, REEL_LEVEL_OP},
+    {"draw_level_gate.dot", true, REEL_DRAW_ALL, REEL_LEVEL_GATE},
+    {"draw_level_module.dot", true, REEL_DRAW_ALL, REEL_LEVEL_MODULE},
 };
 
 static char *read_all(const char *path)
@@ -592,6 +595,7 @@ START_TEST(golden_drawings)
                                         .more = goldens[_i].gradient,
                                         .roots = dw,
                                         .collapse = goldens[_i].collapse,
+                                        .level = goldens[_i].level,
                                         .title = "A small net"});
     const char *source = getenv("srcdir"), *target = getenv("REEL_TEST_GOLDEN");
     char path[512];
@@ -869,6 +873,7 @@ int main(void)
 {
     Suite *suite = suite_create("draw");
     TCase *labels = tcase_create("labels");
+    tcase_set_timeout(labels, 120);
     tcase_add_loop_test(labels, labels_are_escaped, 0, (int)(sizeof escapes / sizeof *escapes));
     tcase_add_test(labels, hostile_names_break_nothing);
     suite_add_tcase(suite, labels);

@@ -440,6 +440,79 @@ static double probability_alone(int64_t source, int64_t length, const reel_hypot
     return sum;
 }
 
+/* All steps together against step by step, and the words as one node against one for each step: the
+ * same values, weights of attention and gradients. */
+
+static reel_source encode_together(int64_t n, const int64_t *length, int64_t steps)
+{
+    int32_t w[MOST_T * SOURCES];
+    reel_node *h[MOST_T];
+    for (int64_t t = 0; t < steps; t++) {
+        for (int64_t b = 0; b < n; b++) {
+            w[t * n + b] = word_at(t, b, V);
+        }
+    }
+    return reel_encode(&f.encoder, steps, .h = h, .length = length,
+                       .words = reel_input(f.tape, REEL_I32, w, reel_dims(steps, n)));
+}
+
+static void expect_equal(reel_node *a, reel_node *b, const char *what)
+{
+    static double x[4096], y[4096];
+    const size_t n = (size_t)reel_node_size(a);
+    ck_assert_msg(reel_shape_equal(reel_node_shape(a), reel_node_shape(b)) && n <= 4096, "%s: %s",
+                  what, reel_tape_message(f.tape));
+    ck_assert_msg(reel_read(a, x, n) == REEL_OK && reel_read(b, y, n) == REEL_OK, "%s: %s", what,
+                  reel_tape_message(f.tape));
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_msg(fabs(x[i] - y[i]) <= 1e-12 * (1 + fabs(x[i])), "%s: element %zu: %g and %g",
+                      what, i, x[i], y[i]);
+    }
+}
+
+START_TEST(steps_together)
+{
+    enum { STEPS = 3 };
+    const form *k = &forms[_i];
+    make(k, NULL, 0);
+    const int64_t length[SOURCES] = {4, 1, 3};
+    reel_source one = encode_sources(0, SOURCES, length, 4);
+    reel_source two = encode_together(SOURCES, length, 4);
+    int32_t w[STEPS * SOURCES];
+    reel_node *last[STEPS], *logits[STEPS], *room[STEPS], *single[STEPS], *joint[STEPS];
+    for (int64_t t = 0; t < STEPS; t++) {
+        for (int64_t b = 0; b < SOURCES; b++) {
+            w[t * SOURCES + b] = word_at(t, b + 2, k->targets);
+        }
+        last[t] = reel_input(f.tape, REEL_I32, w + t * SOURCES, reel_dims(SOURCES));
+        joint[t] = last[t];
+    }
+    reel_state s = reel_decoder_start(&f.decoder, &one), u = reel_decoder_start(&f.decoder, &two);
+    ck_assert_int_eq(reel_decode_all(&f.decoder, &one, STEPS, last, &s, logits, single), REEL_OK);
+    reel_node *all = reel_decode_together(
+        &f.decoder, &two, STEPS, reel_input(f.tape, REEL_I32, w, reel_dims(STEPS, SOURCES)), &u,
+        room, joint);
+    reel_node *stacked = reel_stack(STEPS, logits);
+    expect_equal(stacked, all, "logits");
+    for (int i = 0; i < s.n; i++) {
+        expect_equal(s.v[i], u.v[i], "states");
+    }
+    for (int64_t t = 0; t < STEPS; t++) {
+        ck_assert(k->attends ? single[t] && joint[t] : !single[t] && !joint[t]);
+        if (k->attends) {
+            expect_equal(single[t], joint[t], "weights");
+        }
+    }
+    for (size_t i = 0; i < reel_params_count(f.ps); i++) {
+        reel_param *p = (reel_param *)reel_params_at(f.ps, i);
+        reel_node *x = reel_use(f.tape, p), *a, *b;
+        ck_assert_int_eq(reel_grad(reel_sum(reel_tanh(stacked)), 1, &x, &a), REEL_OK);
+        ck_assert_int_eq(reel_grad(reel_sum(reel_tanh(all)), 1, &x, &b), REEL_OK);
+        expect_equal(a, b, reel_param_name(p));
+    }
+}
+END_TEST
+
 START_TEST(beam_search)
 {
     make(&forms[_i], NULL, 0);
@@ -547,6 +620,7 @@ int main(void)
     tcase_add_test(c, pyramid_reads_its_own_length);
     tcase_add_loop_test(c, second_order, 0, FORMS);
     tcase_add_loop_test(c, beam_search, 0, FORMS);
+    tcase_add_loop_test(c, steps_together, 0, FORMS);
     tcase_add_test(c, bad_input);
     suite_add_tcase(s, c);
     return suite_run(s);

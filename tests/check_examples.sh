@@ -42,6 +42,16 @@ for name in cells newcell customop hvp; do
     no_lines "$name writes to stderr" "$(cat err)"
 done
 
+run 0 charts --help
+says out '^Usage: charts'
+run 2 charts
+run 0 charts .
+says alignment.svg '<title>a, a: 0'
+says confusion.svg '% of the row'
+says units.svg '>39</text>'
+run 1 charts no/such/folder
+says err 'no/such/folder/units.svg'
+
 run 0 cells --list
 says out '^lstm: long short-term memory'
 says out '^  peephole=none|diagonal|full '

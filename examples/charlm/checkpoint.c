@@ -1,7 +1,7 @@
 /* What goes into a checkpoint, and back. No clock and no path is stored: the same run writes the
  * same bytes. */
 #include "checkpoint.h"
-#include "say.h"
+#include "../program/say.h"
 
 #include <inttypes.h>
 #include <math.h>

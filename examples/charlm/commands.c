@@ -1,11 +1,10 @@
 /* The commands `sample` and `eval`: open a checkpoint, do one thing with its model. */
 #include "commands.h"
+#include "../program/say.h"
 #include "checkpoint.h"
 #include "evaluate.h"
-#include "interrupt.h"
 #include "progress.h"
 #include "sample.h"
-#include "say.h"
 #include "text.h"
 
 #include <math.h>
@@ -58,7 +57,7 @@ static bool measure(const config *c, const vocabulary *v, model *m, int n, char 
         reel_tape_free(tape);
     }
     free(unit);
-    if (ok && interrupt_signal() == 0) {
+    if (ok && interrupted() == 0) {
         char count[32], rate[32];
         const double took = clock_seconds() - start, predicted = (double)(units - first - 1);
         printf("%.4f nats/char = %.4f bits/char, perplexity %.4f\n", loss, loss / log(2),
@@ -84,5 +83,5 @@ int command_eval(config *c, int n, char *const *path)
     if (!ok) {
         return EXIT_RUN;
     }
-    return interrupt_signal() != 0 ? EXIT_SIGNAL + interrupt_signal() : 0;
+    return interrupted() != 0 ? EXIT_SIGNAL + interrupted() : 0;
 }

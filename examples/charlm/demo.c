@@ -1,8 +1,7 @@
 /* The command `demo`: two minutes of learning to write C, with everything to look at in one folder.
  */
+#include "../program/say.h"
 #include "commands.h"
-#include "interrupt.h"
-#include "say.h"
 #include "train.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* The command `draw`: the graph of a few steps of the model, as a picture. */
+#include "../program/say.h"
 #include "checkpoint.h"
 #include "commands.h"
-#include "say.h"
 
 #include <stdlib.h>
 
@@ -68,9 +68,8 @@ static bool draw(model *m, const config *c, const char *output)
     static const reel_draw_collapse collapse[] = {[COLLAPSE_ALL] = REEL_DRAW_ALL,
                                                   [COLLAPSE_STEP] = REEL_BY_STEP,
                                                   [COLLAPSE_MODULE] = REEL_BY_MODULE};
-    static const reel_draw_colour colour[] = {[COLOUR_KIND] = REEL_BY_KIND,
-                                              [COLOUR_PLAN] = REEL_BY_PLAN,
-                                              [COLOUR_TIME] = REEL_BY_TIME};
+    static const reel_draw_colour colour[] = {
+        [COLOUR_KIND] = REEL_BY_KIND, [COLOUR_PLAN] = REEL_BY_PLAN, [COLOUR_TIME] = REEL_BY_TIME};
     reel_tape_set_profiling(tape, c->colour != COLOUR_KIND);
     bool ok = (c->colour == COLOUR_KIND || compute(loss, n, grad)) &&
               reel_draw(output, loss, .collapse = collapse[c->collapse], .more = n, .roots = grad,

@@ -1,8 +1,7 @@
 /* The held-out loss. Streams differ in length by at most what is left over; places past the text's
  * end are computed with the others and left out of the sum, which changes nothing before them. */
 #include "evaluate.h"
-#include "interrupt.h"
-#include "say.h"
+#include "../program/say.h"
 
 #include <stdlib.h>
 
@@ -70,7 +69,7 @@ bool evaluate(model *m, reel_tape *tape, const int32_t *unit, int64_t n, int64_t
     r.loss = malloc(places * sizeof *r.loss);
     bool ok = (r.input != NULL && r.target != NULL && r.loss != NULL) || out_of_memory();
     double sum = 0;
-    for (int64_t start = 0; ok && start < r.length && interrupt_signal() == 0; start += CHUNK) {
+    for (int64_t start = 0; ok && start < r.length && interrupted() == 0; start += CHUNK) {
         int64_t left = r.length - start;
         ok = chunk(&r, start, left < CHUNK ? left : CHUNK, &sum);
     }

@@ -1,6 +1,6 @@
 /* The log. Every row is flushed: whatever ends the run, the log tells what was reached. */
 #include "log.h"
-#include "say.h"
+#include "../program/say.h"
 
 #include <reel/reel.h>
 

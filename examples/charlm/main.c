@@ -2,14 +2,14 @@
  * samples while they learn, and draw their own unrolled graph. This file finds the command; the
  * others are
  *
- *   options     what can be said on the command line        text, utf8      files to bytes
+ *   options     what can be said on the command line        text            files to bytes
  *   model, mgu  the network, and a cell of one's own         vocabulary      bytes to indices
  *   streams     the walk of truncated BPTT through the text  train           the loop around it
  *   evaluate    the held-out loss                            sample          writing text
  *   checkpoint  a run on disk                                log, plot, progress
  */
+#include "../program/say.h"
 #include "commands.h"
-#include "say.h"
 #include "train.h"
 
 #include <stdio.h>
@@ -99,6 +99,7 @@ static int dispatch(int argc, char **argv)
  * are not its work, has said so and gone on. */
 int main(int argc, char **argv)
 {
+    program_name = "reel-charlm";
     int status = dispatch(argc, argv);
     bool trains = argc > 1 && (strcmp(argv[1], "train") == 0 || strcmp(argv[1], "demo") == 0);
     if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0 && !trains) {

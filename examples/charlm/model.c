@@ -1,8 +1,8 @@
 /* The model as a graph. What it must not know: where text comes from, how it is trained, how it is
  * stored. */
 #include "model.h"
+#include "../program/say.h"
 #include "mgu.h"
-#include "say.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,11 +57,6 @@ reel_tape *model_tape(const config *c, bool training)
 {
     return reel_tape_new((int)c->threads, .dtype = c->dtype == DTYPE_F64 ? REEL_F64 : REEL_F32,
                          .seed = (uint64_t)c->seed, .inference = !training);
-}
-
-bool tape_complain(reel_tape *tape)
-{
-    return complain("%s", reel_tape_message(tape));
 }
 
 /* Weights are made on first use: one recorded step makes them all, so that they can be counted,

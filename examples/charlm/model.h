@@ -31,8 +31,6 @@ reel_node *model_run(model *m, reel_tape *tape, int64_t T, int64_t batch, const 
 
 /* A tape for this model. Training: for its updates; otherwise for reading values only. */
 reel_tape *model_tape(const config *c, bool training);
-/* Complains with the tape's message; returns false. */
-bool tape_complain(reel_tape *tape);
 
 /* Whether there is such a kind of cell; complains when there is not. */
 bool model_check_cell(const char *name);

@@ -1,9 +1,9 @@
 /* Command lines, presets, help, and options in checkpoints: all by the one table in
  * options_table.c. */
 #include "options.h"
+#include "../program/say.h"
 #include "model.h"
 #include "options_table.h"
-#include "say.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -97,12 +97,11 @@ parse_result config_parse(config *c, unsigned command, int argc, char **argv, in
     set_defaults(c);
     opterr = 0;
     for (;;) {
-        int before = optind;
         int code = getopt_long(argc, argv, ":hV", options, NULL);
         if (code == -1) {
             break;
         }
-        const char *word = argv[before < argc ? before : argc - 1];
+        const char *word = argv[optind - 1];
         if (code == 'h') {
             options_help(command);
             return PARSE_DONE;

@@ -1,7 +1,7 @@
 /* The options, in the order of their help. This is the only list of them: parsing, help, presets,
  * what a checkpoint stores and what a resumed run is held to are all read off it. */
 #include "options_table.h"
-#include "say.h"
+#include "../program/say.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* The learning curve, drawn by the gnuplot program, which reads its script from a pipe. */
+#include "../program/say.h"
 #include "log.h"
-#include "say.h"
 
 #include <errno.h>
 #include <fcntl.h>

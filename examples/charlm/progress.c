@@ -1,24 +1,16 @@
 /* Progress lines. What it must not know: how training works. Nothing here has an influence on
  * results. */
 #include "progress.h"
-#include "say.h"
+#include "../program/say.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const double nats_per_bit = 0.69314718055994530942;
-
-double clock_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void progress_start(progress *p, bool quiet, int64_t step)
 {
@@ -39,21 +31,6 @@ void progress_clear(const progress *p)
     if (p->terminal && !p->quiet) {
         fputs("\r\033[K", stderr);
         fflush(stderr);
-    }
-}
-
-/* "1:02:03" or "2:03". */
-static void duration(double seconds, char *text, size_t size)
-{
-    if (!(seconds < 1e8)) {
-        snprintf(text, size, "-");
-        return;
-    }
-    long s = lrint(seconds);
-    if (s >= 3600) {
-        snprintf(text, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
-    } else {
-        snprintf(text, size, "%ld:%02ld", s / 60, s % 60);
     }
 }
 

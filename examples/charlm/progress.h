@@ -26,7 +26,6 @@ typedef struct update {
     double seconds_left; /* of a time limit; infinity: none */
 } update;
 
-double clock_seconds(void);
 void progress_start(progress *p, bool quiet, int64_t step);
 /* Counts an update, and shows a line when it is time: rewritten four times a second on a terminal,
  * a plain one every ten seconds elsewhere. */

@@ -1,8 +1,7 @@
 /* Sampling, one unit at a time: each step is recorded, evaluated, drawn from and forgotten, its
  * state carried to the next. What it must not know: files and training. */
 #include "sample.h"
-#include "interrupt.h"
-#include "say.h"
+#include "../program/say.h"
 
 #include <errno.h>
 #include <math.h>
@@ -57,7 +56,7 @@ static bool write_units(writer *w, const vocabulary *v, const sampling *how, FIL
 {
     reel_random random = reel_random_new(how->seed, how->stream);
     size_t n = (size_t)w->m->vocabulary;
-    for (int64_t i = 0; i < how->length && interrupt_signal() == 0; i++) {
+    for (int64_t i = 0; i < how->length && interrupted() == 0; i++) {
         int32_t unit = (int32_t)draw(w->score, n, how->temperature, &random);
         if (!vocabulary_write(v, unit, out) || (how->flush && fflush(out) != 0)) {
             return complain("the sample cannot be written: %s", strerror(errno));

@@ -2,7 +2,7 @@
  * fill a stream is left out at the text's end. A stream's last target is the first unit of the next
  * one: unit[] is read one place past batch * length, which streams_make has left room for. */
 #include "streams.h"
-#include "say.h"
+#include "../program/say.h"
 
 #include <inttypes.h>
 

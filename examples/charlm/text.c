@@ -2,8 +2,7 @@
  * paths' bytes, so that the same folder gives the same text everywhere. What it must not know:
  * vocabularies and models. */
 #include "text.h"
-#include "say.h"
-#include "utf8.h"
+#include "../program/say.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -122,7 +121,7 @@ static bool check_utf8(const char *path, const unsigned char *s, size_t n)
 {
     uint32_t code;
     for (size_t i = 0; i < n;) {
-        size_t length = utf8_decode(s + i, n - i, &code);
+        size_t length = reel_utf8_decode((const char *)s + i, n - i, &code);
         if (length == 0) {
             return complain(
                 "%s: byte %zu (0x%02x) is not valid UTF-8; --units bytes reads any file", path, i,

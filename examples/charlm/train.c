@@ -3,11 +3,10 @@
  * log and checkpoints. Invariant: what the weights become depends on the options and the text
  * alone, not on when a run was stopped, sampled from or measured. */
 #include "train.h"
+#include "../program/say.h"
 #include "evaluate.h"
-#include "interrupt.h"
 #include "log.h"
 #include "sample.h"
-#include "say.h"
 #include "trainer.h"
 
 #include <inttypes.h>
@@ -168,7 +167,7 @@ static bool validate(trainer *t, bool planned)
     const int64_t n = t->n - t->n_train;
     bool ok = swap_average(t) && evaluate(&t->m, t->reader, t->unit + t->n_train, n,
                                           evaluate_streams(n, t->s.batch), &loss);
-    const bool complete = ok && interrupt_signal() == 0;
+    const bool complete = ok && interrupted() == 0;
     const bool best = complete && loss < t->k.best && loss < t->best_on_disk;
     if (best) {
         t->best_on_disk = loss;
@@ -255,7 +254,7 @@ static bool loop(trainer *t)
         !validate(t, true)) {
         return false;
     }
-    while (t->k.step < t->steps && interrupt_signal() == 0 && !out_of_time(t)) {
+    while (t->k.step < t->steps && interrupted() == 0 && !out_of_time(t)) {
         double loss = 0;
         if (!update_weights(t, &loss)) {
             return complain("stopped at step %" PRId64
@@ -277,7 +276,7 @@ static bool finish(trainer *t)
         return false;
     }
     progress_clear(&t->p);
-    if (interrupt_signal() != 0) {
+    if (interrupted() != 0) {
         note("stopped at step %" PRId64 ", which is saved: 'reel-charlm train --resume "
              "--checkpoint %s' and the same text go on from there",
              t->k.step, t->c.checkpoint);
@@ -325,5 +324,5 @@ int train(const config *c, int n, char *const *path)
     if (!ok) {
         return EXIT_RUN;
     }
-    return interrupt_signal() != 0 ? EXIT_SIGNAL + interrupt_signal() : 0;
+    return interrupted() != 0 ? EXIT_SIGNAL + interrupted() : 0;
 }

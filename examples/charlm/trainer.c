@@ -1,7 +1,7 @@
 /* A run before its first update and after its last one. Invariant: a resumed run differs in nothing
  * from one that has come to the same step without stopping. */
 #include "trainer.h"
-#include "say.h"
+#include "../program/say.h"
 #include "text.h"
 
 #include <inttypes.h>

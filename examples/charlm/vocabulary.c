@@ -1,8 +1,7 @@
 /* Units and their indices. Invariant: unit[] ascends and index[unit[i]] == i, so that the same text
  * gives the same indices whatever the order in which it was read. */
 #include "vocabulary.h"
-#include "say.h"
-#include "utf8.h"
+#include "../program/say.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,7 +12,7 @@ enum { BYTE_UNITS = 256, CHAR_UNITS = 0x110000 };
 static size_t next_unit(bool chars, const unsigned char *byte, size_t size, uint32_t *unit)
 {
     if (chars) {
-        return utf8_decode(byte, size, unit);
+        return reel_utf8_decode((const char *)byte, size, unit);
     }
     *unit = byte[0];
     return 1;
@@ -106,7 +105,7 @@ bool vocabulary_encode(const vocabulary *v, const char *what, const unsigned cha
 bool vocabulary_write(const vocabulary *v, int32_t index, FILE *out)
 {
     char text[4] = {(char)v->unit[index]};
-    size_t length = v->chars ? utf8_encode((uint32_t)v->unit[index], text) : 1;
+    size_t length = v->chars ? reel_utf8_encode((uint32_t)v->unit[index], text) : 1;
     return fwrite(text, 1, length, out) == length;
 }
 

@@ -40,10 +40,10 @@ reel_archive *checkpoint_read(const char *path)
     return a;
 }
 
-reel_archive *checkpoint_open(const char *path, bool resume)
+reel_archive *checkpoint_open(const char *path, checkpoint_use use)
 {
     reel_archive *a = checkpoint_read(path);
-    if (a && !options_restore(a, path, resume)) {
+    if (a && !options_restore(a, path, use)) {
         reel_archive_free(a);
         return NULL;
     }
@@ -96,8 +96,7 @@ reel_vocabulary *checkpoint_take_vocabulary(reel_archive *a, const char *path, c
     return v;
 }
 
-/* Counters
- * ----------------------------------------------------------------------------------------- */
+/* Counters */
 
 typedef struct counter {
     const char *key;
@@ -151,8 +150,7 @@ static bool take_counters(reel_archive *a, training *t)
     return true;
 }
 
-/* Files
- * -------------------------------------------------------------------------------------------- */
+/* Files */
 
 static bool put_model(reel_archive *a, training *t)
 {
@@ -213,7 +211,8 @@ static bool same_data(reel_archive *a, const training *t)
         return archive_complain(a);
     }
     return data == t->data ||
-           complain("%s: was trained on other data: resume with the same files", t->checkpoint);
+           complain("%s: was trained or measured on other data: resume with the same files",
+                    t->checkpoint);
 }
 
 bool training_restore(training *t)

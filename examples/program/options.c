@@ -21,18 +21,6 @@ static size_t option_count(void)
     return n;
 }
 
-static int option_find(const char *name, unsigned commands)
-{
-    size_t n = option_count();
-    for (size_t i = 0; i < n; i++) {
-        if ((the_program->options[i].commands & commands) != 0 &&
-            strcmp(the_program->options[i].name, name) == 0) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
 bool option_given(const char *name)
 {
     size_t n = option_count();
@@ -44,8 +32,7 @@ bool option_given(const char *name)
     return false;
 }
 
-/* Values and text
- * ---------------------------------------------------------------------------------- */
+/* Values and text */
 
 static int64_t word_position(const char *words, const char *word)
 {
@@ -149,8 +136,7 @@ static const char *option_text(const option *o, char *text, size_t size)
     return text;
 }
 
-/* Help
- * --------------------------------------------------------------------------------------------- */
+/* Help */
 
 static void print_default(const option *o, FILE *out)
 {
@@ -212,8 +198,7 @@ static void print_version(void)
     printf("%s (Reel %s)\n", the_program->name, reel_version());
 }
 
-/* The command line
- * --------------------------------------------------------------------------------- */
+/* The command line */
 
 enum { GO_ON = -1 };
 
@@ -266,12 +251,11 @@ static int parse(size_t k, int argc, char **argv)
     fill(options, 1U << k);
     opterr = 0;
     for (;;) {
-        int before = optind;
         int code = getopt_long(argc, argv, ":hV", options, NULL);
         if (code == -1) {
             return GO_ON;
         }
-        int status = take(k, code, argv[before < argc ? before : argc - 1]);
+        int status = take(k, code, argv[optind - 1]);
         if (status != GO_ON) {
             return status;
         }
@@ -299,7 +283,6 @@ static int run(size_t k, int argc, char **argv)
     if (!count_operands(c, argc - optind, argv + optind)) {
         return EXIT_USAGE;
     }
-    interrupt_catch();
     return c->run(argc - optind, argv + optind);
 }
 
@@ -330,6 +313,7 @@ static int dispatch(int argc, char **argv)
 int program_main(const program *p, int argc, char **argv)
 {
     the_program = p;
+    program_name = p->name;
     int status = option_count() > MOST_OPTIONS ? EXIT_RUN : dispatch(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
         complain("standard output could not be written");
@@ -338,8 +322,7 @@ int program_main(const program *p, int argc, char **argv)
     return status;
 }
 
-/* Checkpoints
- * -------------------------------------------------------------------------------------- */
+/* Checkpoints */
 
 static const char *key_of(const option *o, char *key, size_t size)
 {
@@ -353,8 +336,9 @@ bool options_store(reel_archive *a, option_care care)
     char key[VALUE], text[VALUE];
     for (size_t i = 0; i < n; i++) {
         const option *o = &the_program->options[i];
-        if (o->care == care && reel_archive_set(a, key_of(o, key, sizeof key),
-                                                option_text(o, text, sizeof text)) != REEL_OK) {
+        if ((o->care == care || (care == OPTION_KEPT && o->care == OPTION_MODEL)) &&
+            reel_archive_set(a, key_of(o, key, sizeof key), option_text(o, text, sizeof text)) !=
+                REEL_OK) {
             return complain("%s", reel_archive_message(a));
         }
     }
@@ -381,15 +365,20 @@ static bool restore(const option *o, bool was_given, const char *path, const cha
                     option_text(o, now, sizeof now), path, *kept ? kept : "nothing");
 }
 
-bool options_restore(const reel_archive *a, const char *path, bool resume)
+/* What a new run starts from is the model alone. */
+static bool wanted(const option *o, checkpoint_use use)
+{
+    return o->care == OPTION_MODEL || (o->care != OPTION_FREE && use != CHECKPOINT_START);
+}
+
+bool options_restore(const reel_archive *a, const char *path, checkpoint_use use)
 {
     size_t n = option_count();
     char key[VALUE];
     for (size_t i = 0; i < n; i++) {
         const option *o = &the_program->options[i];
-        const char *kept =
-            o->care == OPTION_FREE ? NULL : reel_archive_get(a, key_of(o, key, sizeof key));
-        if (kept && !restore(o, given[i], path, kept, resume)) {
+        const char *kept = wanted(o, use) ? reel_archive_get(a, key_of(o, key, sizeof key)) : NULL;
+        if (kept && !restore(o, given[i], path, kept, use == CHECKPOINT_RESUME)) {
             return false;
         }
     }

@@ -9,15 +9,9 @@
 #ifndef EXAMPLES_PROGRAM_H
 #define EXAMPLES_PROGRAM_H
 
-#include <reel/reel.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "say.h"
 
-enum { EXIT_RUN = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 128 };
-
-/* Options and commands
- * ------------------------------------------------------------------------------- */
+/* Options and commands */
 
 typedef enum option_kind {
     OPTION_WHOLE,  /* value: int64_t */
@@ -29,10 +23,11 @@ typedef enum option_kind {
 
 /* What becomes of an option in checkpoints. */
 typedef enum option_care {
-    OPTION_FREE, /* nothing */
-    OPTION_KEPT, /* stored; a command that reads the checkpoint gets it back, and one that resumes
-                  * it may not contradict it */
-    OPTION_GOAL  /* stored; may be given anew when a run is resumed */
+    OPTION_FREE,  /* nothing */
+    OPTION_KEPT,  /* stored; a command that reads the checkpoint gets it back, and one that resumes
+                   * it may not contradict it */
+    OPTION_MODEL, /* the same, and of the model, so that another run can start from it */
+    OPTION_GOAL   /* stored; may be given anew when a run is resumed */
 } option_care;
 
 typedef struct program_option {
@@ -68,30 +63,7 @@ int program_main(const program *p, int argc, char **argv);
 /* Whether the user gave that option. */
 bool option_given(const char *name);
 
-/* What is said: a line on stderr under the program's name. complain and out_of_memory return false.
- */
-bool complain(const char *format, ...) REEL_PRINTF(1, 2);
-void note(const char *format, ...) REEL_PRINTF(1, 2);
-bool out_of_memory(void);
-/* "1,234,567" in the caller's buffer, which it returns. */
-const char *thousands(int64_t n, char *text, size_t size);
-/* Complains with the tape's, the parameters', the vocabulary's message; false. */
-bool tape_complain(reel_tape *tape);
-bool params_complain(const reel_params *ps);
-bool vocabulary_complain(const reel_vocabulary *v);
-double clock_seconds(void);
-/* "1:02:03" or "2:03" in the caller's buffer, which it returns. */
-const char *duration(double seconds, char *text, size_t size);
-
-/* The signal that asked to stop, or 0: the first Ctrl-C asks, the second ends the program.
- * program_main has them caught before a command runs. */
-void interrupt_catch(void);
-int interrupted(void);
-/* An exit status for a command: 0, EXIT_RUN, or EXIT_SIGNAL + the signal. */
-int exit_status(bool ok);
-
-/* Texts
- * ---------------------------------------------------------------------------------------------- */
+/* Texts */
 
 /* Sequences of numbers: all of a text file's lines. */
 typedef struct corpus {
@@ -111,8 +83,7 @@ void corpus_free(corpus *c);
 /* FNV-1a over all numbers and lengths: whether a resumed run sees what it was trained on. */
 uint64_t corpus_hash(const corpus *c);
 
-/* Training
- * ------------------------------------------------------------------------------------------- */
+/* Training */
 
 /* A run: what is trained, how long, and the functions that do it. Everything random in an update
  * must follow from the seed and the number of the update, so that a resumed run goes on bit by bit.
@@ -159,20 +130,24 @@ bool training_run(training *t);
 /* The file of the best model: "x.best.safetensors" for "x.safetensors". */
 const char *best_path(const char *checkpoint, char *path, size_t size);
 
-/* Opens a checkpoint and takes back the options it keeps. `resume`: a kept one that was given and
- * differs is an error; otherwise what was given wins. NULL after a complaint. */
-reel_archive *checkpoint_open(const char *path, bool resume);
+typedef enum checkpoint_use {
+    CHECKPOINT_USE,
+    CHECKPOINT_RESUME, /* a kept option that was given and differs is an error */
+    CHECKPOINT_START   /* only the model's options are taken */
+} checkpoint_use;
+/* Opens a checkpoint and takes back the options it keeps. What was given wins, but for a resumed
+ * run. NULL after a complaint. */
+reel_archive *checkpoint_open(const char *path, checkpoint_use use);
 /* The options of that care as text beside the tensors; and back, without those that were given. */
 bool options_store(reel_archive *a, option_care care);
-bool options_restore(const reel_archive *a, const char *path, bool resume);
+bool options_restore(const reel_archive *a, const char *path, checkpoint_use use);
 /* Takes the weights of a model that was made anew. */
 bool checkpoint_weights(reel_archive *a, const char *path, reel_params *ps);
 /* A vocabulary under a key of the archive: put, and taken. */
 bool checkpoint_put_vocabulary(reel_archive *a, const char *key, reel_vocabulary *v);
 reel_vocabulary *checkpoint_take_vocabulary(reel_archive *a, const char *path, const char *key);
 
-/* Tables
- * --------------------------------------------------------------------------------------------- */
+/* Tables */
 
 /* A line of progress for anything that takes long: shown four times a second on a terminal, every
  * ten seconds elsewhere, unless `quiet`. */

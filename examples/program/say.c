@@ -12,12 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
+const char *program_name = "reel";
+
 static void speak(const char *format, va_list args)
 {
     if (isatty(STDERR_FILENO)) {
         fputs("\r\033[K", stderr);
     }
-    fprintf(stderr, "%s: ", the_program ? the_program->name : "reel");
+    fprintf(stderr, "%s: ", program_name);
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
 }
@@ -98,19 +100,20 @@ const char *duration(double seconds, char *text, size_t size)
     return text;
 }
 
-/* Signals
- * ------------------------------------------------------------------------------------------ */
+/* Signals */
 
 static volatile sig_atomic_t caught;
 
 static void handle(int number)
 {
     caught = number;
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
 }
 
 void interrupt_catch(void)
 {
-    struct sigaction action = {.sa_handler = handle, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = handle};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -130,8 +133,7 @@ int exit_status(bool ok)
     return caught ? EXIT_SIGNAL + (int)caught : 0;
 }
 
-/* Progress
- * ----------------------------------------------------------------------------------------- */
+/* Progress */
 
 void meter_start(meter *m, bool quiet)
 {

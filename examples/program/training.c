@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* What a run shows while it goes on; no result depends on it. */
@@ -23,6 +24,8 @@ static bool begin(training *t)
         return complain("%s exists: --resume goes on from it, --overwrite replaces it",
                         t->checkpoint);
     }
+    char best[4096];
+    (void)remove(best_path(t->checkpoint, best, sizeof best)); /* another run's */
     return training_save(t); /* what cannot be written should not be found out after an hour */
 }
 
@@ -116,14 +119,14 @@ static bool out_of_time(const training *t, const view *v)
 
 static bool loop(training *t, view *v)
 {
-    while (!interrupted() && !out_of_time(t, v)) {
+    while (!interrupted()) {
         if (t->step > 0 && t->step % t->per_epoch == 0 && t->judged * t->per_epoch < t->step) {
             if (!end_epoch(t, v)) {
                 return false;
             }
             continue;
         }
-        if (t->step >= updates(t)) {
+        if (t->step >= updates(t) || out_of_time(t, v)) {
             return true;
         }
         if (!update(t, v)) {
@@ -141,6 +144,7 @@ bool training_run(training *t)
 {
     view v = {.units = 0};
     t->best = -INFINITY;
+    interrupt_catch();
     if (!begin(t)) {
         return false;
     }
@@ -159,6 +163,10 @@ bool training_run(training *t)
     if (interrupted()) {
         note("stopped at update %" PRId64 ", which is saved in %s: --resume goes on from there",
              t->step, t->checkpoint);
+    } else if (t->step < updates(t)) {
+        note("stopped after %.0f s at update %" PRId64
+             ", which is saved in %s: --resume goes on from there",
+             t->seconds, t->step, t->checkpoint);
     }
     return true;
 }

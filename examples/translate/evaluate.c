@@ -1,6 +1,7 @@
 /* Decoding of texts, and scores of what comes out. */
 #include "translate.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,9 @@ void said_free(said *s)
 static bool keep(said *out, int64_t i, const reel_hypothesis *h)
 {
     int64_t n = h->length - h->ended;
+    if (h->length < 0) {
+        return complain("the model gives no finite probabilities");
+    }
     out->token[i] = malloc((size_t)(n + 1) * sizeof **out->token);
     if (!out->token[i]) {
         return out_of_memory();
@@ -31,8 +35,8 @@ static bool keep(said *out, int64_t i, const reel_hypothesis *h)
     return true;
 }
 
-/* Decodes the sentences which[0 .. n - 1]. A translation is at most twice as long as its source,
- * and ten words. */
+/* Decodes the sentences which[0 .. n - 1]. A translation is at most twice as long as the longest
+ * source beside it, and ten words. */
 static bool decode_batch(const translator *m, reel_tape *tape, const corpus *source,
                          const int64_t *which, int64_t n, const decoding *how, said *out)
 {
@@ -100,8 +104,7 @@ bool decode_corpus(const translator *m, reel_tape *tape, const corpus *source, c
     return ok;
 }
 
-/* Scores
- * ------------------------------------------------------------------------------------------- */
+/* Scores */
 
 /* Words of a line of text, which is cut at its spaces. */
 static int64_t split(char *line, const char **word, int64_t room)
@@ -193,8 +196,7 @@ bool bleu_of(const translator *m, const said *s, const pairs *p, int64_t from, i
     return ok;
 }
 
-/* Commands
- * ----------------------------------------------------------------------------------------- */
+/* Commands */
 
 static void print_said(const translator *m, const said *s, int64_t i, FILE *out)
 {
@@ -244,13 +246,21 @@ static bool write_said(const translator *m, const said *s)
     }
     FILE *out = fopen(set.output, "w");
     if (!out) {
-        return complain("%s: cannot be written", set.output);
+        return complain("%s: %s", set.output, strerror(errno));
     }
     for (int64_t i = 0; i < s->n; i++) {
         print_said(m, s, i, out);
     }
     bool ok = !ferror(out);
-    return (fclose(out) == 0 && ok) || complain("%s: cannot be written", set.output);
+    return (fclose(out) == 0 && ok) || complain("%s: %s", set.output, strerror(errno));
+}
+
+/* Whether --beta has what it judges by. */
+static bool covers(const translator *m)
+{
+    return !(set.beta > 0) || m->decoder.covers ||
+           complain("--beta: %s has no attention of one head, whose weights it would judge",
+                    set.checkpoint);
 }
 
 int command_eval(int n, char *const *file)
@@ -261,9 +271,10 @@ int command_eval(int n, char *const *file)
     said s = {.n = 0};
     const decoding how = {.beam = set.beam, .alpha = set.alpha, .beta = set.beta};
     reel_tape *tape = NULL;
-    bool ok = translator_open(&m, set.checkpoint) && pairs_read(&p, &m, file[0], file[1], true) &&
-              (tape = translator_tape(false)) && decode_corpus(&m, tape, &p.source, &how, &s) &&
-              !interrupted() && print_scores(&m, &s, &p) && write_said(&m, &s);
+    bool ok = translator_open(&m, set.checkpoint) && covers(&m) &&
+              pairs_read(&p, &m, file[0], file[1], true) && (tape = translator_tape(false)) &&
+              decode_corpus(&m, tape, &p.source, &how, &s) && !interrupted() &&
+              print_scores(&m, &s, &p) && write_said(&m, &s);
     said_free(&s);
     pairs_free(&p);
     reel_tape_free(tape);
@@ -275,10 +286,13 @@ int command_eval(int n, char *const *file)
 static bool translate_line(const translator *m, reel_tape *tape, const char *line, size_t n,
                            const decoding *how)
 {
-    int32_t token[1024];
-    int32_t *tokens = token;
-    int64_t length = reel_vocabulary_encode(m->source, line, n, token, 1024);
-    length = length < 1024 ? length : 1024;
+    int64_t length = reel_vocabulary_encode(m->source, line, n, NULL, 0);
+    length = length < set.longest ? length : set.longest;
+    int32_t *tokens = malloc(((size_t)length + 1) * sizeof *tokens);
+    if (!tokens) {
+        return out_of_memory();
+    }
+    (void)reel_vocabulary_encode(m->source, line, n, tokens, length);
     corpus one = {.n = 1, .length = &length, .token = &tokens};
     said s;
     bool ok = decode_corpus(m, tape, &one, how, &s);
@@ -287,6 +301,7 @@ static bool translate_line(const translator *m, reel_tape *tape, const char *lin
         fflush(stdout);
     }
     said_free(&s);
+    free(tokens);
     return ok;
 }
 
@@ -294,7 +309,7 @@ int command_translate(int n, char *const *file)
 {
     translator m;
     const decoding how = {.beam = set.beam, .alpha = set.alpha, .beta = set.beta};
-    bool ok = translator_open(&m, set.checkpoint);
+    bool ok = translator_open(&m, set.checkpoint) && covers(&m);
     reel_tape *tape = ok ? translator_tape(false) : NULL;
     reel_lines *lines = ok ? reel_lines_open(n > 0 ? file[0] : "-") : NULL;
     size_t size;

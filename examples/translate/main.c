@@ -8,9 +8,11 @@ settings set = {.cell = "gru",
                 .attention = REEL_ADDITIVE,
                 .hidden = 256,
                 .embed = 256,
+                .heads = 8,
                 .layers = 1,
                 .least = 2,
                 .batch = 64,
+                .pool = 20,
                 .epochs = 10,
                 .seed = 1,
                 .longest = 100,
@@ -26,16 +28,7 @@ settings set = {.cell = "gru",
                 .clip = 1,
                 .weight = 0.5,
                 .baseline_rate = 0.01,
-                .alpha = 1,
-                .bidirectional = true};
-
-static bool one_way;
-
-static int train(int n, char *const *file)
-{
-    set.bidirectional = !one_way;
-    return command_train(n, file);
-}
+                .alpha = 1};
 
 static int cells(int n, char *const *file)
 {
@@ -49,7 +42,7 @@ enum { TRAIN = 1, EVAL = 2, TRANSLATE = 4, ALIGN = 8, USE = EVAL | TRANSLATE | A
 
 static const command commands[] = {
     {"train", "SOURCE TARGET", "learn from two texts, line by line each other's translation", 2, 2,
-     train},
+     command_train},
     {"eval", "SOURCE TARGET", "translate a text, print BLEU by length of sentence", 2, 2,
      command_eval},
     {"translate", "[FILE]", "translate the lines of a file or of standard input", 0, 1,
@@ -83,29 +76,32 @@ static const command commands[] = {
 
 static const option options[] = {
     TEXT("checkpoint", checkpoint, "FILE", TRAIN | USE, OPTION_FREE, "the model's file"),
-    TEXT("cell", cell, "NAME", TRAIN, OPTION_KEPT, "kind of cell, see 'cells'"),
-    TEXT("cell-options", cell_options, "LIST", TRAIN, OPTION_KEPT,
+    TEXT("cell", cell, "NAME", TRAIN, OPTION_MODEL, "kind of cell, see 'cells'"),
+    TEXT("cell-options", cell_options, "LIST", TRAIN, OPTION_MODEL,
          "options of that kind, as \"name=value name\""),
     WORD("attention", attention, "additive|dot|general|scaled-dot|concat|multi-head|none", TRAIN,
-         OPTION_KEPT, "what is attended by"),
-    WHOLE("hidden", hidden, "N", 1, 65536, TRAIN, OPTION_KEPT,
+         OPTION_MODEL, "what is attended by"),
+    WHOLE("heads", heads, "N", 1, 1024, TRAIN, OPTION_MODEL, "of multi-head attention"),
+    WHOLE("hidden", hidden, "N", 1, 65536, TRAIN, OPTION_MODEL,
           "units of a layer, in each direction"),
-    WHOLE("embed", embed, "N", 1, 65536, TRAIN, OPTION_KEPT, "features of a word and the readout"),
-    WHOLE("layers", layers, "N", 1, 16, TRAIN, OPTION_KEPT, "layers on each side"),
-    {"one-way", OPTION_FLAG, &one_way, NULL, 0, 0, TRAIN, OPTION_KEPT,
-     "the encoder only reads forward"},
-    FLAG("late", late, TRAIN, OPTION_KEPT, "attend after the cell (Luong et al. 2015)"),
-    FLAG("input-feeding", input_feeding, TRAIN, OPTION_KEPT, "the cell sees the last readout"),
-    FLAG("maxout", maxout_readout, TRAIN, OPTION_KEPT, "a maxout readout instead of tanh"),
-    FLAG("tied", ties, TRAIN, OPTION_KEPT, "the output's weights are the target's embedding"),
-    WHOLE("least", least, "N", 1, 1e9, TRAIN, OPTION_KEPT, "words seen less often are unknown"),
-    WHOLE("words", most_words, "N", 0, 1e9, TRAIN, OPTION_KEPT,
+    WHOLE("embed", embed, "N", 1, 65536, TRAIN, OPTION_MODEL, "features of a word and the readout"),
+    WHOLE("layers", layers, "N", 1, 16, TRAIN, OPTION_MODEL, "layers on each side"),
+    FLAG("one-way", one_way, TRAIN, OPTION_MODEL, "the encoder only reads forward"),
+    FLAG("late", late, TRAIN, OPTION_MODEL, "attend after the cell (Luong et al. 2015)"),
+    FLAG("input-feeding", input_feeding, TRAIN, OPTION_MODEL, "the cell sees the last readout"),
+    FLAG("maxout", maxout_readout, TRAIN, OPTION_MODEL, "a maxout readout instead of tanh"),
+    FLAG("tied", ties, TRAIN, OPTION_MODEL, "the output's weights are the target's embedding"),
+    WHOLE("least", least, "N", 1, 1e9, TRAIN, OPTION_MODEL, "words seen less often are unknown"),
+    WHOLE("words", most_words, "N", 0, 1e9, TRAIN, OPTION_MODEL,
           "words known at most, in each language; 0: no limit"),
-    WHOLE("longest", longest, "N", 1, 1e6, TRAIN, OPTION_KEPT, "words of a sentence that are read"),
+    WHOLE("longest", longest, "N", 1, 1e6, TRAIN, OPTION_MODEL,
+          "words of a sentence that are read"),
     NUMBER("dropout", dropout, "P", 0, 0.99, TRAIN, OPTION_KEPT,
            "dropout of embedded words, between layers and of the readout"),
     NUMBER("smoothing", smoothing, "E", 0, 0.99, TRAIN, OPTION_KEPT, "label smoothing"),
     WHOLE("batch", batch, "N", 1, 65536, TRAIN, OPTION_KEPT, "sentences in an update"),
+    WHOLE("pool", pool, "N", 0, 1e9, TRAIN, OPTION_KEPT,
+          "batches that are sorted by length together; 0: all"),
     NUMBER("rate", rate, "R", 1e-12, 1e3, TRAIN, OPTION_KEPT, "learning rate of Adam"),
     WHOLE("warmup", warmup, "N", 0, 1e9, TRAIN, OPTION_KEPT,
           "updates over which the rate rises at first"),
@@ -125,7 +121,7 @@ static const option options[] = {
           "words by which a stage goes further in mixer"),
     TEXT("from", from, "FILE", TRAIN, OPTION_FREE,
          "start with the weights and words of this checkpoint"),
-    FLAG("f64", f64, TRAIN, OPTION_KEPT, "compute in f64"),
+    FLAG("f64", f64, TRAIN, OPTION_MODEL, "compute in f64"),
     WHOLE("seed", seed, "N", 0, 9e15, TRAIN, OPTION_KEPT, "seed of everything random"),
     WHOLE("epochs", epochs, "N", 1, 1e6, TRAIN, OPTION_GOAL, "times through the pairs"),
     NUMBER("seconds", seconds, "N", 0, 1e9, TRAIN, OPTION_FREE,

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 
 bool pairs_read(pairs *p, const translator *m, const char *source, const char *target,
-                bool keep_lines)
+                bool keep_target)
 {
     *p = (pairs){.source = {.n = 0}};
-    if (!corpus_read(&p->source, source, m->source, set.longest, keep_lines) ||
-        !corpus_read(&p->target, target, m->target, set.longest, keep_lines)) {
+    if (!corpus_read(&p->source, source, m->source, set.longest, false) ||
+        !corpus_read(&p->target, target, m->target, set.longest, keep_target)) {
         return false;
     }
     if (p->source.n != p->target.n) {
@@ -44,14 +44,13 @@ static bool allocate(batch *b)
     size_t n = (size_t)b->n, T = (size_t)b->T, N = (size_t)b->N;
     b->length = malloc(2 * n * sizeof *b->length);
     b->word = malloc((T + 2 * N) * n * sizeof *b->word);
-    b->x = calloc(2 * T + 3 * N, sizeof *b->x);
-    if (!b->length || !b->word || !b->x) {
+    b->h = calloc(T + 3 * N, sizeof *b->h);
+    if (!b->length || !b->word || !b->h) {
         return out_of_memory();
     }
     b->spoken = b->length + n;
     b->last = b->word + T * n;
     b->next = b->last + N * n;
-    b->h = b->x + T;
     b->y = b->h + T;
     b->logits = b->y + N;
     b->weights = b->logits + N;
@@ -70,7 +69,7 @@ static void fill_source(batch *b, const corpus *c, const int64_t *which)
 }
 
 /* Beyond a target's end the word that comes next is the beginning, which no target has: it counts
- * nowhere. */
+ * nowhere. What was cut off has no end to be learned. */
 static void fill_target(batch *b, const corpus *c, const int64_t *which)
 {
     for (int64_t i = 0; i < b->n; i++) {
@@ -79,7 +78,8 @@ static void fill_target(batch *b, const corpus *c, const int64_t *which)
         b->words += length + 1;
         for (int64_t t = 0; t < b->N; t++) {
             int32_t here = t < length ? c->token[which[i]][t] : REEL_END_OF_TEXT;
-            b->next[t * b->n + i] = t <= length ? here : REEL_BEGINNING;
+            bool counts = t < length || (t == length && length < set.longest);
+            b->next[t * b->n + i] = counts ? here : REEL_BEGINNING;
             if (t + 1 < b->N) {
                 b->last[(t + 1) * b->n + i] = here;
             }
@@ -108,16 +108,14 @@ void batch_free(batch *b)
 {
     free(b->length);
     free(b->word);
-    free(b->x);
+    free(b->h);
     *b = (batch){.n = 0};
 }
 
 reel_source batch_encode(const translator *m, reel_tape *tape, const batch *b)
 {
-    for (int64_t t = 0; t < b->T; t++) {
-        b->x[t] = reel_input(tape, REEL_I32, b->word + t * b->n, reel_dims(b->n));
-    }
-    return reel_encode(&m->encoder, b->T, b->x, b->h, .length = b->length);
+    reel_node *words = reel_input(tape, REEL_I32, b->word, reel_dims(b->T, b->n));
+    return reel_encode(&m->encoder, b->T, .words = words, .h = b->h, .length = b->length);
 }
 
 bool batch_force(const translator *m, reel_tape *tape, const batch *b, const reel_source *source)

@@ -6,13 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double mean_reward;
-
-double last_reward(void)
-{
-    return mean_reward;
-}
-
 /* The step of a roll-out, which keeps the states that the baseline sees. */
 typedef struct rolling {
     const translator *m;
@@ -68,7 +61,8 @@ static void drop(work *w)
     free(w->text);
 }
 
-/* The BLEU of a sentence of tokens, up to its end, against a pair's target. */
+/* The BLEU of a sentence of tokens, up to its end, against a pair's target. Of a word that is not
+ * known nothing that is said is right. */
 static double bleu(const translator *m, const pairs *p, int64_t pair, const int32_t *token,
                    int64_t stride, int64_t n, const char **text)
 {
@@ -77,7 +71,9 @@ static double bleu(const translator *m, const pairs *p, int64_t pair, const int3
     int64_t spoken = 0;
     reel_bleu b;
     for (int64_t t = 0; t < right; t++) {
-        text[t] = reel_vocabulary_token(m->target, c->token[pair][t], NULL);
+        int32_t right_one = c->token[pair][t];
+        text[t] =
+            right_one == REEL_UNKNOWN ? "" : reel_vocabulary_token(m->target, right_one, NULL);
     }
     for (int64_t t = 0; t < n && token[t * stride] != REEL_END_OF_TEXT; t++) {
         text[right + spoken++] = reel_vocabulary_token(m->target, token[t * stride], NULL);
@@ -123,10 +119,8 @@ static reel_node *self_critical(const translator *m, reel_tape *tape, const pair
         tape_complain(tape);
         return NULL;
     }
-    mean_reward = 0;
     for (int64_t i = 0; i < b->n; i++) {
         double own = bleu(m, p, which[i], w->word + i, b->n, w->length[i], w->text);
-        mean_reward += own / (double)b->n;
         for (int64_t t = 0; t < steps; t++) {
             w->advantage[t * b->n + i] = t < w->length[i] ? own - greedy[i] : 0;
         }
@@ -149,13 +143,11 @@ static reel_node *mixer(const translator *m, reel_tape *tape, const pairs *p, co
         tape_complain(tape);
         return NULL;
     }
-    mean_reward = 0;
     for (int64_t i = 0; i < b->n; i++) {
         for (int64_t t = 0; t < forced && t < b->N; t++) {
             w->word[t * b->n + i] = b->next[t * b->n + i];
         }
         double own = bleu(m, p, which[i], w->word + i, b->n, b->N, w->text);
-        mean_reward += own / (double)b->n;
         bool on = true;
         for (int64_t t = 0; t < b->N; t++) {
             int64_t k = t * b->n + i;
@@ -247,7 +239,8 @@ bool reward_weights(const translator *m)
     }
     reel_tape *tape = translator_tape(false);
     double reward = 0, value;
-    reel_node *h = reel_constant(tape, 0, reel_dims(1, set.hidden));
+    reel_state zero = reel_state_zero(tape, m->decoder.cell, 1);
+    reel_node *h = reel_constant(tape, 0, reel_dims(1, reel_node_dim(zero.v[0], -1)));
     (void)reel_baseline(m->params, "baseline", 1, &h, &reward, NULL, &value);
     bool ok = reel_tape_status(tape) == REEL_OK || tape_complain(tape);
     reel_tape_free(tape);

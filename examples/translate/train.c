@@ -17,8 +17,7 @@ typedef struct job {
     batch b; /* of the last update: its graph may still be read */
 } job;
 
-/* Data
- * --------------------------------------------------------------------------------------------- */
+/* Data */
 
 static reel_vocabulary *vocabulary_of(const char *path)
 {
@@ -48,7 +47,7 @@ static bool vocabularies(job *j, char *const *file, reel_archive *a, const char 
 
 static bool read_pairs(job *j, char *const *file)
 {
-    if (!pairs_read(&j->train, &j->m, file[0], file[1], true)) {
+    if (!pairs_read(&j->train, &j->m, file[0], file[1], false)) {
         return false;
     }
     if ((set.valid_source == NULL) != (set.valid_target == NULL)) {
@@ -62,7 +61,7 @@ static bool read_pairs(job *j, char *const *file)
                                   .length = j->train.target.length,
                                   .second = j->train.source.length,
                                   .batch = set.batch,
-                                  .pool = 100,
+                                  .pool = set.pool,
                                   .shuffled = true,
                                   .seed = (uint64_t)set.seed};
     j->order = malloc((size_t)j->train.source.n * sizeof *j->order);
@@ -70,8 +69,7 @@ static bool read_pairs(job *j, char *const *file)
     return j->order || out_of_memory();
 }
 
-/* Updates
- * ------------------------------------------------------------------------------------------ */
+/* Updates */
 
 static bool next_batch(job *j, int64_t i, const int64_t **which)
 {
@@ -91,21 +89,21 @@ static reel_node *likelihood(job *j)
 {
     batch *b = &j->b;
     reel_source source = batch_encode(&j->m, j->tape, b);
-    if (!batch_force(&j->m, j->tape, b, &source)) {
-        return NULL;
-    }
-    for (int64_t t = 0; t < b->N; t++) {
-        reel_node *next = reel_input(j->tape, REEL_I32, b->next + t * b->n, reel_dims(b->n));
-        b->y[t] = reel_cross_entropy_full(b->logits[t], next, NULL, REEL_BEGINNING, set.smoothing,
-                                          REEL_SUM);
-    }
-    return reel_mul(reel_sum_of((int)b->N, b->y), reel_number(j->tape, 1 / (double)b->words));
+    reel_state s = reel_decoder_start(&j->m.decoder, &source);
+    reel_shape shape = reel_dims(b->N, b->n);
+    reel_node *logits =
+        reel_decode_together(&j->m.decoder, &source, b->N,
+                             reel_input(j->tape, REEL_I32, b->last, shape), &s, b->logits, NULL);
+    reel_node *total =
+        reel_cross_entropy_full(logits, reel_input(j->tape, REEL_I32, b->next, shape), NULL,
+                                REEL_BEGINNING, set.smoothing, REEL_SUM);
+    return reel_mul(total, reel_number(j->tape, 1 / (double)b->words));
 }
 
 static reel_node *loss(void *context, int64_t i, int64_t *units)
 {
     job *j = context;
-    const int64_t *which;
+    const int64_t *which = NULL;
     if (!next_batch(j, i, &which)) {
         return NULL;
     }
@@ -151,16 +149,18 @@ static bool store(void *context, reel_archive *a)
            checkpoint_put_vocabulary(a, "vocabulary.target", j->m.target);
 }
 
-/* From beginning to end
- * ------------------------------------------------------------------------------ */
+/* From beginning to end */
 
 static bool start(job *j, char *const *file)
 {
     const char *old = set.resume ? set.checkpoint : set.from && *set.from ? set.from : NULL;
-    reel_archive *a = old ? checkpoint_open(old, set.resume) : NULL;
-    bool ok = (!old || a) && check_cell() && vocabularies(j, file, a, old) && read_pairs(j, file) &&
-              translator_new(&j->m) && (!a || checkpoint_weights(a, old, j->m.params)) &&
-              reward_weights(&j->m);
+    reel_archive *a =
+        old ? checkpoint_open(old, set.resume ? CHECKPOINT_RESUME : CHECKPOINT_START) : NULL;
+    bool ok =
+        (!old || a) && check_cell() && vocabularies(j, file, a, old) && read_pairs(j, file) &&
+        translator_new(&j->m) && (!a || checkpoint_weights(a, old, j->m.params)) &&
+        reward_weights(&j->m) &&
+        (!a || !reel_archive_find(a, "baseline.weight") || checkpoint_weights(a, old, j->m.params));
     reel_archive_free(a);
     return ok;
 }
@@ -199,7 +199,7 @@ static bool run(job *j)
                       .epochs = set.epochs,
                       .save_every = set.save_every,
                       .units = "words",
-                      .data = pairs_hash(&j->train),
+                      .data = pairs_hash(&j->train) ^ pairs_hash(&j->valid) << 1,
                       .store = store,
                       .loss = loss,
                       .judge = j->valid.source.n > 0 ? judge : NULL,

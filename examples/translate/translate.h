@@ -17,13 +17,13 @@ enum { OBJECTIVE_LIKELIHOOD, OBJECTIVE_SELF_CRITICAL, OBJECTIVE_MIXER };
 /* What the user asked for; the options' table in main.c explains each. */
 typedef struct settings {
     const char *cell, *cell_options, *checkpoint, *from, *valid_source, *valid_target;
-    int64_t attention, hidden, embed, layers, least, most_words, tied, feeding, after, maxout;
-    int64_t batch, epochs, seed, longest, threads, optimizer_steps, save_every, warmup;
-    int64_t sampling, objective, mixer_first, mixer_each, mixer_by;
-    int64_t beam, show, best;
-    double dropout, rate, decay, clip, smoothing, sampling_k, sampling_c, weight, baseline_rate;
+    int64_t attention, heads, hidden, embed, layers, least, most_words, after;
+    int64_t batch, pool, epochs, seed, longest, threads, save_every, warmup;
+    int64_t objective, mixer_first, mixer_each, mixer_by;
+    int64_t beam;
+    double dropout, rate, decay, clip, smoothing, weight, baseline_rate;
     double alpha, beta, seconds;
-    bool bidirectional, resume, overwrite, quiet, f64, maxout_readout, input_feeding, late, ties;
+    bool one_way, resume, overwrite, quiet, f64, maxout_readout, input_feeding, late, ties;
     const char *output;
 } settings;
 
@@ -50,16 +50,15 @@ reel_tape *translator_tape(bool trains);
 bool check_cell(void);
 void print_cells(void);
 
-/* Sentence pairs
- * ----------------------------------------------------------------------------------- */
+/* Sentence pairs */
 
 typedef struct pairs {
     corpus source, target;
 } pairs;
 
-/* Reads two files of as many lines. */
+/* Reads two files of as many lines; the target's lines themselves, too, if asked. */
 bool pairs_read(pairs *p, const translator *m, const char *source, const char *target,
-                bool keep_lines);
+                bool keep_target);
 void pairs_free(pairs *p);
 uint64_t pairs_hash(const pairs *p);
 
@@ -71,7 +70,7 @@ typedef struct batch {
     int32_t *last, *next;     /* [N][n]: before and after each target step */
     int64_t words;            /* of the targets, ends included */
     /* room for what is recorded */
-    reel_node **x, **h, **y, **logits, **weights;
+    reel_node **h, **y, **logits, **weights;
 } batch;
 
 /* Sentences which[0 .. n - 1]; a target may be missing (target NULL). An empty source is one
@@ -84,8 +83,7 @@ reel_source batch_encode(const translator *m, reel_tape *tape, const batch *b);
 /* Records teacher forcing; fills b->logits, and b->weights where attention there is. */
 bool batch_force(const translator *m, reel_tape *tape, const batch *b, const reel_source *source);
 
-/* Evaluation
- * --------------------------------------------------------------------------------------- */
+/* Evaluation */
 
 /* Translations: the words of each sentence, without the end. */
 typedef struct said {
@@ -107,16 +105,13 @@ void said_free(said *s);
 bool bleu_of(const translator *m, const said *s, const pairs *p, int64_t from, int64_t to,
              reel_bleu *bleu, int64_t *sentences);
 
-/* Rewards
- * ------------------------------------------------------------------------------------------ */
+/* Rewards */
 
 /* Records an update by the BLEU of what the model says itself. */
 reel_node *reward_loss(const translator *m, reel_tape *tape, const pairs *p, const batch *b,
                        const int64_t *which, int64_t update, int64_t epoch);
 /* Makes the baseline's weights, where there is one. */
 bool reward_weights(const translator *m);
-/* The mean reward of the last update. */
-double last_reward(void);
 
 /* Commands: exit statuses. */
 int command_train(int n, char *const *file);

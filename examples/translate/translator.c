@@ -32,32 +32,42 @@ reel_tape *translator_tape(bool trains)
                          .seed = (uint64_t)set.seed, .inference = !trains);
 }
 
-static reel_cell *layers(translator *m, const char *name, int64_t in, bool both)
+static reel_cell *layers(translator *m, const char *name, int64_t in, int64_t hidden, bool both)
 {
     return reel_layers_with(&(reel_cell_args){.params = m->params,
                                               .name = name,
                                               .type = find_cell(set.cell),
                                               .in = in,
-                                              .hidden = set.hidden,
+                                              .hidden = hidden,
                                               .options = set.cell_options,
                                               .bidirectional = both,
                                               .at = REEL_HERE},
                             (int)set.layers, set.dropout);
 }
 
-/* Dot products need queries as wide as what is attended to: the decoder is. */
+/* Dot products need queries as wide as what is attended to. */
+static int64_t decoder_size(int64_t read)
+{
+    const bool product = set.attention == REEL_DOT || set.attention == REEL_SCALED_DOT ||
+                         set.attention == REEL_MULTI_HEAD;
+    return product ? read : set.hidden;
+}
+
 static void describe(translator *m)
 {
     const bool attends = set.attention != ATTENTION_NONE;
-    const int64_t read = set.bidirectional ? 2 * set.hidden : set.hidden;
+    /* without attention it is the last state of one direction */
+    const int64_t read = attends && !set.one_way ? 2 * set.hidden : set.hidden;
+    const int64_t size = decoder_size(read);
     m->attention = (reel_attention){.params = m->params,
                                     .name = "attention",
                                     .score = attends ? (reel_score)set.attention : REEL_ADDITIVE,
-                                    .query = set.hidden,
-                                    .size = set.hidden};
+                                    .query = size,
+                                    .size = set.hidden,
+                                    .heads = (int)set.heads};
     m->encoder = (reel_encoder){.params = m->params,
                                 .name = "encoder",
-                                .cell = layers(m, "encoder", set.embed, set.bidirectional),
+                                .cell = layers(m, "encoder", set.embed, set.hidden, !set.one_way),
                                 .vocabulary = reel_vocabulary_size(m->source),
                                 .attention = attends ? &m->attention : NULL,
                                 .dropout = set.dropout};
@@ -65,7 +75,7 @@ static void describe(translator *m)
     m->decoder =
         (reel_decoder){.params = m->params,
                        .name = "decoder",
-                       .cell = layers(m, "decoder", in, false),
+                       .cell = layers(m, "decoder", in, size, false),
                        .attention = m->encoder.attention,
                        .vocabulary = reel_vocabulary_size(m->target),
                        .embedding = set.embed,
@@ -115,7 +125,7 @@ void translator_free(translator *m)
 bool translator_open(translator *m, const char *path)
 {
     *m = (translator){.params = NULL};
-    reel_archive *a = checkpoint_open(path, false);
+    reel_archive *a = checkpoint_open(path, CHECKPOINT_USE);
     bool ok = a && check_cell();
     m->source = ok ? checkpoint_take_vocabulary(a, path, "vocabulary.source") : NULL;
     m->target = m->source ? checkpoint_take_vocabulary(a, path, "vocabulary.target") : NULL;

@@ -47,6 +47,8 @@ typedef struct reel_encode_args {
     reel_node **h;           /**< room for T nodes: what the cell says, as reel_run's y */
     const int64_t *length;   /**< by source, from 1 to T; NULL: T */
     const int32_t *sequence; /**< names that dropout goes by; NULL: places in the batch */
+    reel_node *words; /**< the words as one node [T, batch], in place of `word`: faster, as they
+                         are embedded together; NULL: not given so */
     const char *at;
 } reel_encode_args;
 /** Embeds the words, runs the cell and makes the memory. On error the nodes are the error node;
@@ -116,6 +118,15 @@ REEL_API reel_status reel_decode_all_at(const char *at, const reel_decoder *d,
                                         reel_node *const *last, reel_state *s, reel_node **logits,
                                         reel_node **weights);
 #define reel_decode_all(...) reel_decode_all_at(REEL_HERE, __VA_ARGS__)
+
+/** The same as one node [N, batch, vocabulary], of last words [N, batch] (i32), faster: what waits
+ * for no step, the embedding, the readout and the output layer, is done for all steps together.
+ * Masks of dropout are others than reel_decode_all's; names of sequences it does not take. room:
+ * for N nodes. */
+REEL_API reel_node *reel_decode_together_at(const char *at, const reel_decoder *d,
+                                            const reel_source *source, int64_t N, reel_node *last,
+                                            reel_state *s, reel_node **room, reel_node **weights);
+#define reel_decode_together(...) reel_decode_together_at(REEL_HERE, __VA_ARGS__)
 
 /** The context of reel_decoder_continue. */
 typedef struct reel_decoding {

@@ -9,6 +9,7 @@
 #include <reel/attention.h>
 #include <reel/blas.h>
 #include <reel/cell.h>
+#include <reel/chart.h>
 #include <reel/check.h>
 #include <reel/decode.h>
 #include <reel/draw.h>
@@ -22,6 +23,7 @@
 #include <reel/op.h>
 #include <reel/ops.h>
 #include <reel/opt.h>
+#include <reel/page.h>
 #include <reel/params.h>
 #include <reel/plan.h>
 #include <reel/random.h>

@@ -72,8 +72,8 @@ REEL_API int32_t reel_vocabulary_find(const reel_vocabulary *v, const char *toke
  * such number. They live as long as the vocabulary is not cut anew. */
 REEL_API const char *reel_vocabulary_token(const reel_vocabulary *v, int32_t token, size_t *n);
 /** The numbers of a text's tokens, of which the first `room` are written, and how many there are. A
- * token without a number is REEL_UNKNOWN, or -1 where there are no special ones. Invalid UTF-8 is
- * unknown byte by byte. */
+ * token without a number is REEL_UNKNOWN, or -1 where there are no special ones. Of characters,
+ * what is not UTF-8 is unknown byte by byte; a word with such bytes is one unknown word. */
 REEL_API int64_t reel_vocabulary_encode(const reel_vocabulary *v, const char *text, size_t n,
                                         int32_t *token, int64_t room);
 /** n tokens as text, ended by a NUL: words with a space between, the end and the beginning of text

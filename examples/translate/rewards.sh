@@ -1,0 +1,77 @@
+#!/bin/sh
+# Does training by BLEU raise BLEU? Cross-entropy first; then, from there, as many epochs again of cross-entropy,
+# with dropout and without, as rewards have it, of self-critical training (Rennie et al. 2017) and of MIXER (Ranzato et al. 2016), with each of several seeds.
+# What is in the folder already is not made again, so that it can be stopped and started.
+set -eu
+
+usage()
+{
+    cat <<'EOF'
+Usage: rewards.sh SOURCE TARGET TEST-SOURCE TEST-TARGET FOLDER
+
+Environment: REEL_TRANSLATE, the program [reel-translate]; SEEDS [1 2 3]; NET, options of the network
+[--hidden 128 --embed 128]; FIRST and MORE, epochs of cross-entropy and after it [5 and 2]; RATE, of what comes after
+it [1e-4].
+EOF
+}
+
+case ${1-} in
+    -h | --help)
+        usage
+        exit 0
+        ;;
+esac
+if [ $# -ne 5 ]; then
+    usage >&2
+    exit 2
+fi
+source=$1 target=$2 test_source=$3 test_target=$4 folder=$5
+program=${REEL_TRANSLATE-reel-translate}
+seeds=${SEEDS-1 2 3} net=${NET---hidden 128 --embed 128} first=${FIRST-5} more=${MORE-2} rate=${RATE-1e-4}
+mkdir -p "$folder"
+
+# learn NAME OPTION...: a checkpoint of that name, and what greedy translation scores after the last epoch.
+learn()
+{
+    name=$folder/$1
+    shift
+    if [ ! -f "$name.bleu" ]; then
+        resume=--overwrite
+        [ ! -f "$name.safetensors" ] || resume=--resume
+        # shellcheck disable=SC2086 # options are words
+        "$program" train "$source" "$target" --checkpoint "$name.safetensors" $resume "$@"
+        "$program" eval "$test_source" "$test_target" --beam 1 --checkpoint "$name.safetensors" >"$name.scores"
+        awk '/^all/ { print $3 }' "$name.scores" >"$name.bleu"
+    fi
+    echo "$name: $(cat "$name.bleu")" >&2
+}
+
+for seed in $seeds; do
+    # shellcheck disable=SC2086
+    learn "first$seed" $net --seed "$seed" --epochs "$first"
+    after="--from $folder/first$seed.safetensors --seed $seed --epochs $more --rate $rate"
+    # shellcheck disable=SC2086
+    learn "likelihood$seed" $after
+    # shellcheck disable=SC2086
+    learn "whole$seed" $after --dropout 0
+    # shellcheck disable=SC2086
+    learn "critical$seed" $after --objective self-critical --weight 0
+    # shellcheck disable=SC2086
+    learn "mixer$seed" $after --objective mixer --mixer-first 0 --mixer-by 6
+done
+
+# row NAME: of all seeds
+row()
+{
+    for seed in $seeds; do
+        cat "$folder/$1$seed.bleu"
+    done | awk -v name="$2" '{ s += $1; q += $1 * $1; n++; each = each sprintf("  %6.2f", $1) }
+        END { m = s / n; d = n > 1 ? sqrt((q - n * m * m) / (n - 1)) : 0
+              printf "%-36s %6.2f  %5.2f %s\n", name, m, d, each }'
+}
+printf '%-36s %6s  %5s  %s\n' 'greedy BLEU' mean sd 'each seed'
+row first "cross-entropy, $first epochs"
+row likelihood "... and $more more"
+row whole "... and $more more without dropout"
+row critical "... and $more, self-critical"
+row mixer "... and $more, MIXER"

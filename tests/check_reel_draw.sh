@@ -1,0 +1,165 @@
+#!/bin/sh
+# reel-draw draws all that it says it does, knows nets in files by their weights, and tells misuse; the gallery
+# has the pictures that its page shows, and they are what is drawn now.
+. "${srcdir-$(dirname "$0")/..}/tests/lint/common"
+top=$(cd "$srcdir" && pwd)
+build=$(cd "$builddir" && pwd)
+draw=$build/reel-draw
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+unset BLIS_ARCH_TYPE REEL_EXECUTOR
+
+# run STATUS ARGUMENTS: output in ./out and ./err
+run()
+{
+    status=$1
+    shift
+    "$draw" "$@" >out 2>err
+    got=$?
+    if [ "$got" -eq "$status" ]; then
+        pass
+    else
+        fail "reel-draw $*: exit status $got, expected $status
+$(cat out err)"
+    fi
+}
+
+# says FILE PATTERN
+says()
+{
+    if grep -q -e "$2" "$1"; then
+        pass
+    else
+        fail "no line '$2' in $1:
+$(head -n 20 "$1")"
+    fi
+}
+
+run 0 --help
+says out '^Usage: reel-draw KIND'
+run 0 --version
+says out '^reel-draw (Reel '
+run 0 --list
+says out '^lstm: '
+says out '^seq2seq: '
+for kind in $(sed -n 's/^\([a-z_0-9]*\):.*/\1/p' out); do
+    for level in op gate module; do
+        run 0 "$kind" --level "$level" -o "$kind.dot"
+        says "$kind.dot" '^digraph'
+    done
+done
+run 0 gru --bidirectional --layers 2 --steps 3 --backward -o both.html
+says both.html 'gru.weight_hh_l1_reverse'
+run 0 rnn --steps 2 --second -o second.html
+says second.html 'backward of backward'
+run 0 lstm --steps 2 --windows 3 -o windows.html
+says windows.html '"t=5"'
+says windows.html '"detach"'
+for score in additive dot general scaled_dot concatenated multi_head; do
+    run 0 seq2seq --bidirectional --source 3 --target 2 --score $score --backward -o score.dot
+done
+
+# Nets in files.
+run 0 "$top/tests/golden/imported.safetensors" -o imported.html
+says out '^imported.html: encoder: gru, 2 layers both ways, 4 features in, 3 units$'
+says imported.html '"encoder.weight_hh_l1_reverse"'
+run 0 "$top/tests/golden/interop.safetensors" -o interop.html
+says out '^interop.html: lstm, 2 layers, 3 features in, 5 units$'
+if [ -x "$build/reel-translate" ]; then
+    printf 'a b\nb c a\nc\n' >source.txt
+    printf 'x y z\nz y\nx\n' >target.txt
+    for options in '' '--attention general --one-way --cell lstm' '--late --input-feeding --maxout' \
+        '--tied --one-way --attention multi-head' '--one-way --attention none --layers 2'; do
+        # shellcheck disable=SC2086 # a list of words
+        if "$build/reel-translate" train source.txt target.txt --hidden 4 --embed 3 --epochs 1 --least 1 \
+            --overwrite --quiet $options --checkpoint t.safetensors >log 2>&1; then
+            run 0 t.safetensors --source 3 --target 2 -o t.html
+            says out '^t.html: encoder and decoder with'
+            says t.html '"decoder.readout.weight"'
+        else
+            fail "reel-translate train $options:
+$(cat log)"
+        fi
+    done
+fi
+run 1 "$top/tests/golden/losses.safetensors" -o losses.html
+says err 'losses.safetensors: no recurrent net in it'
+run 1 "$top/tests/golden/imported.safetensors" --module decoder -o imported.html
+says err 'no recurrent net of the name decoder in it'
+run 1 nothing.safetensors -o nothing.html
+says err 'nothing.safetensors'
+printf 'no safetensors' >broken.safetensors
+run 1 broken.safetensors -o broken.html
+says err 'broken.safetensors'
+
+# Misuse.
+run 2
+says err 'what is to be drawn is missing'
+run 2 lst
+says err "'lst' is no kind of cell"
+run 2 lstm gru
+says err "what is 'gru'?"
+run 2 lstm --steps
+says err "option '--steps' needs a value"
+run 2 lstm --frobnicate
+says err "unknown or ambiguous option '--frobnicate'"
+run 2 lstm --steps 0
+says err "'0' is not a whole number from 1 to 4096"
+run 2 lstm --level atom
+says err "'atom' is none of op|gate|module"
+run 1 lstm --options peephole=round -o x.dot
+says err 'expected one of none|diagonal|full'
+run 1 seq2seq --score round -o x.dot
+says err "'round' is none of additive"
+run 1 lstm -o x.gif
+says err 'x.gif: unknown kind of file'
+run 1 lstm -o no/such/folder/x.dot
+says err 'no/such/folder/x.dot'
+
+# The gallery. What a picture says, whatever version of dot laid it out.
+labels()
+{
+    sed -n 's/.*<text [^>]*>\(.*\)<\/text>.*/\1/p' "$1" | sort
+}
+no_lines 'pictures of the gallery that its page does not show' "$(cd "$top/docs/gallery" && for file in *.svg *.html; do
+    grep -qF "(gallery/$file)" ../gallery.md || echo "$file"
+done)"
+if command -v dot >/dev/null; then
+    mkdir gallery
+    if sh "$top/docs/gallery/make" "$build" gallery >log 2>&1; then
+        pass
+    else
+        fail "docs/gallery/make fails:
+$(cat log)"
+    fi
+    for file in "$top"/docs/gallery/*.svg; do
+        name=$(basename "$file")
+        case $name in
+            # what has been learned, or is printed with few digits, may differ between processors
+            alignment.svg | confusion.svg | units.svg | flow_*.svg | values.svg) [ -s "gallery/$name" ] ;;
+            *) labels "$file" >old && labels "gallery/$name" >new && [ -s old ] && cmp -s old new ;;
+        esac
+        if [ $? -eq 0 ]; then
+            pass
+        else
+            fail "docs/gallery/$name is not what Reel draws now: make gallery"
+        fi
+    done
+    # No box lies on another, and no arrow crosses one.
+    if [ -n "${PYTHON-}" ] && "$PYTHON" -c '' 2>/dev/null; then
+        mkdir texts
+        ENDING=dot sh "$top/docs/gallery/make" "$build" texts >log 2>&1
+        if "$PYTHON" "$top/tests/picture_check.py" texts/*.dot >log 2>&1; then
+            pass
+        else
+            fail "pictures of the gallery that are hard to read:
+$(cat log)"
+        fi
+    else
+        echo 'python3 not found: it is not counted what makes pictures hard to read'
+    fi
+else
+    echo 'dot not found: the gallery is not drawn'
+fi
+summary

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Counts, from what `dot -Tjson` says of DOT files, what makes pictures hard to read: nodes that overlap,
+edges through nodes that are not theirs, crossings, and how high the smallest text is when the picture is
+shown 1200 px wide.
+
+    picture_check.py FILE.dot...
+
+Exits with status 1 when nodes overlap or an edge passes through a foreign node."""
+import json
+import math
+import subprocess
+import sys
+
+
+def box(node):
+    x, y = map(float, node["pos"].split(","))
+    w, h = 72 * float(node["width"]) / 2, 72 * float(node["height"]) / 2
+    return x - w, y - h, x + w, y + h
+
+
+def overlap(a, b, slack=1.0):
+    return (a[0] + slack < b[2] and b[0] + slack < a[2] and a[1] + slack < b[3] and b[1] + slack < a[3])
+
+
+def bezier(p, steps=12):
+    """Points along a piecewise cubic curve."""
+    points = [p[0]]
+    for i in range(0, len(p) - 3, 3):
+        a, b, c, d = p[i:i + 4]
+        for k in range(1, steps + 1):
+            t = k / steps
+            s = 1 - t
+            points.append(tuple(s ** 3 * a[j] + 3 * s * s * t * b[j] + 3 * s * t * t * c[j] + t ** 3 * d[j]
+                                for j in (0, 1)))
+    return points
+
+
+def course(edge):
+    """The points of an edge, in order; None when it is not seen."""
+    if edge.get("style") == "invis" or "pos" not in edge:
+        return None
+    control = []
+    for part in edge["pos"].split(";")[0].split():
+        if part[0] in "se" and part[1] == ",":
+            continue
+        control.append(tuple(map(float, part.split(","))))
+    return bezier(control)
+
+
+def inside(point, b, slack=2.0):
+    return b[0] + slack < point[0] < b[2] - slack and b[1] + slack < point[1] < b[3] - slack
+
+
+def cross(p, q, r, s):
+    def side(a, b, c):
+        return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    return side(p, q, r) * side(p, q, s) < 0 and side(r, s, p) * side(r, s, q) < 0
+
+
+def crossings(lines):
+    """Pairs of edges without a common end that cross, each counted once."""
+    bounds = [(min(x for x, _ in l), min(y for _, y in l), max(x for x, _ in l), max(y for _, y in l))
+              for _, l in lines]
+    n = 0
+    for i in range(len(lines)):
+        for j in range(i):
+            if set(lines[i][0]) & set(lines[j][0]) or not overlap(bounds[i], bounds[j], 0):
+                continue
+            a, b = lines[i][1], lines[j][1]
+            n += any(cross(a[k], a[k + 1], b[m], b[m + 1])
+                     for k in range(len(a) - 1) for m in range(len(b) - 1))
+    return n
+
+
+def smallest_text(objects):
+    return min([op["size"] for o in objects for key in ("_ldraw_", "_draw_") for op in o.get(key, ())
+                if op.get("op") == "F"] or [math.nan])
+
+
+def check(path):
+    text = subprocess.run(["dot", "-Tjson", path], check=True, capture_output=True).stdout
+    graph = json.loads(text)
+    objects = [o for o in graph.get("objects", ()) if "pos" in o]
+    nodes = {o["_gvid"]: box(o) for o in objects}
+    points = {o["_gvid"] for o in objects if o.get("shape") == "point"}
+    solid = {k: b for k, b in nodes.items() if k not in points}
+    overlaps = sum(overlap(solid[a], solid[b]) for a in solid for b in solid if a < b)
+    lines = [((e["tail"], e["head"]), course(e)) for e in graph.get("edges", ())]
+    lines = [(ends, line) for ends, line in lines if line]
+    through = sum(any(inside(p, b) for p in line) for ends, line in lines
+                  for k, b in solid.items() if k not in ends)
+    _, _, width, height = map(float, graph["bb"].split(","))
+    height_of_text = smallest_text(objects) * min(1.0, 1200 / (width * 96 / 72)) * 96 / 72
+    print(f"{path}: {len(solid)} nodes, {len(lines)} edges, {overlaps} overlaps, {through} through nodes, "
+          f"{crossings(lines)} crossings, text {height_of_text:.1f} px of {width * 96 / 72:.0f} px width")
+    return overlaps == 0 and through == 0
+
+
+def main():
+    if len(sys.argv) < 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    return 0 if all([check(path) for path in sys.argv[1:]]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
