@@ -150,7 +150,7 @@ $(cat log)"
     if [ -n "${PYTHON-}" ] && "$PYTHON" -c '' 2>/dev/null; then
         mkdir texts
         ENDING=dot sh "$top/docs/gallery/make" "$build" texts >log 2>&1
-        if "$PYTHON" "$top/tests/picture_check.py" texts/*.dot >log 2>&1; then
+        if "$PYTHON" "$top/tests/check_pictures.py" texts/*.dot >log 2>&1; then
             pass
         else
             fail "pictures of the gallery that are hard to read:
