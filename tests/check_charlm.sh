@@ -167,6 +167,10 @@ run 0 draw --backward --layers 1 --steps 2 backward.dot
 check 'gradients are drawn' grep -q 'gradient of lstm.weight_hh_l0' backward.dot
 run 0 draw --checkpoint best.safetensors --collapse module module.dot
 check 'a module is one box' test "$(wc -l <module.dot)" -lt "$(wc -l <backward.dot)"
+run 0 draw --layers 1 --hidden 4 --steps 2 --level gate gates.dot
+check 'gates are drawn' grep -q 'σ' gates.dot
+run 0 draw --layers 1 --hidden 4 --steps 2 --level module --colour gradient --backward modules.dot
+run 2 draw --level atom modules.dot
 
 # Help and the version.
 for command in '' train sample eval draw demo; do

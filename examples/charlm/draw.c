@@ -68,12 +68,19 @@ static bool draw(model *m, const config *c, const char *output)
     static const reel_draw_collapse collapse[] = {[COLLAPSE_ALL] = REEL_DRAW_ALL,
                                                   [COLLAPSE_STEP] = REEL_BY_STEP,
                                                   [COLLAPSE_MODULE] = REEL_BY_MODULE};
-    static const reel_draw_colour colour[] = {
-        [COLOUR_KIND] = REEL_BY_KIND, [COLOUR_PLAN] = REEL_BY_PLAN, [COLOUR_TIME] = REEL_BY_TIME};
-    reel_tape_set_profiling(tape, c->colour != COLOUR_KIND);
-    bool ok = (c->colour == COLOUR_KIND || compute(loss, n, grad)) &&
+    static const reel_draw_colour colour[] = {[COLOUR_KIND] = REEL_BY_KIND,
+                                              [COLOUR_PLAN] = REEL_BY_PLAN,
+                                              [COLOUR_TIME] = REEL_BY_TIME,
+                                              [COLOUR_GRADIENT] = REEL_BY_GRADIENT,
+                                              [COLOUR_MEMORY] = REEL_BY_MEMORY};
+    static const reel_draw_level level[] = {[LEVEL_OP] = REEL_LEVEL_OP,
+                                            [LEVEL_GATE] = REEL_LEVEL_GATE,
+                                            [LEVEL_MODULE] = REEL_LEVEL_MODULE};
+    const bool runs = c->colour == COLOUR_PLAN || c->colour == COLOUR_TIME;
+    reel_tape_set_profiling(tape, runs);
+    bool ok = (!runs || compute(loss, n, grad)) &&
               reel_draw(output, loss, .collapse = collapse[c->collapse], .more = n, .roots = grad,
-                        .colour = colour[c->colour]) == REEL_OK;
+                        .level = level[c->level], .colour = colour[c->colour]) == REEL_OK;
     ok = ok || tape_complain(tape);
     free(grad);
     reel_tape_free(tape);

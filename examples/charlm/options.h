@@ -13,7 +13,8 @@ enum { TRAIN = 1, SAMPLE = 2, EVAL = 4, DRAW = 8, DEMO = 16 };
 enum { UNITS_BYTES, UNITS_CHARS };
 enum { LOSS_MEAN, LOSS_SUM };
 enum { DTYPE_F32, DTYPE_F64 };
-enum { COLOUR_KIND, COLOUR_PLAN, COLOUR_TIME };
+enum { COLOUR_KIND, COLOUR_PLAN, COLOUR_TIME, COLOUR_GRADIENT, COLOUR_MEMORY };
+enum { LEVEL_OP, LEVEL_GATE, LEVEL_MODULE };
 enum { COLLAPSE_ALL, COLLAPSE_STEP, COLLAPSE_MODULE };
 enum { TEXT_SIZE = 128, MAX_OPTIONS = 64 };
 
@@ -43,7 +44,7 @@ typedef struct config {
     const char *prime;
     /* eval and draw */
     bool held_out, backward;
-    int64_t eval_batch, draw_steps, collapse, colour;
+    int64_t eval_batch, draw_steps, collapse, level, colour;
 
     bool given[MAX_OPTIONS]; /* by the user, in the table's order */
 } config;

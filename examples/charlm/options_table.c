@@ -96,8 +96,10 @@ const option_spec options_table[] = {
     {"backward", FLAG, AT(backward), NULL, NULL, 0, 0, DRAW, FREE, "the gradients' graph too"},
     {"collapse", WORDS, AT(collapse), "all|step|module", "all", 0, 0, DRAW, FREE,
      "every node, a box per module and step, or per module"},
-    {"colour", WORDS, AT(colour), "kind|plan|time", "kind", 0, 0, DRAW, FREE,
-     "what colours mean: with plan and time, the loss is computed first"},
+    {"level", WORDS, AT(level), "op|gate|module", "op", 0, 0, DRAW, FREE,
+     "how near one looks: operations, the inside of cells, or cells"},
+    {"colour", WORDS, AT(colour), "kind|plan|time|gradient|memory", "kind", 0, 0, DRAW, FREE,
+     "what colours mean: all but kind and memory compute the loss first"},
 };
 const int options_count = sizeof options_table / sizeof options_table[0];
 _Static_assert(sizeof options_table / sizeof options_table[0] <= MAX_OPTIONS,
