@@ -83,9 +83,9 @@ static void find_range(reel__chart *c)
         double reach = any ? fmax(fabs(least), fabs(most)) : 1;
         c->low = both ? -reach : any ? fmin(least, 0) : 0;
         c->high = both ? reach : any ? most : 1;
+        c->low = fmin(fmax(c->low, -1e300), 1e300); /* the difference of the ends stays finite */
+        c->high = fmin(fmax(c->high, -1e300), 1e300);
         c->high = c->low < c->high ? c->high : c->low + fmax(1, fabs(c->low));
-        c->low = fmax(c->low, -1e300); /* the difference of the ends stays finite */
-        c->high = fmin(c->high, 1e300);
     }
     c->digits = c->args->digits > 0 ? c->args->digits : c->args->digits < 0 || c->whole ? 0 : 2;
 }

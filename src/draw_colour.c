@@ -42,28 +42,35 @@ bool reel__picture_tint(reel__picture *p)
     return true;
 }
 
-/* Hues of steps that follow each other lie far apart. */
-static void write_step_colour(const reel__tint *t, reel__text *out)
+/* Hues of steps that follow each other lie far apart; where there are only greys, shades tell
+ * kernels apart, and labels the steps. */
+static void write_step_colour(const reel__picture *p, const reel__tint *t, reel__text *out)
 {
     static const double shade[] = {0.16, 0.30, 0.44, 0.23, 0.37};
     double turn = 0.58 + 0.61803398875 * t->most;
     uint32_t kernel = t->first == t->last ? t->kernel : 1;
-    reel__text_format(out, "%.3f %.2f 0.97", turn - floor(turn), shade[kernel % 5]);
+    if (p->palette->grey) {
+        reel__text_format(out, "0.000 0.000 %.3f", 1 - shade[kernel % 5]);
+    } else if (p->palette->dark) {
+        reel__text_format(out, "%.3f %.2f 0.36", turn - floor(turn), 0.4 + shade[kernel % 5]);
+    } else {
+        reel__text_format(out, "%.3f %.2f 0.97", turn - floor(turn), shade[kernel % 5]);
+    }
 }
 
 static void write_heat(const reel__picture *p, const reel__tint *t, reel__text *out)
 {
     double heat = p->slowest > 0 ? sqrt(t->seconds / p->slowest) : 0;
-    reel__text_format(out, "%.3f %.3f 1.000", 0.15 - 0.12 * heat, 0.60 * heat);
+    reel__scale_colour(p, heat, out);
 }
 
 void reel__figure_colour(const reel__picture *p, uint32_t figure, reel__text *out)
 {
     const reel__tint *t = &p->tint[figure];
     if (!t->nodes) {
-        reel__text_add(out, "white");
+        reel__text_add(out, p->palette->ground);
     } else if (p->args->colour == REEL_BY_PLAN) {
-        write_step_colour(t, out);
+        write_step_colour(p, t, out);
     } else {
         write_heat(p, t, out);
     }

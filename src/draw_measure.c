@@ -177,8 +177,7 @@ bool reel__picture_sum_up(reel__picture *p)
     return true;
 }
 
-/* From the ground's colour to a strong one. */
-static void write_scale(const reel__picture *p, double part, reel__text *out)
+void reel__scale_colour(const reel__picture *p, double part, reel__text *out)
 {
     double s = part > 0 ? part < 1 ? part : 1 : 0;
     if (p->palette->grey) {
@@ -206,7 +205,7 @@ static void write_measured_colour(const reel__picture *p, const reel__measured *
         part = 1 + log10(m->gradient / p->steepest) / decades(p);
     }
     reel__text_add(out, ", fillcolor=\"");
-    write_scale(p, part, out);
+    reel__scale_colour(p, part, out);
     reel__text_add(out, "\"");
 }
 

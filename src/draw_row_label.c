@@ -65,7 +65,8 @@ void reel__row_name(const reel__picture *p, uint32_t figure, reel__text *out)
         reel__text_format(out, "#%" PRIu32, f->ordinal);
     } else if (f->column != REEL__NONE) {
         const reel__column *c = &p->column[f->column];
-        reel__text_format(out, "@%" PRId64, c->first);
+        /* a module may be in steps of its own and, elsewhere, within steps */
+        reel__text_format(out, c->axis ? "@%" PRId64 : "@t%" PRId64, c->first);
         if (c->count > 1) {
             reel__text_format(out, "..%" PRId64, c->last);
         }
@@ -178,7 +179,7 @@ void reel__row_titles(reel__picture *p)
     for (uint32_t f = 0; f < p->figures; f++) {
         p->place[p->place[p->figure[f].place].row].used = true;
     }
-    for (uint32_t i = 1; i < p->places; i++) {
+    for (uint32_t i = 1; reel__picture_rows(p) && i < p->places; i++) {
         if (p->place[i].row == i && p->place[i].used && !p->place[i].pass) {
             p->place[i].telling = telling(p, i);
         }

@@ -244,4 +244,13 @@ run 0 train --quiet --rate 0.02 --batch 1 --least 1 --dropout 0 --epochs 60 --he
 echo "what sir 'tis he a man and a man he goes he and i" >lines
 "$programs/$name" label --restore --checkpoint play.safetensors <lines >out 2>err
 no_lines 'reel-tag label --restore' "$(echo "What, sir-- 'Tis he; a man and a MAN. He goes he and I?" | diff - out)"
+
+# What stands between words, whatever it is, is no word.
+printf 'what\rsay \r you\n\0\n\r\nhe\0goes\r' >strange
+"$programs/$name" label --checkpoint play.safetensors <strange >out 2>err
+no_lines 'reel-tag label of strange lines' "$(cat err)"
+if [ "$(cut -f 1 out | tr -s '\n' ' ')" = 'what say you he goes ' ]; then pass; else fail "words: $(cat out)"; fi
+rejects 1 'none was held out' eval --held-out-part --checkpoint play.safetensors data
+name=reel-classify
+rejects 2 'agreement is made up' prepare data
 summary

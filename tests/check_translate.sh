@@ -7,6 +7,7 @@ builddir=$(cd "$builddir" && pwd)
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}exitcode=99" UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}exitcode=99"
 
 # Instrumented builds take ten times as long: they run what is short, and may find that nothing was learned.
 if grep -q '^REEL_SANITIZE = *[^ ]' "$builddir/Makefile" || grep -q 'REEL_STRESS=1' "$builddir/Makefile" ||

@@ -7,6 +7,7 @@ program=$builddir/reel-verse
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}exitcode=99" UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}exitcode=99"
 
 # Instrumented builds take ten times as long: they run what is short, and may find that nothing was learned.
 if grep -q '^REEL_SANITIZE = *[^ ]' "$builddir/Makefile" || grep -q 'REEL_STRESS=1' "$builddir/Makefile" ||
@@ -127,6 +128,12 @@ sed -n '2,$p' out | sed 's/^\(.*[^ ]\)  *[A-Z]*, line \([0-9]*\)$/\2 \1/' | whil
     [ "$(sed -n "${number}p" play.txt)" = "$text" ] || echo "$number $text"
 done >wrong
 no_lines 'credits that are not so' "$(cat wrong)"
+
+# --- characters of several bytes ---
+
+sed 's/a/\xc3\xa1/g; s/n /n\xe2\x80\x99t /g' play.txt >accents.txt
+# shellcheck disable=SC2086 # several options
+run 0 train $sizes --checkpoint accents.safetensors accents.txt
 
 # --- bad input ---
 

@@ -244,6 +244,9 @@ static bool run_rows(experiment *e, int from, int to)
 {
     for (int64_t seed = 1; seed <= e->s->seeds; seed++) {
         for (int r = from; r < to; r++) {
+            if (interrupted()) {
+                return false;
+            }
             if (!(rows[r].models > 1 ? run_ensemble(e, r, seed) : run_single(e, r, seed))) {
                 return false;
             }

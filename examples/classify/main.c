@@ -306,6 +306,9 @@ static bool eval_texts(run *r, int n, char *const *path)
         ok = complain("%s: was not trained on made-up sentences: expected a file to measure it on",
                       set.common.checkpoint);
     }
+    if (ok && set.common.held_out_part && r->n_train == r->texts.n) {
+        ok = complain("--held-out-part: of these %" PRId64 " texts none was held out", r->texts.n);
+    }
     return ok && texts_encode(&r->texts, r->words, set.longest);
 }
 
@@ -368,6 +371,11 @@ static int prepare(int n, char *const *path)
     bool ok;
     if (set.task != TASK_AGREEMENT && n == 0) {
         complain("prepare: --task order and speakers need a FILE");
+        return EXIT_USAGE;
+    }
+    if (set.task == TASK_AGREEMENT && n > 0) {
+        complain(
+            "prepare: agreement is made up, without a FILE: expected --task order or speakers");
         return EXIT_USAGE;
     }
     if (set.task == TASK_AGREEMENT) {

@@ -314,6 +314,15 @@ static int run(void)
     return ok ? 0 : EXIT_RUN;
 }
 
+static int finish(int status)
+{
+    if (fflush(stdout) != 0 && status == 0) {
+        complain("standard output could not be written");
+        return EXIT_RUN;
+    }
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct option table[CHOICES + 4];
@@ -322,16 +331,11 @@ int main(int argc, char **argv)
     for (int code; (code = getopt_long(argc, argv, ":o:l:t:hV", table, NULL)) != -1;) {
         int status = take(code, argv);
         if (status != GO_ON) {
-            return status;
+            return finish(status);
         }
     }
     if (!check(argc - optind, argv + optind)) {
         return EXIT_USAGE;
     }
-    int status = run();
-    if (fflush(stdout) != 0) {
-        complain("standard output could not be written");
-        return EXIT_RUN;
-    }
-    return status;
+    return finish(run());
 }

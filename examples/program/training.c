@@ -20,12 +20,16 @@ static bool begin(training *t)
     if (t->resume) {
         return training_restore(t);
     }
+    char best[4096];
+    (void)best_path(t->checkpoint, best, sizeof best);
     if (!t->overwrite && access(t->checkpoint, F_OK) == 0) {
         return complain("%s exists: --resume goes on from it, --overwrite replaces it",
                         t->checkpoint);
     }
-    char best[4096];
-    (void)remove(best_path(t->checkpoint, best, sizeof best)); /* another run's */
+    if (!t->overwrite && access(best, F_OK) == 0) {
+        return complain("%s exists: --overwrite replaces it", best);
+    }
+    (void)remove(best);      /* another run's */
     return training_save(t); /* what cannot be written should not be found out after an hour */
 }
 
@@ -149,7 +153,7 @@ bool training_run(training *t)
         return false;
     }
     if (t->step >= updates(t) && t->judged >= t->epochs) {
-        note("%s has had %" PRId64 " epochs already; more --epochs go on from there", t->checkpoint,
+        note("%s has had all of its %" PRId64 " epochs already", t->checkpoint,
              t->step / t->per_epoch);
     }
     v.first = t->step;

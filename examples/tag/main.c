@@ -267,11 +267,19 @@ static bool eval_sentences(run *r, int n, char *const *path)
     return split(r, false) && coding_of(&r->coding, &r->sentences);
 }
 
+static bool held_out_is_there(const run *r)
+{
+    return !set.common.held_out_part || r->n_train < r->sentences.n ||
+           complain("--held-out-part: of these %" PRId64 " sentences none was held out",
+                    r->sentences.n);
+}
+
 static int eval(int n, char *const *path)
 {
     run r = {.n_train = 0};
     measures m = {.unseen = 0};
     bool ok = load(&r, false) && eval_sentences(&r, n, path) && measures_new(&m, &r.tags) &&
+              held_out_is_there(&r) &&
               measure(&r, set.common.held_out_part ? r.n_train : 0, r.sentences.n, &m) &&
               (interrupted() || report(&m));
     measures_free(&m);
@@ -300,7 +308,7 @@ static bool answer(void *context, const char *line, size_t n)
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++) {
         size_t from = i;
-        while (i < n && line[i] != ' ' && line[i] != '\t') {
+        while (i < n && !sentences_blank(line[i])) {
             i++;
         }
         ok = i == from || sentences_add(&r->sentences, line + from, i - from, -1);

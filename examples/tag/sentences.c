@@ -110,11 +110,26 @@ typedef struct reading {
     bool learn;
 } reading;
 
+bool sentences_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\0';
+}
+
+bool sentences_word_is(const char *word, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (sentences_blank(word[i])) {
+            return false;
+        }
+    }
+    return n > 0;
+}
+
 static bool take_word(reading *r, const char *word, size_t n, const char *tag, size_t m)
 {
-    if (n == 0 || m == 0 || memchr(word, ' ', n) || memchr(word, '\0', n)) {
+    if (!sentences_word_is(word, n) || m == 0 || memchr(tag, '\0', m)) {
         return complain("%s:%" PRId64
-                        ": '%.*s' with the tag '%.*s': expected a word without spaces "
+                        ": '%.*s' with the tag '%.*s': expected a word without blanks "
                         "and a tag",
                         r->path, r->line, (int)n, word, (int)m, tag);
     }
@@ -221,6 +236,9 @@ static bool give_forms(sentences *s)
     for (int64_t i = 0; i < words; i++) {
         const char *word = sentences_word(s, i);
         s->form[i] = reel_vocabulary_find(s->forms, word, strlen(word));
+        if (s->form[i] < 0) {
+            return complain("word %" PRId64 ": '%s': expected a word without blanks", i + 1, word);
+        }
     }
     return true;
 }

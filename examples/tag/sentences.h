@@ -28,6 +28,9 @@ int64_t sentences_words(const sentences *s);
 const char *sentences_word(const sentences *s, int64_t i);
 /* A word at the end of the sentence that is being made; and that sentence's end, which makes it one
  * unless it is empty. False after a complaint. */
+/* What words end at; and whether n bytes are a word: some, and none of these. */
+bool sentences_blank(char c);
+bool sentences_word_is(const char *word, size_t n);
 bool sentences_add(sentences *s, const char *word, size_t n, int32_t tag);
 void sentences_end(sentences *s);
 /* Reads a file; where `learn`, new tags are added to the list, else they are an error. */

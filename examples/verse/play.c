@@ -262,6 +262,15 @@ static bool weigh(play *p)
     return ok;
 }
 
+/* At most so many bytes, to the end of a character. */
+static size_t beginning_of(const char *word, size_t n, size_t most)
+{
+    while (n > most && (word[most] & 0xc0) == 0x80) {
+        most++;
+    }
+    return n < most ? n : most;
+}
+
 /* Words are long enough where four letters tell something; a shorter one is its own stem. */
 static bool find_stems(play *p)
 {
@@ -274,7 +283,7 @@ static bool find_stems(play *p)
     for (int32_t w = 0; ok && w < words; w++) {
         size_t n;
         const char *word = reel_vocabulary_token(p->every, w, &n);
-        ok = reel_vocabulary_count(stems, word, n < LETTERS ? n : LETTERS) == REEL_OK ||
+        ok = reel_vocabulary_count(stems, word, beginning_of(word, n, LETTERS)) == REEL_OK ||
              vocabulary_complain(stems);
         first[w] = -1;
     }
@@ -282,7 +291,7 @@ static bool find_stems(play *p)
     for (int32_t w = 0; ok && w < words; w++) {
         size_t n;
         const char *word = reel_vocabulary_token(p->every, w, &n);
-        int32_t s = reel_vocabulary_find(stems, word, n < LETTERS ? n : LETTERS);
+        int32_t s = reel_vocabulary_find(stems, word, beginning_of(word, n, LETTERS));
         first[s] = first[s] < 0 ? w : first[s];
         p->stem[w] = first[s];
     }

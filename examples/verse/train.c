@@ -44,6 +44,9 @@ static bool judge(void *own, int64_t epoch, double *score)
                   (uint64_t)set.draws, true, k)) {
         return false;
     }
+    if (interrupted()) {
+        return true; /* of a part only: the resumed run measures again */
+    }
     double n = (double)k[ALL].n;
     *score = k[ALL].reciprocal / n;
     if (!set.quiet) {
