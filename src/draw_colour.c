@@ -61,7 +61,7 @@ static void write_step_colour(const reel__picture *p, const reel__tint *t, reel_
 static void write_heat(const reel__picture *p, const reel__tint *t, reel__text *out)
 {
     double heat = p->slowest > 0 ? sqrt(t->seconds / p->slowest) : 0;
-    reel__scale_colour(p, heat, out);
+    reel__part_colour(p, heat, out);
 }
 
 void reel__figure_colour(const reel__picture *p, uint32_t figure, reel__text *out)

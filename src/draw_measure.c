@@ -177,7 +177,7 @@ bool reel__picture_sum_up(reel__picture *p)
     return true;
 }
 
-void reel__scale_colour(const reel__picture *p, double part, reel__text *out)
+void reel__part_colour(const reel__picture *p, double part, reel__text *out)
 {
     double s = part > 0 ? part < 1 ? part : 1 : 0;
     if (p->palette->grey) {
@@ -205,7 +205,7 @@ static void write_measured_colour(const reel__picture *p, const reel__measured *
         part = 1 + log10(m->gradient / p->steepest) / decades(p);
     }
     reel__text_add(out, ", fillcolor=\"");
-    reel__scale_colour(p, part, out);
+    reel__part_colour(p, part, out);
     reel__text_add(out, "\"");
 }
 

@@ -214,7 +214,7 @@ void reel__figure_tooltip(const reel__picture *p, uint32_t figure, reel__text *o
 /* Finds out what the plan did (draw_colour.c). False when memory is out. */
 bool reel__picture_tint(reel__picture *p);
 /* From the ground's colour, for 0, to a strong one, for 1. */
-void reel__scale_colour(const reel__picture *p, double part, reel__text *out);
+void reel__part_colour(const reel__picture *p, double part, reel__text *out);
 /* The figure's colour, as Graphviz writes it. */
 void reel__figure_colour(const reel__picture *p, uint32_t figure, reel__text *out);
 /* What goes to the end of its label, and of its tooltip. */
