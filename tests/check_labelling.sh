@@ -79,8 +79,7 @@ begin()
     signal=$1
     shift
     "$programs/$name" train --quiet --overwrite --checkpoint parts.safetensors "$@" >out 2>err &
-    while [ ! -s parts.safetensors ] && kill -0 $! 2>/dev/null; do sleep 0.02; done
-    sleep 0.2
+    while ! grep -aq '"run.step":"[1-9]' parts.safetensors 2>/dev/null && kill -0 $! 2>/dev/null; do sleep 0.01; done
     kill -"$signal" $! 2>/dev/null
     wait $! 2>/dev/null
     got=$?
@@ -89,15 +88,17 @@ begin()
 # A run that is cut in two ends with the same bytes as one that is not.
 resumes()
 {
+    set -- "$@" --batch 2
     run 0 train --quiet "$@" --epochs 2 --checkpoint whole.safetensors
     begin KILL --save-every 1 "$@" --epochs 2
+    compare "$name: exit status of a killed run" "$got" -eq 137
     run 0 train --quiet --epochs 2 --resume --checkpoint parts.safetensors
     no_lines "$name: killed and resumed" "$(cmp whole.safetensors parts.safetensors 2>&1)"
-    rm parts.safetensors
+    rm -f parts.safetensors parts.best.safetensors
     begin TERM "$@" --epochs 100000
     compare "$name: exit status after a signal" "$got" -eq 143
     says err '--resume goes on from there'
-    rm parts.safetensors
+    rm -f parts.safetensors parts.best.safetensors
     run 0 train --quiet "$@" --epochs 1 --checkpoint parts.safetensors
     run 0 train --quiet --epochs 2 --resume --checkpoint parts.safetensors
     no_lines "$name: resumed" "$(cmp whole.safetensors parts.safetensors 2>&1)"
