@@ -139,7 +139,7 @@ for case in likelihood/KILL/137 self-critical/INT/130 mixer/TERM/143; do
     signal=${signal%/*}
     # shellcheck disable=SC2086
     run 0 train few.a few.b $tiny $valid --objective $objective --checkpoint whole.safetensors --overwrite
-    rm -f cut.safetensors
+    rm -f cut.safetensors cut.best.safetensors
     # shellcheck disable=SC2086
     "$program" train few.a few.b $tiny $valid --objective $objective --checkpoint cut.safetensors >out 2>err &
     child=$!
