@@ -186,6 +186,11 @@ fi
 run 0 newcell
 says out '^gradients: cell mgu, 5 steps of batch 3: gradients agree'
 says out '^learned$'
+run 0 drawings attention net.dot level=module open=decoder/attention window=1:3
+run 0 drawings lstm net.dot level=gate steps=3 layers=2 backward cut
+run 1 drawings lst net.dot
+run 2 drawings lstm net.dot level=atom
+
 run 0 newcell --draw cell.dot
 says cell.dot 'mgu.weight_hh_f'
 run 1 newcell --draw nowhere/cell.dot

@@ -46,7 +46,7 @@ typedef enum reel_draw_weights {
     REEL_WEIGHTS_DEFAULT = 0, /**< at op level once; hidden at the others */
     REEL_WEIGHTS_ONCE,        /**< weights that are used together, in one box */
     REEL_WEIGHTS_STUBS,       /**< a small note at each figure that uses some; "×5": it is used by
-                                   five, of which this is one. At op level as REEL_WEIGHTS_ONCE */
+                                   five, of which this is one */
     REEL_WEIGHTS_HIDDEN
 } reel_draw_weights;
 
