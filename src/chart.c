@@ -4,12 +4,11 @@
  * Must not know: how a map is laid out. */
 #include "chart.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
-#include "write.h"
+#include "deliver.h"
 
 enum { MOST_CELLS = 1000000, MOST_MAPS = 10000, MOST_DIGITS = 9, MOST_PX = 1000 };
 
@@ -190,54 +189,9 @@ static reel_status check(const reel__chart *c)
 
 /* Where it goes */
 
-static bool put_stream(void *stream, const char *text, size_t n)
+static bool write_chart(const void *chart, reel__text *out)
 {
-    return fwrite(text, 1, n, stream) == n;
-}
-
-static bool put_file(void *file, const char *text, size_t n)
-{
-    return reel__writer_put(file, text, n);
-}
-
-static reel_status no_memory(const reel__chart *c)
-{
-    return fail(c->args, REEL_ERR_MEMORY, "out of memory");
-}
-
-static reel_status to_stream(const reel__chart *c)
-{
-    reel__text out = {.sink = put_stream, .context = c->args->stream};
-    errno = 0;
-    bool enough = reel__chart_write(c, &out);
-    bool taken = reel__text_flush(&out) && fflush(c->args->stream) == 0;
-    int why = errno;
-    enough = enough && !out.no_memory;
-    reel__text_free(&out);
-    if (!enough) {
-        return no_memory(c);
-    }
-    return taken ? REEL_OK
-                 : fail(c->args, REEL_ERR_FILE, "cannot write to the stream: %s",
-                        why ? strerror(why) : "it is closed or in error");
-}
-
-static reel_status to_file(const reel__chart *c)
-{
-    reel__writer file;
-    reel__text out = {.sink = put_file, .context = &file};
-    bool written = reel__writer_open(&file, c->args->path);
-    bool enough = !written || reel__chart_write(c, &out);
-    written = written && enough && reel__text_flush(&out) && reel__writer_commit(&file);
-    enough = enough && !out.no_memory;
-    if (!written) {
-        reel__writer_drop(&file);
-    }
-    reel__text_free(&out);
-    if (!enough) {
-        return no_memory(c);
-    }
-    return written ? REEL_OK : fail(c->args, file.status, "%s", file.message);
+    return reel__chart_write(chart, out);
 }
 
 static size_t square_root(size_t n)
@@ -276,5 +230,7 @@ reel_status reel_heat_map_with(const reel_heat_map_args *a)
     c.across = a->across ? a->across : square_root(c.maps);
     c.across = c.across < c.maps ? c.across : c.maps;
     find_range(&c);
-    return a->stream ? to_stream(&c) : to_file(&c);
+    char why[REEL__WRITER_MESSAGE];
+    status = reel__deliver(a->path, a->stream, write_chart, &c, why);
+    return status ? fail(a, status, "%s", why) : REEL_OK;
 }

@@ -3,15 +3,14 @@
  * Must not know: how pictures are laid out or rendered. */
 #include <reel/draw.h>
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "deliver.h"
 #include "memory.h"
 #include "picture.h"
 #include "trace.h"
-#include "write.h"
 
 reel_status reel__picture_fail(const reel__picture *p, reel_status status, const char *format, ...)
 {
@@ -99,11 +98,16 @@ static bool collect(reel__picture *p)
 }
 
 /* Evaluation has marks of its own, so these are set after it. */
-static void set_marks(const reel__picture *p)
+static bool set_marks(reel__picture *p)
 {
-    for (uint32_t k = 0; k < p->nodes.n; k++) {
+    p->is_root = reel__calloc(p->nodes.n, sizeof *p->is_root);
+    for (uint32_t k = 0; p->is_root && k < p->nodes.n; k++) {
         reel__drawn(p, k)->mark = k;
     }
+    for (size_t i = 0; p->is_root && i < root_count(p->args); i++) {
+        p->is_root[reel__slot_of(root_at(p->args, i))->mark] = true;
+    }
+    return p->is_root != NULL;
 }
 
 static void mark_roots(reel__picture *p)
@@ -114,51 +118,6 @@ static void mark_roots(reel__picture *p)
             p->figure[f].root = true;
         }
     }
-}
-
-static bool put_stream(void *stream, const char *text, size_t n)
-{
-    return fwrite(text, 1, n, stream) == n;
-}
-
-static bool put_file(void *file, const char *text, size_t n)
-{
-    return reel__writer_put(file, text, n);
-}
-
-static reel_status to_stream(const reel__picture *p)
-{
-    reel__text out = {.sink = put_stream, .context = p->args->stream};
-    errno = 0;
-    bool enough = reel__picture_write(p, &out);
-    bool taken = reel__text_flush(&out) && fflush(p->args->stream) == 0;
-    int why = errno;
-    enough = enough && !out.no_memory;
-    reel__text_free(&out);
-    if (!enough) {
-        return no_memory(p);
-    }
-    return taken ? REEL_OK
-                 : reel__picture_fail(p, REEL_ERR_FILE, "cannot write to the stream: %s",
-                                      why ? strerror(why) : "it is closed or in error");
-}
-
-static reel_status to_file(const reel__picture *p)
-{
-    reel__writer file;
-    reel__text out = {.sink = put_file, .context = &file};
-    bool written = reel__writer_open(&file, p->args->path);
-    bool enough = !written || reel__picture_write(p, &out);
-    written = written && enough && reel__text_flush(&out) && reel__writer_commit(&file);
-    enough = enough && !out.no_memory;
-    if (!written) {
-        reel__writer_drop(&file);
-    }
-    reel__text_free(&out);
-    if (!enough) {
-        return no_memory(p);
-    }
-    return written ? REEL_OK : reel__picture_fail(p, file.status, "%s", file.message);
 }
 
 static bool same_word(const char *a, const char *b)
@@ -188,11 +147,13 @@ static const char *format_of(const char *path)
 
 static reel_status send(const reel__picture *p, const char *format)
 {
-    if (p->args->stream) {
-        return to_stream(p);
-    }
-    if (strcmp(format, "dot") == 0) {
-        return to_file(p);
+    if (p->args->stream || strcmp(format, "dot") == 0) {
+        char why[REEL__WRITER_MESSAGE];
+        reel_status status =
+            reel__deliver(p->args->path, p->args->stream, reel__picture_author, p, why);
+        return status == REEL_ERR_MEMORY ? no_memory(p)
+               : status                  ? reel__picture_fail(p, status, "%s", why)
+                                         : REEL_OK;
     }
     return reel__picture_render(p, p->args->path, format);
 }
@@ -234,8 +195,8 @@ static bool measures(const reel_draw_args *args)
 
 static reel_status fill_and_send(reel__picture *p, bool by_plan, const char *format)
 {
-    set_marks(p);
-    if (!reel__picture_fill(p) || (by_plan && !reel__picture_tint(p)) || !reel__picture_sum_up(p)) {
+    if (!set_marks(p) || !reel__picture_fill(p) || (by_plan && !reel__picture_tint(p)) ||
+        !reel__picture_sum_up(p)) {
         return no_memory(p);
     }
     reel__row_titles(p);

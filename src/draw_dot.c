@@ -513,3 +513,8 @@ bool reel__picture_write(const reel__picture *p, reel__text *out)
     reel__free(used);
     return true;
 }
+
+bool reel__picture_author(const void *picture, reel__text *out)
+{
+    return reel__picture_write(picture, out);
+}

@@ -62,7 +62,7 @@ static void find_orders(reel__picture *p)
     }
 }
 
-static uint32_t new_figure(reel__picture *p, reel__figure_kind kind, uint32_t node, uint32_t place)
+uint32_t reel__new_figure(reel__picture *p, reel__figure_kind kind, uint32_t node, uint32_t place)
 {
     if (p->figures == p->figure_capacity) {
         size_t capacity = 2 * p->figure_capacity + 64;
@@ -118,7 +118,7 @@ static uint32_t alike(grouping *g, uint32_t node)
     if (known) {
         return (uint32_t)known - 1;
     }
-    uint32_t f = new_figure(p, REEL__FIGURE_ALIKE, node, p->place[g->place[node]].module);
+    uint32_t f = reel__new_figure(p, REEL__FIGURE_ALIKE, node, p->place[g->place[node]].module);
     if (f != REEL__NONE && !reel__map_put(&g->alike, key, (void *)((uintptr_t)f + 1))) {
         return REEL__NONE;
     }
@@ -128,7 +128,7 @@ static uint32_t alike(grouping *g, uint32_t node)
 static uint32_t box_of(grouping *g, uint32_t node, uint32_t place)
 {
     if (!g->box[place]) {
-        uint32_t f = new_figure(g->picture, REEL__FIGURE_MODULE, node, place);
+        uint32_t f = reel__new_figure(g->picture, REEL__FIGURE_MODULE, node, place);
         if (f == REEL__NONE) {
             return REEL__NONE;
         }
@@ -149,14 +149,14 @@ static uint32_t figure_for(grouping *g, uint32_t node)
     uint32_t module = p->place[place].module;
     switch (p->args->collapse) {
     case REEL_BY_STEP:
-        return outside(&p->place[place]) ? new_figure(p, REEL__FIGURE_NODE, node, place)
+        return outside(&p->place[place]) ? reel__new_figure(p, REEL__FIGURE_NODE, node, place)
                                          : box_of(g, node, place);
     case REEL_BY_MODULE:
         return outside(&p->place[module]) ? alike(g, node) : box_of(g, node, module);
     case REEL_DRAW_ALL:
         break;
     }
-    return new_figure(p, REEL__FIGURE_NODE, node, place);
+    return reel__new_figure(p, REEL__FIGURE_NODE, node, place);
 }
 
 static bool place_nodes(grouping *g)
@@ -286,7 +286,7 @@ static bool group_weights(grouping *g)
         uint32_t module = p->after[k] == REEL__NONE || !p->after[k] ? 0 : p->after[k] - 1;
         uintptr_t f = (uintptr_t)reel__map_get(&known, key);
         if (!f) {
-            f = (uintptr_t)new_figure(p, REEL__FIGURE_WEIGHT, k, module) + 1;
+            f = (uintptr_t)reel__new_figure(p, REEL__FIGURE_WEIGHT, k, module) + 1;
             done = f != (uintptr_t)REEL__NONE + 1 && reel__map_put(&known, key, (void *)f);
         } else {
             uint32_t last = reel__slot_at(p->tape, p->figure[f - 1].last)->mark;
@@ -305,7 +305,7 @@ static bool separate_weights(reel__picture *p)
 {
     for (uint32_t k = 0; k < p->nodes.n; k++) {
         if (is_weight(reel__drawn(p, k))) {
-            uint32_t f = new_figure(p, REEL__FIGURE_WEIGHT, k, 0);
+            uint32_t f = reel__new_figure(p, REEL__FIGURE_WEIGHT, k, 0);
             if (f == REEL__NONE) {
                 return false;
             }
@@ -542,6 +542,7 @@ void reel__picture_free(reel__picture *p)
     reel__free(p->figure_of);
     reel__free(p->after);
     reel__free(p->order);
+    reel__free(p->is_root);
     reel__free(p->figure);
     reel__free(p->place);
     reel__free(p->edge);

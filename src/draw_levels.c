@@ -53,13 +53,7 @@ static bool one_of(const reel__slot *s, const char *const *name, size_t n)
 
 static bool is_root(const reel__picture *p, const reel__slot *s)
 {
-    const reel_draw_args *a = p->args;
-    for (size_t i = 0; i < a->more; i++) {
-        if (reel__slot_of(a->roots[i]) == s) {
-            return true;
-        }
-    }
-    return a->root && reel__slot_of(a->root) == s;
+    return s->mark < p->nodes.n && reel__drawn(p, s->mark) == s && p->is_root[s->mark];
 }
 
 /* Moves elements and no more, or what the gradient of such an op does. */
@@ -316,30 +310,14 @@ static void find_words(const leveling *g)
 
 static uint32_t new_figure(leveling *g, reel__figure_kind kind, uint32_t k, uint32_t place)
 {
-    reel__picture *p = g->p;
-    if (p->figures == p->figure_capacity) {
-        size_t capacity = 2 * p->figure_capacity + 64;
-        reel__figure *v = reel__reallocarray(p->figure, capacity, sizeof *v);
-        if (!v) {
-            return REEL__NONE;
-        }
-        p->figure = v;
-        p->figure_capacity = capacity;
+    uint32_t f = reel__new_figure(g->p, kind, k, place);
+    if (f != REEL__NONE) {
+        reel__figure *figure = &g->p->figure[f];
+        figure->column = g->column[k];
+        figure->products = g->products[k];
+        figure->ordinal = kind != REEL__FIGURE_MODULE ? g->ordinal[place]++ : 0;
     }
-    p->figure[p->figures] = (reel__figure){.kind = (uint8_t)kind,
-                                           .first = p->nodes.v[k],
-                                           .last = p->nodes.v[k],
-                                           .place = place,
-                                           .next = REEL__NONE,
-                                           .stub = REEL__NONE,
-                                           .word = REEL__NONE,
-                                           .column = g->column[k],
-                                           .order = p->order[k],
-                                           .products = g->products[k]};
-    if (kind != REEL__FIGURE_MODULE) {
-        p->figure[p->figures].ordinal = g->ordinal[place]++;
-    }
-    return (uint32_t)p->figures++;
+    return f;
 }
 
 static void join(reel__picture *p, uint32_t f, uint32_t k)

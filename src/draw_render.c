@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "write.h"
+#include "deliver.h"
 
 extern char **environ;
 
@@ -41,27 +41,18 @@ static bool open_stream(FILE **stream)
     return *stream && fcntl(fileno(*stream), F_SETFD, FD_CLOEXEC) != -1;
 }
 
-static bool put_stream(void *stream, const char *text, size_t n)
-{
-    return fwrite(text, 1, n, stream) == n;
-}
-
 static reel_status prepare(run *r)
 {
     if (!open_stream(&r->in) || !open_stream(&r->out) || !open_stream(&r->err)) {
         return fail_errno(r, REEL_ERR_FILE, "cannot make a temporary file", errno);
     }
-    reel__text text = {.sink = put_stream, .context = r->in};
-    bool enough = reel__picture_write(r->picture, &text);
-    bool taken = reel__text_flush(&text) && fflush(r->in) == 0;
-    int why = errno;
-    enough = enough && !text.no_memory;
-    reel__text_free(&text);
-    if (!enough) {
-        return reel__picture_fail(r->picture, REEL_ERR_MEMORY, "out of memory");
+    char why[REEL__WRITER_MESSAGE];
+    reel_status status = reel__deliver(NULL, r->in, reel__picture_author, r->picture, why);
+    if (status) {
+        return reel__picture_fail(r->picture, status, "%s", why);
     }
-    if (!taken || fseek(r->in, 0, SEEK_SET) != 0) {
-        return fail_errno(r, REEL_ERR_FILE, "cannot write a temporary file", why);
+    if (fseek(r->in, 0, SEEK_SET) != 0) {
+        return fail_errno(r, REEL_ERR_FILE, "cannot read a temporary file", errno);
     }
     return REEL_OK;
 }

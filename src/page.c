@@ -3,13 +3,12 @@
  * Must not know: how the graph is shown. */
 #include "page.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "deliver.h"
 #include "memory.h"
-#include "write.h"
 
 enum { LONGEST_TITLE = 200 };
 
@@ -107,51 +106,26 @@ static void write_page(const reel__page *p, size_t n, reel_node *const *root, re
     reel__text_add(out, "</script>\n</body>\n</html>\n");
 }
 
-static bool put_stream(void *stream, const char *text, size_t n)
+/* What a page is written from. */
+typedef struct source {
+    const reel__page *page;
+    size_t n;
+    reel_node *const *root;
+} source;
+
+static bool write_source(const void *context, reel__text *out)
 {
-    return fwrite(text, 1, n, stream) == n;
+    const source *s = context;
+    write_page(s->page, s->n, s->root, out);
+    return true;
 }
 
-static bool put_file(void *file, const char *text, size_t n)
+static reel_status send(const reel__page *p, size_t n, reel_node *const *root)
 {
-    return reel__writer_put(file, text, n);
-}
-
-static reel_status to_stream(const reel__page *p, size_t n, reel_node *const *root)
-{
-    reel__text out = {.sink = put_stream, .context = p->args->stream};
-    errno = 0;
-    write_page(p, n, root, &out);
-    bool taken = reel__text_flush(&out) && fflush(p->args->stream) == 0;
-    int why = errno;
-    bool enough = !out.no_memory;
-    reel__text_free(&out);
-    if (!enough) {
-        return no_memory(p);
-    }
-    return taken ? REEL_OK
-                 : fail(p, REEL_ERR_FILE, "cannot write to the stream: %s",
-                        why ? strerror(why) : "it is closed or in error");
-}
-
-static reel_status to_file(const reel__page *p, size_t n, reel_node *const *root)
-{
-    reel__writer file;
-    reel__text out = {.sink = put_file, .context = &file};
-    bool written = reel__writer_open(&file, p->args->path);
-    if (written) {
-        write_page(p, n, root, &out);
-        written = reel__text_flush(&out) && reel__writer_commit(&file);
-    }
-    bool enough = !out.no_memory;
-    if (!written) {
-        reel__writer_drop(&file);
-    }
-    reel__text_free(&out);
-    if (!enough) {
-        return no_memory(p);
-    }
-    return written ? REEL_OK : fail(p, file.status, "%s", file.message);
+    char why[REEL__WRITER_MESSAGE];
+    const source all = {p, n, root};
+    reel_status status = reel__deliver(p->args->path, p->args->stream, write_source, &all, why);
+    return status == REEL_ERR_MEMORY ? no_memory(p) : status ? fail(p, status, "%s", why) : REEL_OK;
 }
 
 static bool ends_in_html(const char *path)
@@ -196,7 +170,7 @@ reel_status reel_page_with(const reel_page_args *args)
     } else if (!reel__page_collect(&p, n, root)) {
         status = no_memory(&p);
     } else {
-        status = args->stream ? to_stream(&p, n, root) : to_file(&p, n, root);
+        status = send(&p, n, root);
     }
     reel__free(root);
     page_free(&p);

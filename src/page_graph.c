@@ -220,14 +220,19 @@ void reel__page_graph(const reel__page *p, size_t n, reel_node *const *root, ree
         add_place_text(p, &p->place[i], out);
     }
     reel__text_add(out, "],\n\"node\":[");
+    bool *is_root = reel__calloc(p->nodes.n + 1, sizeof *is_root);
+    if (!is_root) {
+        out->no_memory = true;
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        is_root[reel__slot_of(root[i])->mark] = true;
+    }
     for (size_t k = 0; k < p->nodes.n; k++) {
-        bool is_root = false;
-        for (size_t i = 0; i < n && !is_root; i++) {
-            is_root = reel__slot_of(root[i])->mark == k;
-        }
         reel__text_add(out, k ? ",\n" : "");
         add_node_text(p, k, out);
-        reel__text_add(out, is_root ? ",1]" : ",0]");
+        reel__text_add(out, is_root[k] ? ",1]" : ",0]");
     }
+    reel__free(is_root);
     reel__text_add(out, "]}");
 }

@@ -103,6 +103,7 @@ typedef struct reel__picture {
     uint32_t *figure_of; /* per node; REEL__NONE: hidden */
     uint32_t *after;     /* per node: the index of the next weight in the same figure */
     uint8_t *order;      /* per node */
+    bool *is_root;       /* per node: drawn for its own sake */
     reel__figure *figure;
     size_t figures, figure_capacity;
     reel__place *place;
@@ -153,10 +154,13 @@ static inline reel__slot *reel__drawn(const reel__picture *p, size_t k)
     return reel__slot_at(p->tape, p->nodes.v[k]);
 }
 
-/* Fills in figures, places and edges for p->nodes, whose slots' marks are set. False when memory is
- * out. */
+/* Fills in figures, places and edges for p->nodes, whose slots' marks and is_root are set. False
+ * when memory is out. */
 bool reel__picture_fill(reel__picture *p);
 void reel__picture_free(reel__picture *p);
+/* A figure for the node of that index alone, or, with others to come, of which it is the first;
+ * REEL__NONE when memory is out. */
+uint32_t reel__new_figure(reel__picture *p, reel__figure_kind kind, uint32_t node, uint32_t place);
 
 /* The places of scopes (draw_places.c). */
 typedef struct reel__places reel__places;
@@ -207,6 +211,8 @@ const reel__palette *reel__palette_of(reel_draw_theme theme);
 
 /* The picture as DOT text. False when memory is out; what `out` failed at, it knows itself. */
 bool reel__picture_write(const reel__picture *p, reel__text *out);
+/* The same for reel__deliver. */
+bool reel__picture_author(const void *picture, reel__text *out);
 /* One figure's label, as the inside of an HTML-like label; and its tooltip, as the inside of
  * quotes. */
 void reel__figure_label(const reel__picture *p, uint32_t figure, reel__text *out);
