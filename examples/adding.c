@@ -93,7 +93,7 @@ static reel_node *record(net *a, reel_tape *tape, const sequences *s, const uint
 }
 
 /* The root mean squared error on the test sequences; NAN after a complaint. */
-static double test(experiment *e, net *a)
+static double test(net *a)
 {
     double sum = 0;
     for (int64_t i = 0; i < a->test.n; i++) {
@@ -103,7 +103,7 @@ static double test(experiment *e, net *a)
         int64_t n = a->test.n - from < TEST_BATCH ? a->test.n - from : TEST_BATCH;
         double error;
         if (reel_scalar(record(a, a->test_tape, &a->test, a->order + from, n), &error)) {
-            experiment_complain(e, "%s", reel_tape_message(a->test_tape));
+            complain("%s", reel_tape_message(a->test_tape));
             return NAN;
         }
         sum += error * (double)n;
@@ -136,10 +136,10 @@ static double train(experiment *e, net *a, const char *name)
             reel_node *node =
                 record(a, a->tape, &a->train, a->order + b * (int64_t)batch, (int64_t)batch);
             good = reel_opt_step(opt, node, &loss) == REEL_OK ||
-                   experiment_complain(e, "%s", reel_tape_message(a->tape));
+                   complain("%s", reel_tape_message(a->tape));
             good = good && experiment_update(e, ++done, loss);
         }
-        error = good || experiment_stopped() ? test(e, a) : NAN;
+        error = good || interrupted() ? test(a) : NAN;
         experiment_point(e, series, (double)(epoch + 1), error);
     }
     reel_opt_free(opt);
@@ -162,7 +162,7 @@ static double run(experiment *e, const contender *c, int64_t T)
     if (made && a.order && a.x && a.steps) {
         error = train(e, &a, c->name);
     } else {
-        experiment_complain(e, "out of memory");
+        complain("out of memory");
     }
     reel_tape_free(a.tape);
     reel_tape_free(a.test_tape);
@@ -213,15 +213,15 @@ int main(int argc, char **argv)
         testing = 1000;
     }
     if (batch > training || (length > 0 && length < 2)) {
-        experiment_complain(&e, batch > training ? "--batch is more than --training"
-                                                 : "--length: expected 0, or 2 or more");
+        complain(batch > training ? "--batch is more than --training"
+                                  : "--length: expected 0, or 2 or more");
         return EXIT_USAGE;
     }
     printf("%-6s %6s %6s %12s %12s\n", "cell", "units", "T", "test RMSE", "published");
     bool ok = true;
     for (int k = 0; k < (length > 0 ? 1 : LENGTHS); k++) {
         int64_t T = length > 0 ? (int64_t)length : lengths[k];
-        for (int i = 0; i < KINDS && !experiment_stopped(); i++) {
+        for (int i = 0; i < KINDS && !interrupted(); i++) {
             if (cell > 0 && i != (int)cell - 1) {
                 continue;
             }

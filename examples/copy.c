@@ -103,7 +103,7 @@ static result test(experiment *e, net *a)
         double value = NAN;
         if (reel_eval(2, both) || reel_scalar(error, &value) ||
             reel_read(say, best, (size_t)(a->steps * n))) {
-            experiment_complain(e, "%s", reel_tape_message(a->test_tape));
+            complain("%s", reel_tape_message(a->test_tape));
             sum = (result){NAN, NAN};
             break;
         }
@@ -115,7 +115,7 @@ static result test(experiment *e, net *a)
         sum.right += (double)right / (double)(a->K * n * batches);
     }
     if (!best) {
-        experiment_complain(e, "out of memory");
+        complain("out of memory");
         sum = (result){NAN, NAN};
     }
     free(best);
@@ -135,7 +135,7 @@ static result train(experiment *e, net *a, const char *name)
         int64_t n = (int64_t)batch;
         draw(a, n, &a->random);
         good = reel_opt_step(opt, loss(a, logits(a, a->tape, n), n), &value) == REEL_OK ||
-               experiment_complain(e, "%s", reel_tape_message(a->tape));
+               complain("%s", reel_tape_message(a->tape));
         sum += value;
         if (i % POINT == 0) {
             experiment_point(e, series, (double)i, sum / POINT);
@@ -144,7 +144,7 @@ static result train(experiment *e, net *a, const char *name)
         good = good && experiment_update(e, i, value);
     }
     reel_opt_free(opt);
-    return good || experiment_stopped() ? test(e, a) : (result){NAN, NAN};
+    return good || interrupted() ? test(e, a) : (result){NAN, NAN};
 }
 
 static result run(experiment *e, const contender *c, int64_t T)
@@ -169,7 +169,7 @@ static result run(experiment *e, const contender *c, int64_t T)
     if (a.in && a.out && a.step) {
         r = train(e, &a, c->name);
     } else {
-        experiment_complain(e, "out of memory");
+        complain("out of memory");
     }
     reel_tape_free(a.tape);
     reel_tape_free(a.test_tape);
@@ -222,7 +222,7 @@ int main(int argc, char **argv)
         clip = 1;
     }
     if (length > 0 && length < 1) {
-        experiment_complain(&e, "--length: expected 0, or 1 or more");
+        complain("--length: expected 0, or 1 or more");
         return EXIT_USAGE;
     }
     printf("%-6s %6s %6s %14s %10s %9s %10s  %-8s  %s\n", "cell", "units", "T", "cross-entropy",
@@ -230,7 +230,7 @@ int main(int argc, char **argv)
     bool ok = true;
     for (int k = 0; k < (length > 0 ? 1 : LENGTHS); k++) {
         int64_t T = length > 0 ? (int64_t)length : lengths[k];
-        for (int i = 0; i < KINDS && !experiment_stopped(); i++) {
+        for (int i = 0; i < KINDS && !interrupted(); i++) {
             if (cell > 0 && i != (int)cell - 1) {
                 continue;
             }

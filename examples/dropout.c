@@ -117,7 +117,7 @@ static reel_node *record(net *a, reel_tape *tape, int64_t n, reel_random *random
 }
 
 /* The root mean squared error on the test sequences of that seed; NAN after a complaint. */
-static double test(experiment *e, net *a, uint64_t seed)
+static double test(net *a, uint64_t seed)
 {
     double sum = 0;
     reel_random random = reel_random_new(seed, reel_random_stream("test"));
@@ -127,7 +127,7 @@ static double test(experiment *e, net *a, uint64_t seed)
         double error;
         reel_tape_reset(a->test_tape);
         if (reel_scalar(record(a, a->test_tape, n, &random), &error)) {
-            experiment_complain(e, "%s", reel_tape_message(a->test_tape));
+            complain("%s", reel_tape_message(a->test_tape));
             return NAN;
         }
         sum += error * (double)n;
@@ -155,10 +155,10 @@ static double train(experiment *e, net *a, uint64_t seed, double *curve)
             reel_tape_set_counter(a->tape, (uint64_t)done);
             reel_node *node = record(a, a->tape, (int64_t)batch, &random);
             good = reel_opt_step(opt, node, &loss) == REEL_OK ||
-                   experiment_complain(e, "%s", reel_tape_message(a->tape));
+                   complain("%s", reel_tape_message(a->tape));
             good = good && experiment_update(e, ++done, loss);
         }
-        error = good ? test(e, a, seed) : NAN;
+        error = good ? test(a, seed) : NAN;
         curve[epoch] += error;
         good = good && !isnan(error);
     }
@@ -183,7 +183,7 @@ static double run(experiment *e, int which, uint64_t seed, double *curve)
     if (a.x && a.steps) {
         error = train(e, &a, seed, curve);
     } else {
-        experiment_complain(e, "out of memory");
+        complain("out of memory");
     }
     reel_tape_free(a.tape);
     reel_tape_free(a.test_tape);
@@ -224,16 +224,15 @@ static double run_seeds(experiment *e, int which)
 
 /* Always answering 1 has an error of √(1/6). The memory is lost where more than half of that is
  * left, and kept where less than a quarter is. */
-static bool as_claimed(experiment *e, int which, double error)
+static bool as_claimed(int which, double error)
 {
     double chance = sqrt(1.0 / 6);
     if (which == NAIVE && error < chance / 2) {
-        return experiment_complain(e, "%s: %.4f: expected more than half of %.3f", names[which],
-                                   error, chance);
+        return complain("%s: %.4f: expected more than half of %.3f", names[which], error, chance);
     }
     if (which != NAIVE && which != NAIVE_H && error > chance / 4) {
-        return experiment_complain(e, "%s: %.4f: expected less than a quarter of %.3f",
-                                   names[which], error, chance);
+        return complain("%s: %.4f: expected less than a quarter of %.3f", names[which], error,
+                        chance);
     }
     return true;
 }
@@ -260,10 +259,10 @@ int main(int argc, char **argv)
     }
     printf("%-30s %10s %8s   of each seed\n", "method", "test RMSE", "sd");
     bool ok = true;
-    for (int i = 0; i < METHODS && !experiment_stopped(); i++) {
+    for (int i = 0; i < METHODS && !interrupted(); i++) {
         if (method == 0 || i == (int)method - 1) {
             double error = run_seeds(&e, i);
-            ok = !isnan(error) && as_claimed(&e, i, error) && ok;
+            ok = !isnan(error) && as_claimed(i, error) && ok;
         }
     }
     return experiment_finish(&e, ok);

@@ -3,11 +3,8 @@
 #ifndef EXAMPLES_EXPERIMENT_H
 #define EXAMPLES_EXPERIMENT_H
 
-#include <reel/reel.h>
-#include <stdbool.h>
-#include <stdint.h>
-
-enum { EXIT_RUN = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 128 };
+#include "program/curves.h"
+#include "program/say.h"
 
 /* A setting of a program: a number with a default and limits, or, with `words`, one of "a|b|c",
  * kept as its position. */
@@ -19,11 +16,6 @@ typedef struct setting {
     const char *help;
 } setting;
 
-typedef struct curve_point {
-    int series;
-    double x, y;
-} curve_point;
-
 enum { MOST_SERIES = 32 };
 
 typedef struct experiment {
@@ -34,8 +26,8 @@ typedef struct experiment {
     uint64_t seed;
     const char *curves; /* FILE.svg, .png, .pdf or .gp; NULL: none */
     /* the helper's own */
-    bool terminal, colour, failed;
-    double started, shown;
+    bool failed;
+    meter progress;
     char what[64], series[MOST_SERIES][64];
     int64_t total;
     int series_count;
@@ -46,8 +38,6 @@ typedef struct experiment {
 /* Takes the arguments and begins to catch Ctrl-C. False: help was printed or a complaint made, and
  * main is to return *status. */
 bool experiment_start(experiment *e, int argc, char **argv, int *status);
-/* One line on stderr under the program's name. Returns false. */
-bool experiment_complain(experiment *e, const char *format, ...) REEL_PRINTF(2, 3);
 /* A stretch of `total` updates begins. */
 void experiment_begin(experiment *e, int64_t total, const char *what, ...) REEL_PRINTF(3, 4);
 /* After an update: shows how far it is, four times a second on a terminal, else every ten seconds.
@@ -55,8 +45,6 @@ void experiment_begin(experiment *e, int64_t total, const char *what, ...) REEL_
 bool experiment_update(experiment *e, int64_t done, double loss);
 /* Wipes the progress line, before the program prints. */
 void experiment_clear(const experiment *e);
-/* Whether a signal has asked the program to stop. */
-bool experiment_stopped(void);
 /* A point of the curve of that name. */
 void experiment_point(experiment *e, const char *series, double x, double y);
 /* Draws the curves, if asked to, frees them and returns main's status: `ok` and no signal, 0. */

@@ -64,10 +64,9 @@ static bool measure(experiment *e, reel_flow *flow, const reel_cell_type *kind, 
              reel_flow_measure(flow, reel_sum(reel_mul(y[n - 1], R)), n + 1, state, ps) == REEL_OK;
     }
     if (!ok) {
-        experiment_complain(e, "%s",
-                            reel_tape_status(tape) ? reel_tape_message(tape)
-                            : r                    ? reel_params_message(ps)
-                                                   : "out of memory");
+        complain("%s", reel_tape_status(tape) ? reel_tape_message(tape)
+                       : r                    ? reel_params_message(ps)
+                                              : "out of memory");
     }
     free(r);
     reel_tape_free(tape);
@@ -110,22 +109,20 @@ static void print_table(const reel_flow *flow)
 /* What theory says: a step of the simple network lengthens by no more than its singular value, more
  * of it lets more pass, and a memory passes more the more its forget gate is open, and no less than
  * about that gate a step. */
-static bool as_expected(experiment *e, const reel_flow *flow)
+static bool as_expected(const reel_flow *flow)
 {
     int64_t T = (int64_t)steps;
     for (int i = 0; i < NETS; i++) {
         int memory = i >= RNNS;
         double all = passed(&flow[i], memory, T), mean = pow(all, 1 / (double)T);
         if (!memory && mean > scale[i] * (1 + 1e-9)) {
-            return experiment_complain(e, "%s: %.3f a step: more than its singular value",
-                                       flow[i].name, mean);
+            return complain("%s: %.3f a step: more than its singular value", flow[i].name, mean);
         }
         if (memory && mean < 1 / (1 + exp(-forget_bias[i - RNNS])) - 0.1) {
-            return experiment_complain(e, "%s: %.3f a step: less than its forget gate",
-                                       flow[i].name, mean);
+            return complain("%s: %.3f a step: less than its forget gate", flow[i].name, mean);
         }
         if (i && i != RNNS && all < passed(&flow[i - 1], memory, T)) {
-            return experiment_complain(e, "%s passes less than %s", flow[i].name, flow[i - 1].name);
+            return complain("%s passes less than %s", flow[i].name, flow[i - 1].name);
         }
     }
     return true;
@@ -138,7 +135,7 @@ static bool draw(experiment *e, reel_flow *flow)
     }
     reel_status status = reel_flow_plot(e->curves, NETS, flow);
     if (status) {
-        experiment_complain(e, "%s", flow[0].message);
+        complain("%s", flow[0].message);
     }
     return status == REEL_OK || status == REEL_ERR_PROGRAM;
 }
@@ -161,15 +158,15 @@ int main(int argc, char **argv)
     reel_flow flow[NETS] = {{0}};
     char name[NETS][32];
     bool ok = true;
-    for (int i = 0; ok && i < NETS && !experiment_stopped(); i++) {
+    for (int i = 0; ok && i < NETS && !interrupted(); i++) {
         double number = i < RNNS ? scale[i] : forget_bias[i - RNNS];
         snprintf(name[i], sizeof name[i], i < RNNS ? "RNN %.1f" : "LSTM, forget bias %g", number);
         flow[i].name = name[i];
         ok = measure(&e, &flow[i], i < RNNS ? &reel_rnn : &reel_lstm, number);
     }
-    if (ok && !experiment_stopped()) {
+    if (ok && !interrupted()) {
         print_table(flow);
-        ok = draw(&e, flow) && (!e.quick || as_expected(&e, flow));
+        ok = draw(&e, flow) && (!e.quick || as_expected(flow));
     }
     for (int i = 0; i < NETS; i++) {
         reel_flow_free(&flow[i]);

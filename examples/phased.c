@@ -135,14 +135,14 @@ static reel_node *record(net *a, reel_tape *tape, int64_t n, reel_random *random
 }
 
 /* The percentage of validation sequences that are told right; NAN after a complaint. */
-static double validate(experiment *e, net *a, reel_random *random)
+static double validate(net *a, reel_random *random)
 {
     int64_t right = 0, all = (int64_t)validation;
     float score[MOST_BATCH * 2];
     for (int64_t from = 0; from < all; from += (int64_t)batch) {
         int64_t n = all - from < (int64_t)batch ? all - from : (int64_t)batch;
         if (reel_read_f32(record(a, a->test_tape, n, random), score, (size_t)(2 * n))) {
-            experiment_complain(e, "%s", reel_tape_message(a->test_tape));
+            complain("%s", reel_tape_message(a->test_tape));
             return NAN;
         }
         for (int64_t b = 0; b < n; b++) {
@@ -173,10 +173,10 @@ static double train(experiment *e, net *a, int64_t last, uint64_t seed)
             reel_node *score = record(a, a->tape, size, &random);
             reel_node *label = reel_input(a->tape, REEL_I32, a->label, reel_dims(size));
             good = reel_opt_step(opt, reel_cross_entropy(score, label), &loss) == REEL_OK ||
-                   experiment_complain(e, "%s", reel_tape_message(a->tape));
+                   complain("%s", reel_tape_message(a->tape));
             good = good && experiment_update(e, ++done, loss);
         }
-        accuracy = good ? validate(e, a, &check) : NAN;
+        accuracy = good ? validate(a, &check) : NAN;
         good = good && !isnan(accuracy);
         if (good) {
             experiment_point(e, series, (double)epoch, 100 - accuracy);
@@ -217,7 +217,7 @@ static double run(experiment *e, int which, int kind, int64_t last, uint64_t see
     if (a.when && a.wave && a.time && a.x && a.steps) {
         accuracy = train(e, &a, last, seed);
     } else {
-        experiment_complain(e, "out of memory");
+        complain("out of memory");
     }
     reel_tape_free(a.tape);
     reel_tape_free(a.test_tape);
@@ -257,12 +257,12 @@ static bool as_claimed(experiment *e, int which, const figure *got)
         e->quick ? 80 : published[which][PHASED].mean - published[which][PHASED].deviation;
     double margin = e->quick ? 15 : 0;
     if (got[PHASED].mean < least) {
-        return experiment_complain(e, "%s: %.2f with the Phased LSTM: expected %.2f or more",
-                                   sampling_names[which], got[PHASED].mean, least);
+        return complain("%s: %.2f with the Phased LSTM: expected %.2f or more",
+                        sampling_names[which], got[PHASED].mean, least);
     }
     if (got[LSTM].mean >= got[PHASED].mean - margin) {
-        return experiment_complain(e, "%s: the LSTM's %.2f is not %g less than the Phased LSTM's",
-                                   sampling_names[which], got[LSTM].mean, margin);
+        return complain("%s: the LSTM's %.2f is not %g less than the Phased LSTM's",
+                        sampling_names[which], got[LSTM].mean, margin);
     }
     return true;
 }
@@ -310,7 +310,7 @@ int main(int argc, char **argv)
     for (int s = 0; s < SAMPLINGS; s++) {
         int64_t last = epochs > 0 ? (int64_t)epochs : s == HIGH ? 10 : 70;
         for (int k = 0; k < CELLS; k++) {
-            bool asked = ok && !experiment_stopped() && (sampling == 0 || s == (int)sampling - 1) &&
+            bool asked = ok && !interrupted() && (sampling == 0 || s == (int)sampling - 1) &&
                          (cell == 0 || k == (int)cell - 1);
             got[s][k] = asked ? run_seeds(&e, s, k, last) : (figure){NAN, NAN};
             ok = ok && !(asked && isnan(got[s][k].mean));

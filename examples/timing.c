@@ -123,7 +123,7 @@ static int64_t train(experiment *e, net *a, const char *series)
             experiment_point(e, series, (double)i, 0.5 * (double)(a->reach[0] + a->reach[1]));
         }
         good = solved || (node && reel_opt_step(opt, node, &loss) == REEL_OK) ||
-               experiment_complain(e, "%s", reel_tape_message(a->tape));
+               complain("%s", reel_tape_message(a->tape));
         good = good && experiment_update(e, i, loss);
     }
     reel_opt_free(opt);
@@ -149,12 +149,12 @@ static int64_t run(experiment *e, const contender *c, uint64_t seed)
     snprintf(series, sizeof series, "%s, seed %llu", c->name, (unsigned long long)seed);
     int64_t solved = -1;
     if (!a.step || !a.said || !a.target || !a.mask) {
-        experiment_complain(e, "out of memory");
+        complain("out of memory");
     } else if (reel_params_offer(a.params, "net.bias_ih_l0", REEL_F64, biases, reel_dims(GATES)) ||
                reel_params_set_init(a.params, "readout.weight", small) ||
                reel_params_set_init(a.params, "readout.bias",
                                     (reel_init){REEL_INIT_CONSTANT, 0, 0})) {
-        experiment_complain(e, "%s", reel_params_message(a.params));
+        complain("%s", reel_params_message(a.params));
     } else {
         solved = train(e, &a, series);
     }
@@ -212,7 +212,7 @@ int main(int argc, char **argv)
     }
     bool ok = true;
     int64_t solved[KINDS] = {-1, -1};
-    for (int k = 0; k < KINDS && !experiment_stopped(); k++) {
+    for (int k = 0; k < KINDS && !interrupted(); k++) {
         if (cell == 0 || k == (int)cell - 1) {
             solved[k] = try_all(&e, &contenders[k]);
             ok = ok && solved[k] >= 0;

@@ -2,9 +2,9 @@
  * so that what was stopped goes on. Invariant: a file of scores is there only when its model is
  * whole. */
 #include "table.h"
+#include "../program/curves.h"
 #include "../program/program.h"
 #include "judge.h"
-#include "plot.h"
 #include "train.h"
 
 #include <errno.h>
@@ -347,16 +347,34 @@ static bool print_all(const experiment *e)
     return (learned || complain("the baseline has not learned to tell scenes")) && ok;
 }
 
-static bool draw(experiment *e)
+/* The mean over the seeds of what each method's models scored on the way. */
+static bool draw(const experiment *e)
 {
-    plot_line drawn[METHODS];
-    for (int r = 0; r < METHODS; r++) {
-        for (int64_t i = 0; i < e->s->epochs; i++) {
-            e->curve[r][i] *= 100 / (double)e->s->seeds;
-        }
-        drawn[r] = (plot_line){rows[r].name, e->curve[r], e->s->epochs};
+    const char *name[METHODS];
+    const size_t n = (size_t)(METHODS * e->s->epochs);
+    curve_point *point = e->s->curves ? calloc(n, sizeof *point) : NULL;
+    if (!e->s->curves) {
+        return true;
     }
-    return !e->s->curves || plot_curves(e->s->curves, METHODS, drawn);
+    if (!point) {
+        return out_of_memory();
+    }
+    for (int r = 0; r < METHODS; r++) {
+        name[r] = rows[r].name;
+        for (int64_t i = 0; i < e->s->epochs; i++) {
+            point[r * e->s->epochs + i] =
+                (curve_point){r, (double)(i + 1), 100 * e->curve[r][i] / (double)e->s->seeds};
+        }
+    }
+    bool ok = curves_draw(&(curves){.path = e->s->curves,
+                                    .x_label = "epoch",
+                                    .y_label = "CIDEr-D of held-out scenes",
+                                    .series = METHODS,
+                                    .name = name,
+                                    .n = n,
+                                    .point = point});
+    free(point);
+    return ok;
 }
 
 static bool run(experiment *e)
@@ -381,7 +399,7 @@ static void make_quick(settings *s)
 
 int table(settings *s)
 {
-    if (s->curves && !plot_check(s->curves)) {
+    if (s->curves && !curves_path(s->curves)) {
         return EXIT_USAGE;
     }
     if (s->quick) {

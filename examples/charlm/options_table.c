@@ -2,6 +2,7 @@
  * what a checkpoint stores and what a resumed run is held to are all read off it. */
 #include "options_table.h"
 #include "../program/say.h"
+#include "../program/value.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -132,66 +133,15 @@ static const void *member_of(const config *c, const option_spec *o)
     return (const char *)c + o->offset;
 }
 
-/* The position of `word` in "one|two|three", or -1. */
-static int64_t word_position(const char *words, const char *word)
-{
-    size_t length = strlen(word);
-    int64_t position = 0;
-    for (const char *w = words; *w != '\0'; position++) {
-        size_t n = strcspn(w, "|");
-        if (n == length && memcmp(w, word, n) == 0) {
-            return position;
-        }
-        w += n + (w[n] == '|');
-    }
-    return -1;
-}
-
-static void word_at(const char *words, int64_t position, char *text, size_t size)
-{
-    const char *w = words;
-    for (; position > 0; position--) {
-        w += strcspn(w, "|") + 1;
-    }
-    snprintf(text, size, "%.*s", (int)strcspn(w, "|"), w);
-}
-
-static bool set_number(config *c, const option_spec *o, const char *text)
-{
-    char *end = NULL;
-    errno = 0;
-    if (o->kind == INTEGER) {
-        long long n = strtoll(text, &end, 10);
-        if (end == text || *end != '\0' || errno != 0 || (double)n < o->low ||
-            (double)n > o->high) {
-            return complain("--%s: '%s' is not a whole number from %.0f to %.0f", o->name, text,
-                            o->low, o->high);
-        }
-        *(int64_t *)member(c, o) = n;
-        return true;
-    }
-    double x = strtod(text, &end);
-    if (end == text || *end != '\0' || !(x >= o->low && x <= o->high)) {
-        return complain("--%s: '%s' is not a number from %g to %g", o->name, text, o->low, o->high);
-    }
-    *(double *)member(c, o) = x;
-    return true;
-}
-
 bool option_set(config *c, const option_spec *o, const char *text)
 {
     switch (o->kind) {
     case INTEGER:
+        return value_whole(o->name, text, o->low, o->high, member(c, o));
     case NUMBER:
-        return set_number(c, o, text);
-    case WORDS: {
-        int64_t position = word_position(o->value, text);
-        if (position < 0) {
-            return complain("--%s: '%s' is none of %s", o->name, text, o->value);
-        }
-        *(int64_t *)member(c, o) = position;
-        return true;
-    }
+        return value_number(o->name, text, o->low, o->high, member(c, o));
+    case WORDS:
+        return value_word(o->name, text, o->value, member(c, o));
     case TEXT:
         if (strlen(text) >= TEXT_SIZE) {
             return complain("--%s: longer than %d characters", o->name, TEXT_SIZE - 1);
@@ -221,7 +171,7 @@ void option_text(const config *c, const option_spec *o, char *text, size_t size)
         snprintf(text, size, "%.17g", *(const double *)value);
         return;
     case WORDS:
-        word_at(o->value, *(const int64_t *)value, text, size);
+        value_word_at(o->value, *(const int64_t *)value, text, size);
         return;
     case TEXT:
         snprintf(text, size, "%s", (const char *)value);

@@ -1,5 +1,6 @@
 /* Commands, options and their help, and options in checkpoints: all read off a program's tables. */
 #include "program.h"
+#include "value.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -34,73 +35,16 @@ bool option_given(const char *name)
 
 /* Values and text */
 
-static int64_t word_position(const char *words, const char *word)
-{
-    size_t length = strlen(word);
-    int64_t position = 0;
-    for (const char *w = words; *w != '\0'; position++) {
-        size_t n = strcspn(w, "|");
-        if (n == length && memcmp(w, word, n) == 0) {
-            return position;
-        }
-        w += n + (w[n] == '|');
-    }
-    return -1;
-}
-
-static void word_at(const char *words, int64_t position, char *text, size_t size)
-{
-    const char *w = words;
-    for (; position > 0; position--) {
-        w += strcspn(w, "|") + 1;
-    }
-    snprintf(text, size, "%.*s", (int)strcspn(w, "|"), w);
-}
-
-static bool set_whole(const option *o, const char *text)
-{
-    char *end = NULL;
-    errno = 0;
-    long long n = strtoll(text, &end, 10);
-    if (end == text || *end != '\0' || errno != 0 || (double)n < o->low || (double)n > o->high) {
-        return complain("--%s: '%s' is not a whole number from %.0f to %.0f", o->name, text, o->low,
-                        o->high);
-    }
-    *(int64_t *)o->value = n;
-    return true;
-}
-
-static bool set_number(const option *o, const char *text)
-{
-    char *end = NULL;
-    double x = strtod(text, &end);
-    if (end == text || *end != '\0' || !(x >= o->low && x <= o->high)) {
-        return complain("--%s: '%s' is not a number from %g to %g", o->name, text, o->low, o->high);
-    }
-    *(double *)o->value = x;
-    return true;
-}
-
-static bool set_word(const option *o, const char *text)
-{
-    int64_t position = word_position(o->shown, text);
-    if (position < 0) {
-        return complain("--%s: '%s' is none of %s", o->name, text, o->shown);
-    }
-    *(int64_t *)o->value = position;
-    return true;
-}
-
 /* The text must live on where the option is one. */
 static bool option_set(const option *o, const char *text)
 {
     switch (o->kind) {
     case OPTION_WHOLE:
-        return set_whole(o, text);
+        return value_whole(o->name, text, o->low, o->high, o->value);
     case OPTION_NUMBER:
-        return set_number(o, text);
+        return value_number(o->name, text, o->low, o->high, o->value);
     case OPTION_WORD:
-        return set_word(o, text);
+        return value_word(o->name, text, o->shown, o->value);
     case OPTION_TEXT:
         *(const char **)o->value = text;
         return true;
@@ -123,7 +67,7 @@ static const char *option_text(const option *o, char *text, size_t size)
         snprintf(text, size, "%.17g", *(const double *)o->value);
         break;
     case OPTION_WORD:
-        word_at(o->shown, *(const int64_t *)o->value, text, size);
+        value_word_at(o->shown, *(const int64_t *)o->value, text, size);
         break;
     case OPTION_TEXT: {
         const char *value = *(const char *const *)o->value;

@@ -147,19 +147,4 @@ bool checkpoint_weights(reel_archive *a, const char *path, reel_params *ps);
 bool checkpoint_put_vocabulary(reel_archive *a, const char *key, reel_vocabulary *v);
 reel_vocabulary *checkpoint_take_vocabulary(reel_archive *a, const char *path, const char *key);
 
-/* Tables */
-
-/* A line of progress for anything that takes long: shown four times a second on a terminal, every
- * ten seconds elsewhere, unless `quiet`. */
-typedef struct meter {
-    bool quiet, terminal, colour;
-    double started, shown;
-} meter;
-void meter_start(meter *m, bool quiet);
-/* Whether meter_show would show anything now. */
-bool meter_due(const meter *m);
-void meter_show(meter *m, int64_t done, int64_t all, const char *format, ...) REEL_PRINTF(4, 5);
-/* Wipes the line, before something else is written. */
-void meter_clear(const meter *m);
-
 #endif

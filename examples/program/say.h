@@ -38,4 +38,17 @@ int interrupted(void);
 /* An exit status for a command: 0, EXIT_RUN, or EXIT_SIGNAL + the signal. */
 int exit_status(bool ok);
 
+/* A line of progress for anything that takes long: shown four times a second on a terminal, every
+ * ten seconds elsewhere, unless `quiet`. */
+typedef struct meter {
+    bool quiet, terminal, colour;
+    double started, shown;
+} meter;
+void meter_start(meter *m, bool quiet);
+/* Whether meter_show would show anything now. */
+bool meter_due(const meter *m);
+void meter_show(meter *m, int64_t done, int64_t all, const char *format, ...) REEL_PRINTF(4, 5);
+/* Wipes the line, before something else is written. */
+void meter_clear(const meter *m);
+
 #endif

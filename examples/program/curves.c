@@ -1,6 +1,7 @@
 /* Curves as a gnuplot script that holds its data, and the program that draws it. */
-#include "plot.h"
-#include "../program/program.h"
+#include "curves.h"
+
+#include "say.h"
 
 #include <errno.h>
 #include <math.h>
@@ -16,7 +17,7 @@ static bool ends_in(const char *path, const char *ending)
     return n > m && strcmp(path + n - m, ending) == 0;
 }
 
-bool plot_check(const char *path)
+bool curves_path(const char *path)
 {
     return ends_in(path, ".svg") || ends_in(path, ".png") || ends_in(path, ".pdf") ||
            ends_in(path, ".gp") ||
@@ -36,37 +37,40 @@ static void quote(FILE *out, const char *text)
     fputc('\'', out);
 }
 
-static void write_data(FILE *out, int n, const plot_line *lines)
+static void write_data(FILE *out, const curves *c)
 {
-    for (int k = 0; k < n; k++) {
+    for (int k = 0; k < c->series; k++) {
         fprintf(out, "$curve%d << end_of_data\n", k);
-        for (int64_t i = 0; i < lines[k].n; i++) {
-            if (!isnan(lines[k].y[i])) {
-                fprintf(out, "%lld %.9g\n", (long long)i + 1, lines[k].y[i]);
+        for (size_t i = 0; i < c->n; i++) {
+            if (c->point[i].series == k && !isnan(c->point[i].y)) {
+                fprintf(out, "%.9g %.9g\n", c->point[i].x, c->point[i].y);
             }
         }
         fputs("end_of_data\n", out);
     }
 }
 
-static void write_script(FILE *out, const char *path, int n, const plot_line *lines)
+static void write_script(FILE *out, const curves *c)
 {
-    write_data(out, n, lines);
-    if (!ends_in(path, ".gp")) {
+    write_data(out, c);
+    if (!ends_in(c->path, ".gp")) {
         fprintf(out, "set terminal %s\nset output ",
-                ends_in(path, ".png")   ? "pngcairo size 1350,750 font ',16'"
-                : ends_in(path, ".pdf") ? "pdfcairo size 6in,3.4in"
-                                        : "svg size 900,500 dynamic background rgb 'white' "
-                                          "font 'Helvetica,14'");
-        quote(out, path);
+                ends_in(c->path, ".png")   ? "pngcairo size 1350,750 font ',16'"
+                : ends_in(c->path, ".pdf") ? "pdfcairo size 6in,3.4in"
+                                           : "svg size 900,500 dynamic background rgb 'white' "
+                                             "font 'Helvetica,14'");
+        quote(out, c->path);
         fputc('\n', out);
     }
-    fputs("set grid lc rgb '#dddddd'\nset key outside right noenhanced\nset xlabel 'epoch'\n"
-          "set ylabel 'CIDEr-D of held-out scenes'\nplot ",
-          out);
-    for (int k = 0; k < n; k++) {
+    fprintf(out, "%sset grid lc rgb '#dddddd'\nset key outside right noenhanced\nset xlabel ",
+            c->logarithmic ? "set logscale y\n" : "");
+    quote(out, c->x_label);
+    fputs("\nset ylabel ", out);
+    quote(out, c->y_label);
+    fputs("\nplot ", out);
+    for (int k = 0; k < c->series; k++) {
         fprintf(out, "%s$curve%d using 1:2 with lines lw 2 title ", k > 0 ? ", \\\n    " : "", k);
-        quote(out, lines[k].name);
+        quote(out, c->name[k]);
     }
     fputc('\n', out);
 }
@@ -86,16 +90,16 @@ static bool run_gnuplot(char *script)
 }
 
 /* The script is the file asked for, or stands beside it until gnuplot has drawn it. */
-bool plot_curves(const char *path, int n, const plot_line *lines)
+bool curves_draw(const curves *c)
 {
     char script[4096];
-    bool only = ends_in(path, ".gp");
-    snprintf(script, sizeof script, "%s%s", path, only ? "" : ".gp");
+    bool only = ends_in(c->path, ".gp");
+    snprintf(script, sizeof script, "%s%s", c->path, only ? "" : ".gp");
     FILE *out = fopen(script, "w");
     if (!out) {
         return complain("%s: cannot be opened: %s", script, strerror(errno));
     }
-    write_script(out, path, n, lines);
+    write_script(out, c);
     bool bad = ferror(out) != 0;
     if (fclose(out) != 0 || bad) {
         return complain("%s: cannot be written", script);
@@ -103,7 +107,7 @@ bool plot_curves(const char *path, int n, const plot_line *lines)
     if (!only && run_gnuplot(script)) {
         remove(script);
     } else if (!only) {
-        note("%s: not drawn: gnuplot is missing or failed: its script is %s", path, script);
+        note("%s: not drawn: gnuplot is missing or failed: its script is %s", c->path, script);
     }
     return true;
 }
