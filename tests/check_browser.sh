@@ -11,7 +11,7 @@ for name in chromium chromium-browser google-chrome; do
     fi
 done
 if [ -z "$browser" ]; then
-    echo 'check_page: neither chromium nor google-chrome is in PATH: pages are not tried in a browser'
+    echo 'check_browser: neither chromium nor google-chrome is in PATH: pages are not tried in a browser'
     exit 77
 fi
 work=$(mktemp -d) || exit 1

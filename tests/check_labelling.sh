@@ -2,63 +2,8 @@
 # reel-classify and reel-tag from the outside: what they learn, that they need the order of words for it, how a run
 # is resumed, and what they say to bad input.
 . "${srcdir-$(dirname "$0")/..}/tests/lint/common"
-top=$(cd "$srcdir" && pwd)
-programs=$(cd "$builddir" && pwd)
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+. "$srcdir/tests/lint/program"
 tab=$(printf '\t')
-
-# Instrumented builds take ten times as long: they run what is short, and may find that nothing was learned.
-if grep -q '^REEL_SANITIZE = *[^ ]' "$programs/Makefile" || grep -q 'REEL_STRESS=1' "$programs/Makefile" ||
-    [ -n "${REEL_TEST_SLOW-}" ]; then
-    slow=yes
-else
-    slow=
-fi
-export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}exitcode=99" UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}exitcode=99"
-
-# run STATUS ARGUMENT...: $name with output in ./out and ./err.
-run()
-{
-    expected=$1
-    shift
-    "$programs/$name" "$@" >out 2>err </dev/null
-    got=$?
-    if [ "$got" -eq "$expected" ]; then
-        pass
-    else
-        fail "$name $*: exit status $got, expected $expected
-$(cat out err)"
-    fi
-}
-
-# says FILE PATTERN: what is in ./out or ./err.
-says()
-{
-    if grep -q -e "$2" "$1"; then
-        pass
-    else
-        fail "$name: no line '$2' in its $1:
-$(cat "$1")"
-    fi
-}
-
-# rejects STATUS PATTERN ARGUMENT...: says what is wrong in one line.
-rejects()
-{
-    pattern=$2 status=$1
-    shift 2
-    run "$status" "$@"
-    says err "$pattern"
-    no_lines "$name $*: more than one line on stderr" "$(grep "^$name: " err | sed 1d)"
-}
-
-# compare TEXT A OPERATOR B: of whole numbers.
-compare()
-{
-    if test "$2" "$3" "$4"; then pass; else fail "$1: $2, expected $3 $4"; fi
-}
 
 # measure ARGUMENT...: leaves the accuracy that eval tells, in 1/10000.
 measure()
@@ -78,7 +23,7 @@ begin()
 {
     signal=$1
     shift
-    "$programs/$name" train --quiet --overwrite --checkpoint parts.safetensors "$@" >out 2>err &
+    "$program" train --quiet --overwrite --checkpoint parts.safetensors "$@" >out 2>err &
     while ! grep -aq '"run.step":"[1-9]' parts.safetensors 2>/dev/null && kill -0 $! 2>/dev/null; do sleep 0.01; done
     kill -"$signal" $! 2>/dev/null
     wait $! 2>/dev/null
@@ -110,6 +55,7 @@ resumes()
 small='--quiet --overwrite --hidden 24 --embed 16 --batch 16 --dropout 0 --rate 5e-3'
 
 for name in reel-classify reel-tag; do
+    program=$build/$name
     run 0 --help
     says out "^Usage: $name"
     run 0 train --help
@@ -123,7 +69,7 @@ for name in reel-classify reel-tag; do
 done
 
 # Sentences whose order tells their class, and whose words do not.
-name=reel-classify
+name=reel-classify program=$build/reel-classify
 kinds='lstm --pool mean:gru --pool last:lstm --pool max:lstm --direction forward --pool last:lstm --pool attention'
 epochs=8
 [ -z "$slow" ] || { kinds='lstm --layers 2 --pool attention' && epochs=1; }
@@ -146,7 +92,7 @@ run 0 eval --checkpoint order.best.safetensors --lines 50 --confusion table.svg
 says out '^are  '
 says table.svg '^</svg>'
 printf 'the key near the doors\n\nthe keys near a grünes door\n' >lines
-"$programs/$name" label --checkpoint order.best.safetensors <lines >out 2>err
+"$program" label --checkpoint order.best.safetensors <lines >out 2>err
 compare 'lines that were labelled' "$(grep -c "^\(is\|are\)${tab}[01]\.[0-9]*$tab" out)" -eq 3
 [ -n "$slow" ] || says out "^is$tab.*${tab}the key near the doors\$"
 
@@ -180,7 +126,7 @@ rejects 2 'need a FILE' prepare --task order
 rejects 1 '0 speakers' prepare --task speakers lines
 
 # Tags that depend on what comes later: both directions see it, one does not, and a word alone even less.
-name=reel-tag
+name=reel-tag program=$build/reel-tag
 epochs=6
 [ -z "$slow" ] || epochs=1
 for kind in '--direction both' '--direction both --characters 8' '--direction forward' '--no-recurrence'; do
@@ -195,7 +141,7 @@ for kind in '--direction both' '--direction both --characters 8' '--direction fo
     case $kind in *characters*) [ -n "$slow" ] || says out '^all spans  *\(1\.0\|0\.9\)' ;; esac
 done
 printf 'the old dog bites a cat\n\n' >lines
-"$programs/$name" label --checkpoint tag.best.safetensors <lines >out 2>err
+"$program" label --checkpoint tag.best.safetensors <lines >out 2>err
 compare 'words that were tagged' "$(grep -c "$tab\([BI]-[A-Z]*\|O\)\$" out)" -eq 6
 
 printf 'a/X b/Y c//Y\n\nd/X\n' >data
@@ -243,15 +189,15 @@ no_lines 'reel-tag prepare' "$(diff expected out)"
 cp expected data
 run 0 train --quiet --rate 0.02 --batch 1 --least 1 --dropout 0 --epochs 60 --held-out 0 --checkpoint play.safetensors data
 echo "what sir 'tis he a man and a man he goes he and i" >lines
-"$programs/$name" label --restore --checkpoint play.safetensors <lines >out 2>err
+"$program" label --restore --checkpoint play.safetensors <lines >out 2>err
 no_lines 'reel-tag label --restore' "$(echo "What, sir-- 'Tis he; a man and a MAN. He goes he and I?" | diff - out)"
 
 # What stands between words, whatever it is, is no word.
 printf 'what\rsay \r you\n\0\n\r\nhe\0goes\r' >strange
-"$programs/$name" label --checkpoint play.safetensors <strange >out 2>err
+"$program" label --checkpoint play.safetensors <strange >out 2>err
 no_lines 'reel-tag label of strange lines' "$(cat err)"
 if [ "$(cut -f 1 out | tr -s '\n' ' ')" = 'what say you he goes ' ]; then pass; else fail "words: $(cat out)"; fi
 rejects 1 'none was held out' eval --held-out-part --checkpoint play.safetensors data
-name=reel-classify
+name=reel-classify program=$build/reel-classify
 rejects 2 'agreement is made up' prepare data
 summary

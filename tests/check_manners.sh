@@ -1,40 +1,20 @@
 #!/bin/sh
 # The manners that reel-charlm learns by scripts: the short runs, whose claims must hold.
 . "${srcdir-$(dirname "$0")/..}/tests/lint/common"
-top=$(cd "$srcdir" && pwd)
-programs=$(cd "$builddir" && pwd)
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-PATH=$programs:$PATH
+. "$srcdir/tests/lint/program"
+PATH=$build:$PATH
 export PATH
-
-if grep -q '^REEL_SANITIZE = *[^ ]' "$programs/Makefile" || grep -q 'REEL_STRESS=1' "$programs/Makefile" ||
-    [ -n "${REEL_TEST_SLOW-}" ]; then
+if [ -n "$slow" ]; then
     echo 'an instrumented build: skipped'
     exit 77
 fi
 
-# run STATUS SCRIPT ARGUMENT...: output in ./out and ./err.
+# run STATUS SCRIPT ARGUMENT...
 run()
 {
-    expected=$1 name=$2
+    expected=$1 program=$2
     shift 2
-    sh "$top/examples/manners/$name" "$@" >out 2>err
-    got=$?
-    if [ "$got" -eq "$expected" ]; then
-        pass
-    else
-        fail "$name $*: exit status $got, expected $expected
-$(cat out err)"
-    fi
-}
-
-# says FILE PATTERN: what is in ./out or ./err.
-says()
-{
-    if grep -q -e "$2" "$1"; then pass; else fail "$name: no line '$2' in its $1:
-$(cat "$1")"; fi
+    try "$expected" sh "$top/examples/manners/$program" "$@"
 }
 
 # Brackets in comments and strings do not count; "]" closes no "(".

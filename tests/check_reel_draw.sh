@@ -2,39 +2,8 @@
 # reel-draw draws all that it says it does, knows nets in files by their weights, and tells misuse; the gallery
 # has the pictures that its page shows, and they are what is drawn now.
 . "${srcdir-$(dirname "$0")/..}/tests/lint/common"
-top=$(cd "$srcdir" && pwd)
-build=$(cd "$builddir" && pwd)
-draw=$build/reel-draw
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-unset BLIS_ARCH_TYPE REEL_EXECUTOR
-
-# run STATUS ARGUMENTS: output in ./out and ./err
-run()
-{
-    status=$1
-    shift
-    "$draw" "$@" >out 2>err
-    got=$?
-    if [ "$got" -eq "$status" ]; then
-        pass
-    else
-        fail "reel-draw $*: exit status $got, expected $status
-$(cat out err)"
-    fi
-}
-
-# says FILE PATTERN
-says()
-{
-    if grep -q -e "$2" "$1"; then
-        pass
-    else
-        fail "no line '$2' in $1:
-$(head -n 20 "$1")"
-    fi
-}
+. "$srcdir/tests/lint/program"
+program=$build/reel-draw
 
 run 0 --help
 says out '^Usage: reel-draw KIND'

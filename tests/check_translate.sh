@@ -2,47 +2,9 @@
 # reel-translate from the outside: that it learns with attention, that runs go on as if they had not been stopped,
 # what it says to bad input, that its pictures are pictures.
 . "${srcdir-$(dirname "$0")/..}/tests/lint/common"
-program=$(cd "$builddir" && pwd)/reel-translate
-builddir=$(cd "$builddir" && pwd)
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}exitcode=99" UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}exitcode=99"
-
-# Instrumented builds take ten times as long: they run what is short, and may find that nothing was learned.
-if grep -q '^REEL_SANITIZE = *[^ ]' "$builddir/Makefile" || grep -q 'REEL_STRESS=1' "$builddir/Makefile" ||
-    [ -n "${REEL_TEST_SLOW-}" ]; then
-    slow=yes pairs=200 epochs=1
-else
-    slow='' pairs=2000 epochs=8
-fi
-
-# run STATUS ARGUMENT...: output in ./out and ./err.
-run()
-{
-    expected=$1
-    shift
-    "$program" "$@" >out 2>err </dev/null
-    got=$?
-    if [ "$got" -eq "$expected" ]; then
-        pass
-    else
-        fail "$*: exit status $got, expected $expected
-$(cat out err)"
-    fi
-}
-
-# says FILE PATTERN: what is in ./out or ./err.
-says()
-{
-    if grep -q -e "$2" "$1"; then pass; else fail "no line '$2' in $1:
-$(cat "$1")"; fi
-}
-
-same()
-{
-    if cmp -s "$1" "$2"; then pass; else fail "$1 and $2 differ${3:+: $3}"; fi
-}
+. "$srcdir/tests/lint/program"
+program=$build/reel-translate
+if [ -n "$slow" ]; then pairs=200 epochs=1; else pairs=2000 epochs=8; fi
 
 # A made-up language: each word has another name there, a verb goes to the end, and an adjective behind its noun.
 speak()
