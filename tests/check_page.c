@@ -1,6 +1,6 @@
 /* The page of a graph: all of it is in the file as JSON that any parser takes, whatever things are
  * called, and nothing that is called somehow ends an element. What the page does with it:
- * check_page.sh. */
+ * check_browser.sh. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
