@@ -109,7 +109,7 @@ static bool open_model(opened *o)
     const char *file = set.best ? best_path(set.checkpoint, path, sizeof path) : set.checkpoint;
     reel_archive *a = checkpoint_open(file, false);
     bool ok = a && settings_data(&set, &o->d) && settings_model(&set, &o->d, &o->m) &&
-              checkpoint_weights(a, file, o->m.params);
+              archive_weights(a, file, o->m.params);
     reel_archive_free(a);
     return ok;
 }

@@ -146,7 +146,7 @@ static bool load(const char *path, captioner *m)
     if (!a) {
         return out_of_memory();
     }
-    bool ok = reel_archive_read(a, path) == REEL_OK ? checkpoint_weights(a, path, m->params)
+    bool ok = reel_archive_read(a, path) == REEL_OK ? archive_weights(a, path, m->params)
                                                     : complain("%s", reel_archive_message(a));
     reel_archive_free(a);
     return ok;

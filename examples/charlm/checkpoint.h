@@ -38,13 +38,11 @@ bool checkpoint_write(const run *r, const char *path);
 /* Writes what is needed to use the model, with its held-out loss. */
 bool checkpoint_write_model(const run *r, double loss, const char *path);
 
-/* Reads a checkpoint; NULL after a complaint. */
-reel_archive *checkpoint_read(const char *path);
 /* Makes the options, the vocabulary and the model of a checkpoint. With `strict`, options that were
  * given and differ are a complaint; else they win. */
 bool checkpoint_model(reel_archive *a, const char *path, bool strict, config *c, vocabulary *v,
                       model *m);
-/* checkpoint_read and checkpoint_model in one, for commands that only use the model in
+/* archive_open and checkpoint_model in one, for commands that only use the model in
  * c->checkpoint. */
 bool checkpoint_open(config *c, bool strict, vocabulary *v, model *m);
 /* Whether the run's text is the one that the checkpoint was trained on; complains when it is not.

@@ -1,6 +1,7 @@
 /* A run before its first update and after its last one. Invariant: a resumed run differs in nothing
  * from one that has come to the same step without stopping. */
 #include "trainer.h"
+#include "../program/archive.h"
 #include "../program/say.h"
 #include "text.h"
 
@@ -93,21 +94,6 @@ static bool make_optimizer(trainer *t)
            complain("%s", reel_params_message(t->m.params));
 }
 
-/* "x.safetensors" keeps its best model in "x.best.safetensors". */
-static bool name_best(trainer *t)
-{
-    static const char ending[] = ".safetensors";
-    const char *path = t->c.checkpoint;
-    size_t stem = strlen(path), n = sizeof ending - 1;
-    if (stem > n && strcmp(path + stem - n, ending) == 0) {
-        stem -= n;
-    }
-    int length =
-        snprintf(t->best_path, sizeof t->best_path, "%.*s.best%s", (int)stem, path, ending);
-    return (length > 0 && (size_t)length < sizeof t->best_path) ||
-           complain("--checkpoint: the name is longer than %d bytes", PATH_SIZE);
-}
-
 static void announce(const trainer *t)
 {
     char weights[32];
@@ -154,7 +140,7 @@ static bool start_anew(trainer *t, int n, char *const *path)
 
 static bool resume(trainer *t, int n, char *const *path)
 {
-    reel_archive *a = checkpoint_read(t->c.checkpoint);
+    reel_archive *a = archive_open(t->c.checkpoint);
     bool ok = a != NULL && checkpoint_model(a, t->c.checkpoint, true, &t->c, &t->v, &t->m) &&
               read_text(t, n, path, a) && make_optimizer(t) &&
               checkpoint_run(a, t->c.checkpoint, &t->r) && split(t);
@@ -175,8 +161,8 @@ bool trainer_start(trainer *t, const config *c, int n, char *const *path)
 {
     *t = (trainer){.c = *c, .k = {.best = INFINITY}, .best_on_disk = INFINITY};
     t->r = (run){.c = &t->c, .v = &t->v, .m = &t->m, .carry = &t->carry, .k = &t->k};
-    return name_best(t) && texts_are_safe(t, n, path) &&
-           (c->resume ? resume(t, n, path) : start_anew(t, n, path));
+    return best_path(c->checkpoint, t->best_path, sizeof t->best_path) &&
+           texts_are_safe(t, n, path) && (c->resume ? resume(t, n, path) : start_anew(t, n, path));
 }
 
 void trainer_free(trainer *t)

@@ -231,7 +231,7 @@ static bool load(run *r, bool resume)
     bool ok = a && labels_take(a, set.common.checkpoint, &r->labels);
     r->words = ok ? checkpoint_take_vocabulary(a, set.common.checkpoint, "words") : NULL;
     ok = r->words && model_new(&r->model, reel_vocabulary_size(r->words), r->labels.n) &&
-         (resume || checkpoint_weights(a, set.common.checkpoint, r->model.params)) &&
+         (resume || archive_weights(a, set.common.checkpoint, r->model.params)) &&
          labelling_tapes(&set.common, &r->tape, &r->test_tape);
     reel_archive_free(a);
     return ok;

@@ -6,63 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A checkpoint says whose it is. */
-static const char *format_name(char *text, size_t size)
-{
-    snprintf(text, size, "%s 1", the_program->name);
-    return text;
-}
-
-static bool archive_complain(const reel_archive *a)
-{
-    return complain("%s", reel_archive_message(a));
-}
-
-reel_archive *checkpoint_read(const char *path)
-{
-    char name[64];
-    reel_archive *a = reel_archive_new();
-    if (!a) {
-        out_of_memory();
-        return NULL;
-    }
-    if (reel_archive_read(a, path) != REEL_OK) {
-        archive_complain(a);
-        reel_archive_free(a);
-        return NULL;
-    }
-    const char *format = reel_archive_get(a, "format");
-    if (!format || strcmp(format, format_name(name, sizeof name)) != 0) {
-        complain("%s: not a checkpoint of %s", path, the_program->name);
-        reel_archive_free(a);
-        return NULL;
-    }
-    return a;
-}
-
 reel_archive *checkpoint_open(const char *path, checkpoint_use use)
 {
-    reel_archive *a = checkpoint_read(path);
+    reel_archive *a = archive_open(path);
     if (a && !options_restore(a, path, use)) {
         reel_archive_free(a);
         return NULL;
     }
     return a;
-}
-
-bool checkpoint_weights(reel_archive *a, const char *path, reel_params *ps)
-{
-    for (size_t i = 0; i < reel_params_count(ps); i++) {
-        const char *name = reel_param_name(reel_params_at(ps, i));
-        const reel_archive_tensor *t = reel_archive_find(a, name);
-        if (!t) {
-            return complain("%s: the weight '%s' is missing", path, name);
-        }
-        if (reel_params_offer(ps, name, t->dtype, t->data, t->shape) != REEL_OK) {
-            return complain("%s: %s", path, reel_params_message(ps));
-        }
-    }
-    return true;
 }
 
 bool checkpoint_put_vocabulary(reel_archive *a, const char *key, reel_vocabulary *v)
@@ -98,12 +49,6 @@ reel_vocabulary *checkpoint_take_vocabulary(reel_archive *a, const char *path, c
 
 /* Counters */
 
-typedef struct counter {
-    const char *key;
-    int64_t *count;
-    double *sum;
-} counter;
-
 enum { COUNTERS = 6 };
 
 static void list_counters(training *t, counter list[COUNTERS])
@@ -119,64 +64,28 @@ static void list_counters(training *t, counter list[COUNTERS])
     memcpy(list, all, sizeof all);
 }
 
-static bool put_counters(reel_archive *a, training *t)
-{
-    counter list[COUNTERS];
-    list_counters(t, list);
-    for (int i = 0; i < COUNTERS; i++) {
-        if ((list[i].sum
-                 ? reel_archive_set_f64(a, list[i].key, *list[i].sum)
-                 : reel_archive_set_u64(a, list[i].key, (uint64_t)*list[i].count)) != REEL_OK) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool take_counters(reel_archive *a, training *t)
-{
-    counter list[COUNTERS];
-    list_counters(t, list);
-    for (int i = 0; i < COUNTERS; i++) {
-        uint64_t count = 0;
-        if ((list[i].sum ? reel_archive_get_f64(a, list[i].key, list[i].sum)
-                         : reel_archive_get_u64(a, list[i].key, &count)) != REEL_OK) {
-            return false;
-        }
-        if (list[i].count) {
-            *list[i].count = (int64_t)count;
-        }
-    }
-    return true;
-}
-
 /* Files */
 
-static bool put_model(reel_archive *a, training *t)
+static bool fill(reel_archive *a, training *t, bool whole)
 {
-    char name[64];
-    return (reel_archive_set(a, "format", format_name(name, sizeof name)) == REEL_OK &&
-            reel_archive_put_params(a, "", t->params) == REEL_OK) ||
-           archive_complain(a);
+    counter list[COUNTERS];
+    list_counters(t, list);
+    return archive_sign(a) && reel_archive_put_params(a, "", t->params) == REEL_OK &&
+           (!whole ||
+            (reel_archive_set_u64(a, "run.data", t->data) == REEL_OK &&
+             counters_put(a, list, COUNTERS) && reel_archive_put_opt(a, t->opt) == REEL_OK));
 }
 
 static bool write_file(training *t, const char *path, bool whole)
 {
     reel_archive *a = reel_archive_new();
-    if (!a) {
-        return out_of_memory();
+    bool told = a && options_store(a, OPTION_KEPT) && (!whole || options_store(a, OPTION_GOAL)) &&
+                (!t->store || t->store(t->context, a));
+    if (a && !told) {
+        reel_archive_free(a);
+        return false;
     }
-    bool ok =
-        put_model(a, t) && options_store(a, OPTION_KEPT) && (!t->store || t->store(t->context, a));
-    if (ok && whole) {
-        ok = options_store(a, OPTION_GOAL) &&
-             ((reel_archive_set_u64(a, "run.data", t->data) == REEL_OK && put_counters(a, t) &&
-               reel_archive_put_opt(a, t->opt) == REEL_OK) ||
-              archive_complain(a));
-    }
-    ok = ok && (reel_archive_write(a, path) == REEL_OK || archive_complain(a));
-    reel_archive_free(a);
-    return ok;
+    return archive_close(a, a && fill(a, t, whole), path);
 }
 
 bool training_save(training *t)
@@ -187,18 +96,7 @@ bool training_save(training *t)
 bool training_save_best(training *t)
 {
     char path[4096];
-    return write_file(t, best_path(t->checkpoint, path, sizeof path), false);
-}
-
-const char *best_path(const char *checkpoint, char *path, size_t size)
-{
-    static const char ending[] = ".safetensors";
-    size_t stem = strlen(checkpoint), n = sizeof ending - 1;
-    if (stem > n && strcmp(checkpoint + stem - n, ending) == 0) {
-        stem -= n;
-    }
-    snprintf(path, size, "%.*s.best%s", (int)stem, checkpoint, ending);
-    return path;
+    return best_path(t->checkpoint, path, sizeof path) && write_file(t, path, false);
 }
 
 static bool same_data(reel_archive *a, const training *t)
@@ -217,9 +115,11 @@ static bool same_data(reel_archive *a, const training *t)
 
 bool training_restore(training *t)
 {
-    reel_archive *a = checkpoint_read(t->checkpoint);
-    bool ok = a && same_data(a, t) && checkpoint_weights(a, t->checkpoint, t->params) &&
-              ((take_counters(a, t) && reel_archive_take_opt(a, t->opt) == REEL_OK) ||
+    counter list[COUNTERS];
+    list_counters(t, list);
+    reel_archive *a = archive_open(t->checkpoint);
+    bool ok = a && same_data(a, t) && archive_weights(a, t->checkpoint, t->params) &&
+              ((counters_take(a, list, COUNTERS) && reel_archive_take_opt(a, t->opt) == REEL_OK) ||
                archive_complain(a));
     reel_archive_free(a);
     return ok;

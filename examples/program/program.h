@@ -9,6 +9,7 @@
 #ifndef EXAMPLES_PROGRAM_H
 #define EXAMPLES_PROGRAM_H
 
+#include "archive.h"
 #include "say.h"
 
 /* Options and commands */
@@ -127,8 +128,6 @@ typedef struct training {
  * complaint. A signal is no failure: see interrupted(). Vocabularies and model must have been made
  * before, from the checkpoint's options and texts with `resume` (checkpoint_open). */
 bool training_run(training *t);
-/* The file of the best model: "x.best.safetensors" for "x.safetensors". */
-const char *best_path(const char *checkpoint, char *path, size_t size);
 
 typedef enum checkpoint_use {
     CHECKPOINT_USE,
@@ -141,8 +140,6 @@ reel_archive *checkpoint_open(const char *path, checkpoint_use use);
 /* The options of that care as text beside the tensors; and back, without those that were given. */
 bool options_store(reel_archive *a, option_care care);
 bool options_restore(const reel_archive *a, const char *path, checkpoint_use use);
-/* Takes the weights of a model that was made anew. */
-bool checkpoint_weights(reel_archive *a, const char *path, reel_params *ps);
 /* A vocabulary under a key of the archive: put, and taken. */
 bool checkpoint_put_vocabulary(reel_archive *a, const char *key, reel_vocabulary *v);
 reel_vocabulary *checkpoint_take_vocabulary(reel_archive *a, const char *path, const char *key);

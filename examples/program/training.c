@@ -21,7 +21,9 @@ static bool begin(training *t)
         return training_restore(t);
     }
     char best[4096];
-    (void)best_path(t->checkpoint, best, sizeof best);
+    if (!best_path(t->checkpoint, best, sizeof best)) {
+        return false;
+    }
     if (!t->overwrite && access(t->checkpoint, F_OK) == 0) {
         return complain("%s exists: --resume goes on from it, --overwrite replaces it",
                         t->checkpoint);

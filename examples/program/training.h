@@ -4,8 +4,6 @@
 
 #include "program.h"
 
-/* Reads a checkpoint of this program; NULL after a complaint. */
-reel_archive *checkpoint_read(const char *path);
 /* Writes all that the run needs to go on from here; or the model alone, as the best one. */
 bool training_save(training *t);
 bool training_save_best(training *t);

@@ -192,7 +192,7 @@ static bool load(run *r, bool resume)
     r->coding.characters =
         r->coding.words ? checkpoint_take_vocabulary(a, set.common.checkpoint, "characters") : NULL;
     ok = r->coding.characters && new_model(r) &&
-         (resume || checkpoint_weights(a, set.common.checkpoint, r->model.params));
+         (resume || archive_weights(a, set.common.checkpoint, r->model.params));
     reel_archive_free(a);
     return ok;
 }

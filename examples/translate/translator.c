@@ -129,7 +129,7 @@ bool translator_open(translator *m, const char *path)
     bool ok = a && check_cell();
     m->source = ok ? checkpoint_take_vocabulary(a, path, "vocabulary.source") : NULL;
     m->target = m->source ? checkpoint_take_vocabulary(a, path, "vocabulary.target") : NULL;
-    ok = m->target && translator_new(m) && checkpoint_weights(a, path, m->params);
+    ok = m->target && translator_new(m) && archive_weights(a, path, m->params);
     reel_archive_free(a);
     return ok;
 }

@@ -64,7 +64,7 @@ bool session_open(session *s, const char *text)
         s->known = checkpoint_take_vocabulary(a, set.checkpoint, "words");
         ok = s->known && play_number(&s->play, s->known) &&
              model_make(&s->model, &sizes, &s->play, s->known) &&
-             checkpoint_weights(a, set.checkpoint, s->model.params);
+             archive_weights(a, set.checkpoint, s->model.params);
     }
     reel_archive_free(a);
     s->tape = reel_tape_new((int)set.threads, .inference = true);
