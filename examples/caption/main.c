@@ -107,7 +107,7 @@ static bool open_model(opened *o)
 {
     char path[4096];
     const char *file = set.best ? best_path(set.checkpoint, path, sizeof path) : set.checkpoint;
-    reel_archive *a = checkpoint_open(file, false);
+    reel_archive *a = file ? checkpoint_open(file, CHECKPOINT_USE) : NULL;
     bool ok = a && settings_data(&set, &o->d) && settings_model(&set, &o->d, &o->m) &&
               archive_weights(a, file, o->m.params);
     reel_archive_free(a);
@@ -119,7 +119,7 @@ static int run_train(int n, char *const *operand)
     (void)n, (void)operand;
     opened o = {.m = {0}};
     double curve[MOST_EPOCHS];
-    reel_archive *a = set.resume ? checkpoint_open(set.checkpoint, true) : NULL;
+    reel_archive *a = set.resume ? checkpoint_open(set.checkpoint, CHECKPOINT_RESUME) : NULL;
     bool ok = (a || !set.resume) && settings_data(&set, &o.d) && settings_model(&set, &o.d, &o.m) &&
               train_captioner(&set, &o.d, &o.m, curve, 1);
     reel_archive_free(a);

@@ -227,7 +227,8 @@ static bool judge(void *context, int64_t epoch, double *score)
  */
 static bool load(run *r, bool resume)
 {
-    reel_archive *a = checkpoint_open(set.common.checkpoint, resume);
+    reel_archive *a =
+        checkpoint_open(set.common.checkpoint, resume ? CHECKPOINT_RESUME : CHECKPOINT_USE);
     bool ok = a && labels_take(a, set.common.checkpoint, &r->labels);
     r->words = ok ? checkpoint_take_vocabulary(a, set.common.checkpoint, "words") : NULL;
     ok = r->words && model_new(&r->model, reel_vocabulary_size(r->words), r->labels.n) &&

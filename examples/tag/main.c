@@ -186,7 +186,8 @@ static bool new_model(run *r)
  */
 static bool load(run *r, bool resume)
 {
-    reel_archive *a = checkpoint_open(set.common.checkpoint, resume);
+    reel_archive *a =
+        checkpoint_open(set.common.checkpoint, resume ? CHECKPOINT_RESUME : CHECKPOINT_USE);
     bool ok = a && labels_take(a, set.common.checkpoint, &r->tags);
     r->coding.words = ok ? checkpoint_take_vocabulary(a, set.common.checkpoint, "words") : NULL;
     r->coding.characters =

@@ -58,7 +58,7 @@ bool session_open(session *s, const char *text)
 {
     model_sizes sizes;
     *s = (session){.tape = NULL};
-    reel_archive *a = checkpoint_open(set.checkpoint, false);
+    reel_archive *a = checkpoint_open(set.checkpoint, CHECKPOINT_USE);
     bool ok = a && sizes_of(&sizes) && play_read(&s->play, text) && compare(a, s, text);
     if (ok) {
         s->known = checkpoint_take_vocabulary(a, set.checkpoint, "words");

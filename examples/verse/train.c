@@ -60,7 +60,7 @@ static bool make(trainer *r, const char *text)
 {
     reel_archive *a = NULL;
     model_sizes sizes;
-    if (set.resume && !(a = checkpoint_open(set.checkpoint, true))) {
+    if (set.resume && !(a = checkpoint_open(set.checkpoint, CHECKPOINT_RESUME))) {
         return false;
     }
     bool ok = sizes_of(&sizes) && play_read(&r->s.play, text);
