@@ -1,14 +1,15 @@
 /* What the parts of reel-translate know of each other.
  *
  *   main        commands and options            translator   the network
- *   pairs       sentence pairs and batches      train        the loop's loss and judgement
- *   rewards     training by BLEU                evaluate     decoding and scores
- *   align       pictures of attention
+ *   corpus      texts as numbers                pairs        sentence pairs and batches
+ *   train       the loop's loss and judgement   rewards      training by BLEU
+ *   evaluate    decoding and scores             align        pictures of attention
  */
 #ifndef EXAMPLES_TRANSLATE_H
 #define EXAMPLES_TRANSLATE_H
 
 #include "../program/program.h"
+#include "corpus.h"
 
 enum { ATTENTION_NONE = 6 }; /* after the scores of reel_score, in their order */
 

@@ -1,5 +1,7 @@
 /* Text files as sequences of numbers, one a line. */
-#include "program.h"
+#include "corpus.h"
+
+#include "../program/say.h"
 
 #include <stdlib.h>
 #include <string.h>
