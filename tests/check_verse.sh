@@ -96,6 +96,13 @@ sed 's/a/\xc3\xa1/g; s/n /n\xe2\x80\x99t /g' play.txt >accents.txt
 # shellcheck disable=SC2086 # several options
 run 0 train $sizes --checkpoint accents.safetensors accents.txt
 
+# --- a picture ---
+
+run 0 eval --quiet --candidates 10 --checkpoint whole.safetensors --curves ranks.gp play.txt
+says ranks.gp "title 'across speeches'"
+run 1 eval --quiet --checkpoint whole.safetensors --curves ranks.jpeg play.txt
+says err 'ranks.jpeg.* does not end in'
+
 # --- bad input ---
 
 run 2 frobnicate

@@ -75,6 +75,9 @@ static const option options[] = {
      "updates between checkpoints; an epoch's end always makes one"},
     {"seconds", OPTION_NUMBER, &set.seconds, "S", 0, 1e9, TRAIN, OPTION_FREE,
      "stop after so much time; 0: never"},
+    {"curves", OPTION_TEXT, &set.curves, "FILE", 0, 0, EVAL, OPTION_FREE,
+     "draw how many true lines are among the first: .svg, .png, .pdf (by gnuplot), or .gp, its "
+     "script"},
     {"candidates", OPTION_WHOLE, &set.candidates, "N", 2, MOST, EVAL, OPTION_FREE,
      "lines to be ranked"},
     {"validation", OPTION_FLAG, &set.validation, NULL, 0, 0, EVAL, OPTION_FREE,

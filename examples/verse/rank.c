@@ -1,6 +1,7 @@
 /* Ranks of true next lines. */
 #include "rank.h"
 
+#include "../program/curves.h"
 #include "../program/program.h"
 
 #include <math.h>
@@ -155,6 +156,9 @@ static void count(ranks *r, int64_t rank)
     r->n++;
     r->sum += (double)rank;
     r->reciprocal += 1 / (double)rank;
+    if (rank <= FIRST) {
+        r->of[rank]++;
+    }
     for (int i = 0; i < CUTS; i++) {
         r->at[i] += rank <= cuts[i];
     }
@@ -207,9 +211,10 @@ bool rank_enough(int64_t lines, int64_t candidates)
                     (long long)lines, (long long)candidates, (long long)candidates + RECENT);
 }
 
+static const char *const kinds[KINDS + 1] = {"within a speech", "across speeches", "all", "chance"};
+
 void rank_print(const ranks r[KINDS], int64_t candidates)
 {
-    static const char *const kinds[KINDS] = {"within a speech", "across speeches", "all"};
     printf("%-16s %7s %9s %7s %7s %7s %7s %7s\n", "next lines", "number", "mean rank", "MRR", "R@1",
            "R@5", "R@30", "R@150");
     for (int k = 0; k < KINDS; k++) {
@@ -230,4 +235,31 @@ void rank_print(const ranks r[KINDS], int64_t candidates)
         printf(" %6.2f%%", 100 * fmin(1, (double)cuts[i] / c));
     }
     putchar('\n');
+}
+
+bool rank_draw(const ranks r[KINDS], int64_t candidates, const char *path)
+{
+    const int64_t most = candidates < FIRST ? candidates : FIRST;
+    curve_point *point = malloc((size_t)((KINDS + 1) * most) * sizeof *point);
+    if (!point) {
+        return out_of_memory();
+    }
+    size_t n = 0;
+    for (int k = 0; k <= KINDS; k++) {
+        int64_t so_far = 0;
+        for (int64_t rank = 1; rank <= most; rank++) {
+            so_far += k < KINDS ? r[k].of[rank] : 1;
+            double of = k < KINDS ? (double)r[k].n : (double)candidates;
+            point[n++] = (curve_point){k, (double)rank, 100 * (double)so_far / of};
+        }
+    }
+    bool ok = curves_draw(&(curves){.path = path,
+                                    .x_label = "first lines of the ranking",
+                                    .y_label = "true next line among them, %",
+                                    .series = KINDS + 1,
+                                    .name = kinds,
+                                    .n = n,
+                                    .point = point});
+    free(point);
+    return ok;
 }

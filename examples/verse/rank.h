@@ -4,13 +4,15 @@
 
 #include "model.h"
 
-enum { CUTS = 4 }; /* recall at 1, 5, 30, 150 */
+enum { CUTS = 4 };     /* recall at 1, 5, 30, 150 */
+enum { FIRST = 1000 }; /* ranks that are counted one by one */
 
 /* What the ranks of some queries come to. */
 typedef struct ranks {
     int64_t n;
     double sum, reciprocal;
     int64_t at[CUTS];
+    int64_t of[FIRST + 1]; /* by rank, from 1 */
 } ranks;
 
 /* Next lines of the same speech, next lines that begin another, and both. */
@@ -38,5 +40,7 @@ bool rank_all(model *m, reel_tape *tape, int64_t begin, int64_t end, int64_t can
 /* Whether that many lines are enough for so many candidates; false after a complaint. */
 bool rank_enough(int64_t lines, int64_t candidates);
 void rank_print(const ranks r[KINDS], int64_t candidates);
+/* Draws the share of true lines that are among the first k of the candidates, over k. */
+bool rank_draw(const ranks r[KINDS], int64_t candidates, const char *path);
 
 #endif

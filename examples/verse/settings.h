@@ -12,6 +12,7 @@ typedef struct settings {
     double dropout, rate, clip, margin, seconds;
     int64_t loss;      /* LOSS_... */
     const char *parts; /* "words+characters+..." */
+    const char *curves;
     int64_t candidates, lines, among, choice;
     bool validation;
 } settings;

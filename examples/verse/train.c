@@ -1,6 +1,7 @@
 /* The commands train and eval. */
 #include "batches.h"
 
+#include "../program/curves.h"
 #include "../program/program.h"
 
 #include <math.h>
@@ -130,9 +131,9 @@ int run_train(int n, char *const *operand)
 int run_eval(int n, char *const *operand)
 {
     (void)n;
-    session s;
+    session s = {.tape = NULL};
     ranks r[KINDS];
-    bool ok = session_open(&s, operand[0]);
+    bool ok = (!set.curves || curves_path(set.curves)) && session_open(&s, operand[0]);
     if (ok) {
         int64_t begin = set.validation ? s.play.validation : s.play.test;
         int64_t end = set.validation ? s.play.test : s.play.n;
@@ -142,6 +143,7 @@ int run_eval(int n, char *const *operand)
     }
     if (ok && !interrupted()) {
         rank_print(r, set.candidates);
+        ok = !set.curves || rank_draw(r, set.candidates, set.curves);
     }
     session_close(&s);
     return exit_status(ok);
