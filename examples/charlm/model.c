@@ -16,12 +16,7 @@ static const reel_cell_type *cell_type_at(size_t i)
 
 static const reel_cell_type *find_cell(const char *name)
 {
-    for (size_t i = 0; cell_type_at(i) != NULL; i++) {
-        if (strcmp(cell_type_at(i)->name, name) == 0) {
-            return cell_type_at(i);
-        }
-    }
-    return NULL;
+    return strcmp(mgu_cell.name, name) == 0 ? &mgu_cell : reel_cell_type_find(name);
 }
 
 bool model_check_cell(const char *name)

@@ -1,21 +1,9 @@
 /* The network as a graph: a bidirectional encoder, attention, a decoder. */
 #include "translate.h"
 
-#include <string.h>
-
-static const reel_cell_type *find_cell(const char *name)
-{
-    for (const reel_cell_type *const *type = reel_cell_types(); *type; type++) {
-        if (strcmp((*type)->name, name) == 0) {
-            return *type;
-        }
-    }
-    return NULL;
-}
-
 bool check_cell(void)
 {
-    return find_cell(set.cell) ||
+    return reel_cell_type_find(set.cell) ||
            complain("--cell: '%s' is no kind of cell; 'reel-translate cells' lists them", set.cell);
 }
 
@@ -36,7 +24,7 @@ static reel_cell *layers(translator *m, const char *name, int64_t in, int64_t hi
 {
     return reel_layers_with(&(reel_cell_args){.params = m->params,
                                               .name = name,
-                                              .type = find_cell(set.cell),
+                                              .type = reel_cell_type_find(set.cell),
                                               .in = in,
                                               .hidden = hidden,
                                               .options = set.cell_options,
