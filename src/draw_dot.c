@@ -339,21 +339,6 @@ static void order_clusters(const writer *w, ordered *list)
     }
 }
 
-static bool has_edge(const reel__picture *p, uint32_t from, uint32_t to)
-{
-    uint64_t wanted = reel__edge(from, to);
-    size_t low = 0, high = p->edges;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (p->edge[middle] < wanted) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low < p->edges && p->edge[low] == wanted;
-}
-
 /* In the row of a module: its weights, its steps, the steps of its gradients. */
 static size_t list_rows(const reel__picture *p, ordered *list)
 {
@@ -381,7 +366,7 @@ static void write_row(const writer *w, const ordered *list, size_t n)
     reel__text_add(w->out, " }\n");
     for (size_t i = 1; i < n; i++) {
         uint32_t a = list[i - 1].self, b = list[i].self;
-        bool led = has_edge(w->p, a, b) || has_edge(w->p, b, a);
+        bool led = reel__has_edge(w->p, a, b) || reel__has_edge(w->p, b, a);
         if (!led || list[i - 1].block != list[i].block) {
             write_invisible(w, a, b);
         }

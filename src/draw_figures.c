@@ -518,6 +518,21 @@ static bool fill(grouping *g)
     return true;
 }
 
+bool reel__has_edge(const reel__picture *p, uint32_t from, uint32_t to)
+{
+    uint64_t wanted = reel__edge(from, to);
+    size_t low = 0, high = p->edges;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (p->edge[middle] < wanted) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < p->edges && p->edge[low] == wanted;
+}
+
 bool reel__picture_fill(reel__picture *p)
 {
     size_t n = p->nodes.n;

@@ -325,21 +325,6 @@ static bool find_rows(writer *w)
     return done;
 }
 
-static bool has_edge(const reel__picture *p, uint32_t from, uint32_t to)
-{
-    uint64_t wanted = reel__edge(from, to);
-    size_t low = 0, high = p->edges;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (p->edge[middle] < wanted) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low < p->edges && p->edge[low] == wanted;
-}
-
 static void write_invisible(const writer *w, uint32_t from, uint32_t to, const char *more)
 {
     reel__text_add(w->out, "    ");
@@ -361,7 +346,7 @@ static void write_row(const writer *w, const member *m, size_t n)
     for (size_t i = 1; i < n; i++) {
         uint32_t a = m[i - 1].figure, b = m[i].figure;
         const reel__figure *f = &w->p->figure[a];
-        bool led = has_edge(w->p, a, b) || has_edge(w->p, b, a);
+        bool led = reel__has_edge(w->p, a, b) || reel__has_edge(w->p, b, a);
         bool inner =
             is_single(f) && band(w->p, f) && f->ordinal; /* the first row leads the others */
         if (!led && !inner && m[i - 1].position != m[i].position) {

@@ -143,6 +143,8 @@ static inline uint32_t reel__edge_to(uint64_t edge)
     return (uint32_t)(edge >> 32);
 }
 
+/* Whether there is an edge from one figure to another; p->edge is complete. */
+bool reel__has_edge(const reel__picture *p, uint32_t from, uint32_t to);
 /* Whether b's step is the one after a's. */
 static inline bool reel__next_step(const reel__place *a, const reel__place *b)
 {

@@ -20,6 +20,7 @@
 #include "../src/label.h"
 #include "../src/memory.h"
 #include "folder.h"
+#include "random_scopes.h"
 #include "suite.h"
 
 static char *drawn(reel_draw_args args)
@@ -212,38 +213,6 @@ static void net_close(net *n)
 {
     reel_tape_free(n->tape);
     reel_params_free(n->params);
-}
-
-enum { RANDOM_NODES = 60 };
-
-/* Any graph: modules entered again and again in any order, so that collapsed it has cycles. */
-static reel_node *random_graph(reel_tape *tape, uint64_t seed, reel_node **node)
-{
-    static const char *const module[] = {"a", "b", "a", "c"};
-    uint64_t state = seed * 0x9e3779b97f4a7c15U + 1;
-    for (int i = 0; i < RANDOM_NODES; i++) {
-        state = state * 6364136223846793005U + 1442695040888963407U;
-        unsigned r = (unsigned)(state >> 40);
-        int depth = (int)(r % 4);
-        for (int d = 0; d < depth; d++) {
-            if ((r >> (4 + d)) % 2) {
-                reel_scope_enter(tape, module[(r >> (8 + d)) % 4]);
-            } else {
-                reel_scope_step(tape, (int64_t)((r >> (12 + d)) % 4));
-            }
-        }
-        reel_node *x = i ? node[(r >> 3) % (unsigned)i] : NULL,
-                  *y = i ? node[(r >> 9) % (unsigned)i] : NULL;
-        node[i] = i < 3 || r % 9 == 0 ? filled(tape, 2, 2)
-                  : r % 3 == 0        ? reel_tanh(x)
-                                      : reel_add(x, y);
-        for (int d = 0; d < depth; d++) {
-            reel_scope_leave(tape);
-        }
-    }
-    reel_node *all = reel_sum_of(RANDOM_NODES, node);
-    ck_assert_msg(reel_tape_status(tape) == REEL_OK, "%s", reel_tape_message(tape));
-    return all;
 }
 
 static const struct {
