@@ -16,22 +16,9 @@
 #include <reel/tape.h>
 
 #include "../src/memory.h"
+#include "drawn.h"
 #include "folder.h"
-#include "random_scopes.h"
 #include "suite.h"
-
-static char *drawn(reel_draw_args args)
-{
-    char *text = NULL;
-    size_t n = 0;
-    args.stream = open_memstream(&text, &n);
-    args.at = "test.c:1";
-    ck_assert_ptr_nonnull(args.stream);
-    reel_status status = reel_draw_with(&args);
-    fclose(args.stream);
-    ck_assert_msg(status == REEL_OK, "%s", reel_tape_message(reel_node_tape(args.root)));
-    return text;
-}
 
 typedef struct vertex {
     char *name, *line;

@@ -1,10 +1,11 @@
-/* For tests of drawings: graphs of any kind. */
-#ifndef TESTS_RANDOM_SCOPES_H
-#define TESTS_RANDOM_SCOPES_H
+/* For tests of drawings: graphs of any kind, and their text. */
+#ifndef TESTS_DRAWN_H
+#define TESTS_DRAWN_H
 
 #include <stdio.h>
 
 #include <check.h>
+#include <reel/draw.h>
 #include <reel/ops.h>
 #include <reel/tape.h>
 
@@ -48,6 +49,20 @@ static inline reel_node *random_graph(reel_tape *tape, uint64_t seed, reel_node 
     reel_node *all = reel_sum_of(RANDOM_NODES, node);
     ck_assert_msg(reel_tape_status(tape) == REEL_OK, "%s", reel_tape_message(tape));
     return all;
+}
+
+/* The DOT text, which is the caller's. */
+static inline char *drawn(reel_draw_args args)
+{
+    char *text = NULL;
+    size_t n = 0;
+    args.stream = open_memstream(&text, &n);
+    args.at = "test.c:1";
+    ck_assert_ptr_nonnull(args.stream);
+    reel_status status = reel_draw_with(&args);
+    fclose(args.stream);
+    ck_assert_msg(status == REEL_OK, "%s", reel_tape_message(reel_node_tape(args.root)));
+    return text;
 }
 
 #endif
