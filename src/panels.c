@@ -159,6 +159,12 @@ static void look_ahead(const reel__strips *p, reel__tile *tile, int64_t b, int64
     }
 }
 
+/* Where the tile at a row and a column stands in C, if it is there. */
+static const char *next_tile(const reel__strips *p, int64_t i, int64_t j)
+{
+    return p->c + (i * p->c_row + (j < p->n ? j : 0) * p->c_column) * p->size;
+}
+
 /* Tiles [first, last) of `count`, 1 << choice panels from column j on. */
 static void multiply_tiles(const reel__strips *p, int64_t first, int64_t last, int64_t count,
                            const char *panel, int64_t j, int choice)
@@ -177,6 +183,7 @@ static void multiply_tiles(const reel__strips *p, int64_t first, int64_t last, i
             .c_row = p->c_row,
             .load = p->load,
         };
+        tile.next = next_tile(p, b + 1 < last ? next : begin, b + 1 < last ? j : j + wide);
         set_rows(p, &tile, begin, i, rows);
         look_ahead(p, &tile, b - first, last - first, choice);
         if (whole) {

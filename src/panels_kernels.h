@@ -17,6 +17,7 @@ typedef struct reel__tile {
     void *c;
     int64_t c_row; /* elements; columns are dense */
     bool load;
+    const void *next; /* C of the tile that comes next, for the cache */
     /* Memory that is called into the cache meanwhile, for each panel as much: ahead + i *
      * ahead_step bytes, i < k. Kernels of few rows do not: the processor sees by itself what they
      * stream. */

@@ -16,7 +16,7 @@ enum {
     NAME(VECTORS) = REEL__PANEL / sizeof(VECTOR) /* in a panel's row */
 };
 
-/* Calls for C, which is written at the end only. */
+/* Calls for the part of C that the next tile adds to: it begins with that. */
 TARGET INLINE void NAME(call_for)(const REAL *c, int64_t row, const int rows, const int panels)
 {
     UNROLL
@@ -28,20 +28,30 @@ TARGET INLINE void NAME(call_for)(const REAL *c, int64_t row, const int rows, co
     }
 }
 
+/* Row i of A at the column that is next: a pointer to every third row, so that a row's address is
+ * one of few registers and at most twice another. */
+TARGET INLINE REAL NAME(row)(const char *const *a, int64_t stride, const int i)
+{
+    return *(const REAL *)(const void *)(a[i / 3] + i % 3 * stride);
+}
+
 /* Rows and panels are constants where this is inlined: all loops over them vanish and the sums stay
  * in registers. */
 TARGET INLINE void NAME(tile)(const reel__tile *t, const int rows, const int panels)
 {
     VECTOR sum[REEL__TILE_ROWS][REEL__TILE_PANELS * NAME(VECTORS)];
-    const int columns = panels * NAME(VECTORS);
-    const REAL *a = t->a, *panel = t->panel;
-    const char *ahead = t->ahead;
-    const int64_t a_row = t->a_row, a_column = t->a_column;
-    const int64_t panel_step = t->panel_step, ahead_step = t->ahead_step;
-    const int64_t panel_bytes = panel_step * (int64_t)sizeof(REAL);
-    const int64_t c_row = t->c_row, k = t->k;
+    const int columns = panels * NAME(VECTORS), thirds = (rows + 2) / 3;
+    const int64_t size = (int64_t)sizeof(REAL), stride = t->a_row * size;
+    const int64_t next_column = t->a_column * size;
+    const char *a[(REEL__TILE_ROWS + 2) / 3], *ahead = t->ahead;
+    const REAL *panel = t->panel;
+    const int64_t panel_step = t->panel_step, panel_bytes = panel_step * size;
+    const int64_t ahead_step = t->ahead_step, c_row = t->c_row;
     REAL *const c = t->c;
-    NAME(call_for)(c, c_row, rows, panels);
+    UNROLL
+    for (int i = 0; i < thirds; i++) {
+        a[i] = (const char *)t->a + 3 * i * stride;
+    }
     UNROLL
     for (int i = 0; i < rows; i++) {
         UNROLL
@@ -49,24 +59,30 @@ TARGET INLINE void NAME(tile)(const reel__tile *t, const int rows, const int pan
             sum[i][j] = t->load ? LOAD(c + i * c_row + j * NAME(LANES)) : SPREAD(0);
         }
     }
-    for (int64_t l = 0; l < k; l++) {
+    NAME(call_for)(t->next, c_row, rows, panels);
+    for (int64_t l = t->k; l > 0; l--) {
         VECTOR b[REEL__TILE_PANELS * NAME(VECTORS)];
         UNROLL
         for (int j = 0; j < columns; j++) {
-            b[j] = LOAD(panel + l * NAME(WIDTH) + j / NAME(VECTORS) * panel_step +
-                        j % NAME(VECTORS) * NAME(LANES));
+            b[j] = LOAD(panel + j / NAME(VECTORS) * panel_step + j % NAME(VECTORS) * NAME(LANES));
         }
         UNROLL
         for (int p = 0; p < panels && rows > REEL__TILE_STREAMED; p++) {
-            __builtin_prefetch(ahead + l * ahead_step + p * panel_bytes, 0, 3);
+            __builtin_prefetch(ahead + p * panel_bytes, 0, 3);
         }
         UNROLL
         for (int i = 0; i < rows; i++) {
-            VECTOR x = SPREAD(a[i * a_row + l * a_column]);
+            VECTOR x = SPREAD(NAME(row)(a, stride, i));
             UNROLL
             for (int j = 0; j < columns; j++) {
                 sum[i][j] = MULTIPLY_ADD(x, b[j], sum[i][j]);
             }
+        }
+        panel += NAME(WIDTH);
+        ahead += ahead_step;
+        UNROLL
+        for (int i = 0; i < thirds; i++) {
+            a[i] += next_column;
         }
     }
     UNROLL
