@@ -14,11 +14,13 @@
 #include "threads.h"
 
 enum {
-    BLOCK_BYTES = 2048,
+    BLOCK_BYTES = 4096,
     SHORT_RUN = 160,
     TINY_RUN = 32,
     MOST_AXES = REEL_MAX_RANK + 1,
-    WORTH_THREADS = 1 << 15 /* elements times ops */
+    WORTH_THREADS = 1 << 15,     /* elements times ops */
+    WORTH_CALLING_FOR = 1 << 17, /* bytes */
+    LINE = 64
 };
 
 /* One input or output: where element (row, i) of the group's space is. */
@@ -46,6 +48,7 @@ typedef struct space {
     int64_t block;       /* elements */
     int most;            /* arguments of an op */
     int64_t units, unit; /* rows or blocks of a row that threads share */
+    bool ahead;          /* a unit is called into the cache before its turn */
 } space;
 
 static void set_lines(space *s)
@@ -359,6 +362,35 @@ static bool by_rows(const space *s)
     return s->rows > 1 && s->run < SHORT_RUN;
 }
 
+/* Calls a unit into the second cache, before its turn: what lies there is often from long ago, and
+ * each of its many rows is too short for the processor to foresee the next. */
+static void call_for(const space *s, int64_t u)
+{
+    int n = s->f->inputs + s->f->outputs;
+    int64_t index[MOST_AXES] = {0}, from = 0, rows = 1, length = s->run;
+    if (by_rows(s)) {
+        find_row(s, u * s->unit, index);
+        rows = s->rows - u * s->unit < s->unit ? s->rows - u * s->unit : s->unit;
+    } else {
+        int64_t blocks = (s->run + s->block - 1) / s->block;
+        from = u % blocks * s->block;
+        find_row(s, u / blocks, index);
+        length = s->run - from < s->block ? s->run - from : s->block;
+    }
+    int64_t e = (int64_t)s->element;
+    for (int64_t row = 0; row < rows; row++) {
+        for (int i = 0; i < n; i++) {
+            if (s->line[i].inner == 1) {
+                const char *at = row_start(s, &s->line[i], index) + from * e;
+                for (int64_t b = 0; b < length * e; b += LINE) {
+                    __builtin_prefetch(at + b, 0, 2);
+                }
+            }
+        }
+        next_row(s, index);
+    }
+}
+
 /* Units [begin, end), with working memory of its own. */
 static void run_units(const space *s, char *memory, int64_t begin, int64_t end)
 {
@@ -382,6 +414,9 @@ static void run_units(const space *s, char *memory, int64_t begin, int64_t end)
             int64_t row = u * s->unit;
             int64_t rows = s->rows - row < s->unit ? s->rows - row : s->unit;
             find_row(s, row, index);
+            if (s->ahead && u + 1 < end) {
+                call_for(s, u + 1);
+            }
             run_rows(s, &w, index, rows);
         }
         return;
@@ -390,6 +425,9 @@ static void run_units(const space *s, char *memory, int64_t begin, int64_t end)
     for (int64_t u = begin; u < end; u++) {
         int64_t from = u % blocks * s->block;
         find_row(s, u / blocks, index);
+        if (s->ahead && u + 1 < end) {
+            call_for(s, u + 1);
+        }
         run_part(s, &w, index, from, s->run - from < s->block ? s->run - from : s->block);
     }
 }
@@ -484,6 +522,7 @@ bool reel__run_fused(reel__running *r, const reel__kernel *k)
     } else {
         s.units = s.rows * ((s.run + s.block - 1) / s.block);
     }
+    s.ahead = size * (int64_t)(n * s.element) >= WORTH_CALLING_FOR;
     job j = {.s = &s};
     atomic_init(&j.next, 0);
     reel__parallel(threads, s.units, body, &j);

@@ -23,7 +23,7 @@ TARGET INLINE void NAME(call_for)(const REAL *c, int64_t row, const int rows, co
     for (int i = 0; i < rows; i++) {
         UNROLL
         for (int p = 0; p < panels; p++) {
-            __builtin_prefetch(c + i * row + p * NAME(WIDTH), 1, 3);
+            __builtin_prefetch(c + i * row + p * NAME(WIDTH), 0, 2);
         }
     }
 }
