@@ -7,8 +7,9 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* So many rows ahead are called into the cache: they lie apart, and nothing else foresees them. */
-enum { AHEAD = 6, LINE = 64 };
+/* So many rows ahead are called into the second cache: they lie apart, and nothing else foresees
+ * them. In the first one, rows that are multiples of 4 KiB apart would push each other out. */
+enum { AHEAD = 16, LINE = 64 };
 
 /* Sizes and lengths are constants where these are inlined, which makes a copy one or two moves. */
 INLINE void copy_apart(char *to, const char *from, int64_t count, int64_t step, int64_t size)
@@ -28,7 +29,7 @@ INLINE void gather_dense(const reel__lines *lines, int64_t left, int64_t tiles, 
         if (l + AHEAD < k) {
             const char *next = lines->start[l + AHEAD] + left;
             for (int64_t at = 0; at < tiles * bytes; at += LINE) {
-                __builtin_prefetch(next + at, 0, 3);
+                __builtin_prefetch(next + at, 0, 2);
             }
         }
         char *to = out + l * bytes;
