@@ -34,8 +34,7 @@ typedef struct writer {
     uint32_t *first_in; /* by place: the first of them; REEL__NONE */
     uint64_t *edge;     /* those that take part in the layout, by bands, sorted */
     size_t edges;
-    uint32_t stubs;  /* of cut edges, written so far */
-    uint32_t points; /* where edges turn */
+    uint32_t stubs; /* of cut edges, written so far */
 } writer;
 
 bool reel__picture_rows(const reel__picture *p)
@@ -379,6 +378,18 @@ typedef struct course {
     bool loose;   /* the layout ignores it */
 } course;
 
+/* Whether an edge leads to where cells are looked into in the next step: to what comes no later
+ * there. Rows are the same in all steps, so that such an edge may take part in the layout against
+ * its arrow, and is led down between the steps. */
+static bool descends(const writer *w, const course *c, uint32_t from, uint32_t to)
+{
+    int64_t span = position(w->p, c->to) - position(w->p, c->from);
+    return c->step && !c->crosses && !c->level && w->row[from] && w->row[to] &&
+           is_single(c->from) && is_single(c->to) && band(w->p, c->from) &&
+           band(w->p, c->from) == band(w->p, c->to) && c->from->ordinal >= c->to->ordinal &&
+           (span == 1 || span == -1);
+}
+
 static course course_of(const writer *w, uint32_t from, uint32_t to)
 {
     const reel__picture *p = w->p;
@@ -390,7 +401,10 @@ static course course_of(const writer *w, uint32_t from, uint32_t to)
                             p->column[c.from->column].axis == p->column[c.to->column].axis);
     c.level = w->row[from] && w->row[from] == w->row[to];
     c.loose = c.crosses || ((c.step || (c.weight && w->row[from])) && !c.level);
-    if (c.level) {
+    if (descends(w, &c, from, to)) {
+        c.loose = false;
+        c.back = c.from->order % 2 == 0;
+    } else if (c.level) {
         c.back = position(p, c.from) > position(p, c.to);
     } else if (!c.weight && !c.crosses) {
         c.back = c.from->order % 2;
@@ -418,42 +432,6 @@ static void write_edge_look(const writer *w, const course *c)
         reel__text_add(w->out, ", constraint=false");
     } else if (!c->step && !c->weight) {
         reel__text_add(w->out, ", weight=6");
-    }
-}
-
-/* Whether an edge leads to where cells are looked into in the next step: from one cluster to
- * another, to what comes no later there. Such an edge is led down between the steps and up again:
- * two edges that do take part in the layout, where dot keeps what does within a row in no good
- * order. */
-static bool turns(const writer *w, const course *c, uint32_t from, uint32_t to)
-{
-    int64_t span = position(w->p, c->to) - position(w->p, c->from);
-    return c->step && !c->crosses && w->row[from] && w->row[to] && is_single(c->from) &&
-           is_single(c->to) && band(w->p, c->from) && band(w->p, c->from) == band(w->p, c->to) &&
-           c->from->ordinal >= c->to->ordinal && (span == 1 || span == -1);
-}
-
-static void write_turn(writer *w, const course *c, uint32_t from, uint32_t to)
-{
-    bool down = c->from->order % 2; /* gradients: what comes first is at the top */
-    const char *dashed = c->to->order ? ", style=dashed" : "";
-    const char *colour = w->colour->line[c->to->order < 2 ? c->to->order : 2];
-    uint32_t n = w->points++;
-    reel__text_format(w->out, "    \"turn %" PRIu32 "\" [shape=point, width=0.02, color=\"%s\"]\n",
-                      n, colour);
-    for (int part = 0; part < 2; part++) {
-        uint32_t end = part ? to : from;
-        reel__text_add(w->out, "    ");
-        if (down) {
-            reel__row_name(w->p, end, w->out);
-            reel__text_format(w->out, " -> \"turn %" PRIu32 "\"", n);
-        } else {
-            reel__text_format(w->out, "\"turn %" PRIu32 "\" -> ", n);
-            reel__row_name(w->p, end, w->out);
-        }
-        const char *head = part ? down ? ", dir=back" : "" : ", dir=none";
-        reel__text_format(w->out, " [color=\"%s\", penwidth=2, weight=3%s%s]\n", colour, head,
-                          dashed);
     }
 }
 
@@ -531,10 +509,6 @@ static void write_edge(writer *w, size_t e)
     course c = course_of(w, from, to);
     if (is_far(w, &c)) {
         return; /* write_stubs tells */
-    }
-    if (turns(w, &c, from, to)) {
-        write_turn(w, &c, from, to);
-        return;
     }
     reel__text_add(w->out, "    ");
     reel__row_name(w->p, c.back ? to : from, w->out);

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Counts, from what `dot -Tjson` says of DOT files, what makes pictures hard to read: nodes that overlap,
-edges through nodes that are not theirs, crossings, and how high the smallest text is when the picture is
-shown 1200 px wide.
+edges through nodes that are not theirs, crossings, lines that bend at a point, and how high the smallest text is when the
+picture is shown 1200 px wide.
 
     check_pictures.py FILE.dot...
 
 Without files, as a test: of the pictures of docs/drawing.md and some more. Fails when nodes overlap, when an edge
-passes through a foreign node, or when text is less than 8 px high."""
+passes through a foreign node or bends, or when text is less than 8 px high."""
 import json
 import math
 import os
@@ -112,10 +112,11 @@ def check(path):
     through = sum(any(inside(p, b) for p in line) for ends, line in lines
                   for k, b in solid.items() if k not in ends)
     _, _, width, height = map(float, graph["bb"].split(","))
+    bends = sum(not points.isdisjoint(ends) for ends, _ in lines)
     height_of_text = smallest_text(objects) * min(1.0, 1200 / (width * 96 / 72)) * 96 / 72
     print(f"{path}: {len(solid)} nodes, {len(lines)} edges, {overlaps} overlaps, {through} through nodes, "
-          f"{crossings(lines)} crossings, text {height_of_text:.1f} px of {width * 96 / 72:.0f} px width")
-    return overlaps == 0 and through == 0 and not height_of_text < 8
+          f"{crossings(lines)} crossings, {bends} bends, text {height_of_text:.1f} px of {width * 96 / 72:.0f} px width")
+    return overlaps == 0 and through == 0 and bends == 0 and not height_of_text < 8
 
 
 def draw(folder):
