@@ -81,6 +81,7 @@ uint32_t reel__new_figure(reel__picture *p, reel__figure_kind kind, uint32_t nod
                                            .column = REEL__NONE,
                                            .stub = REEL__NONE,
                                            .word = REEL__NONE,
+                                           .tail = REEL__NONE,
                                            .order = p->order[node]};
     return (uint32_t)p->figures++;
 }

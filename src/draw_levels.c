@@ -114,6 +114,12 @@ static part part_of(const leveling *g, uint32_t k)
     return free && s->n && moves(s) ? FOLDED : SEEN;
 }
 
+/* Whether lines past a node are no more than those to and from it. */
+static bool as_few(const leveling *g, size_t from, uint32_t to)
+{
+    return g->p->args->level == REEL_LEVEL_MODULE && from == 2 && to == 2;
+}
+
 /* The sources of a folded node, each once. False when they are too many; *enough when memory is. */
 static bool find_sources(leveling *g, uint32_t k, bool *enough)
 {
@@ -131,7 +137,7 @@ static bool find_sources(leveling *g, uint32_t k, bool *enough)
         }
     }
     own->n = (uint32_t)g->pool.n - own->begin;
-    bool many = own->n > 1 && (g->users[k] > 1 ||
+    bool many = own->n > 1 && ((g->users[k] > 1 && !as_few(g, own->n, g->users[k])) ||
                                (own->n > FOLDED_SOURCES && g->pool.n > BUDGET * g->p->nodes.n));
     if (many) {
         g->pool.n = own->begin;
@@ -224,6 +230,12 @@ static bool sums(const reel__slot *s)
     return one_of(s, name, 2);
 }
 
+/* The product or sum that W x + b ends with, and not a function of it. */
+static bool sums_up(const reel__slot *s)
+{
+    return s->op->flags & REEL_OP_MATMUL || sums(s);
+}
+
 static bool is_linear(const leveling *g, uint32_t k)
 {
     const reel__slot *s = reel__drawn(g->p, k);
@@ -270,37 +282,45 @@ static void find_linear(const leveling *g)
     }
 }
 
-/* At module level an output layer, such as softmax(W x + b), is one figure. */
+/* At module level a layer, such as softmax(W x + b), is one figure, where no module is looked into.
+ */
 static void find_outputs(const leveling *g)
 {
-    static const char *const name[] = {"softmax", "log_softmax", "cross_entropy"};
-    for (uint32_t k = 0; k < g->p->nodes.n && g->p->args->level == REEL_LEVEL_MODULE; k++) {
-        const reel__slot *s = reel__drawn(g->p, k);
-        if (g->part[k] != SEEN || g->p->order[k] || box_row(g, k) != REEL__NONE ||
-            !one_of(s, name, sizeof name / sizeof *name)) {
+    const reel__picture *p = g->p;
+    for (uint32_t k = 0; k < p->nodes.n && p->args->level == REEL_LEVEL_MODULE; k++) {
+        const reel__slot *s = reel__drawn(p, k);
+        if (g->part[k] != SEEN || p->order[k] || box_row(g, k) != REEL__NONE ||
+            p->place[p->place[g->place[k]].row].inmost ||
+            !(reel__smooth(s) || is_op(s, "cross_entropy"))) {
             continue;
         }
         uint32_t a = reel__args(s)[0]->mark;
         if (g->products[a] && g->users[a] == 1 && g->into[a] == REEL__NONE &&
-            g->column[a] == g->column[k] && !*reel_node_name(reel__node_of(reel__args(s)[0])) &&
-            !is_root(g->p, reel__args(s)[0])) {
+            g->column[a] == g->column[k] && sums_up(reel__args(s)[0]) &&
+            !is_root(p, reel__args(s)[0])) {
             g->into[a] = k;
             g->products[k] = g->products[a];
         }
     }
 }
 
-/* At module level a box takes in the index that nothing else reads: a word. */
+static bool is_word(const reel__slot *s)
+{
+    return s->n == 0 && s->dtype == REEL_I32;
+}
+
+/* At module level a box or a layer takes in the index that nothing else reads: a word. */
 static void find_words(const leveling *g)
 {
     const reel__picture *p = g->p;
     for (uint32_t k = 0; k < p->nodes.n && p->args->level == REEL_LEVEL_MODULE; k++) {
         const reel__slot *s = reel__drawn(p, k);
-        for (int i = 0; i < s->n && g->part[k] == SEEN && box_row(g, k) != REEL__NONE; i++) {
+        bool takes = g->part[k] == SEEN &&
+                     (box_row(g, k) != REEL__NONE || (g->products[k] && g->into[k] == REEL__NONE));
+        for (int i = 0; i < s->n && takes; i++) {
             const reel__slot *a = reel__args(s)[i];
-            bool word = a->n == 0 && a->dtype == REEL_I32 && g->users[a->mark] == 1 &&
-                        g->part[a->mark] == SEEN && !is_root(p, a) &&
-                        box_row(g, a->mark) == REEL__NONE;
+            bool word = is_word(a) && g->users[a->mark] == 1 && g->part[a->mark] == SEEN &&
+                        !is_root(p, a) && box_row(g, a->mark) == REEL__NONE;
             g->into[a->mark] = word ? k : g->into[a->mark];
         }
     }
@@ -375,6 +395,26 @@ static bool place_node(leveling *g, uint32_t k)
     return true;
 }
 
+/* A figure of one step names one word; another one stands for itself. */
+static bool take_in(leveling *g, uint32_t k)
+{
+    reel__picture *p = g->p;
+    uint32_t f = p->figure_of[g->into[k]], c = p->figure[f].column;
+    if (!is_word(reel__drawn(p, k))) {
+        join(p, f, k);
+        return true;
+    }
+    bool several =
+        p->args->collapse == REEL_BY_MODULE || (c != REEL__NONE && p->column[c].count > 1);
+    if (p->figure[f].word != REEL__NONE && !several) {
+        return place_node(g, k);
+    }
+    p->figure[f].word = k;
+    p->figure_of[k] = f;
+    p->figure[f].count++;
+    return true;
+}
+
 static bool make_figures(leveling *g)
 {
     reel__picture *p = g->p;
@@ -385,15 +425,8 @@ static bool make_figures(leveling *g)
         }
     }
     for (uint32_t k = (uint32_t)p->nodes.n; k-- > 0;) {
-        if (g->into[k] != REEL__NONE) {
-            uint32_t f = p->figure_of[g->into[k]];
-            if (p->figure[f].kind == REEL__FIGURE_MODULE) {
-                p->figure[f].word = k;
-                p->figure_of[k] = f;
-                p->figure[f].count++;
-            } else {
-                join(p, f, k);
-            }
+        if (g->into[k] != REEL__NONE && !take_in(g, k)) {
+            return false;
         }
     }
     return true;
@@ -635,6 +668,27 @@ static bool merge(const leveling *g, strands *list)
     return true;
 }
 
+/* The edges that lead() knows of; what they carry is not asked for. */
+static bool join_figures(const leveling *g)
+{
+    strands list = {0};
+    bool done = find_edges(g, &list);
+    uint64_t *edge = done ? reel__reallocarray(NULL, list.n + 1, sizeof *edge) : NULL;
+    size_t n = 0;
+    if (edge && list.n) {
+        qsort(list.v, list.n, sizeof *list.v, compare_strands);
+    }
+    for (size_t i = 0; edge && i < list.n; i++) {
+        if (!n || edge[n - 1] != list.v[i].edge) {
+            edge[n++] = list.v[i].edge;
+        }
+    }
+    done = edge && reel__join_figures(g->p, edge, n);
+    reel__free(edge);
+    reel__free(list.v);
+    return done;
+}
+
 static bool fill(leveling *g)
 {
     strands edge = {0};
@@ -646,8 +700,8 @@ static bool fill(leveling *g)
         find_outputs(g);
         find_words(g);
     }
-    done =
-        done && make_figures(g) && add_weights(g, &edge) && find_edges(g, &edge) && merge(g, &edge);
+    done = done && make_figures(g) && (g->p->args->level != REEL_LEVEL_MODULE || join_figures(g)) &&
+           add_weights(g, &edge) && find_edges(g, &edge) && merge(g, &edge);
     reel__free(edge.v);
     return done;
 }

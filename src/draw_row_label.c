@@ -159,8 +159,8 @@ static uint32_t telling(const reel__picture *p, uint32_t row)
     return most < p->place[row].depth ? most : p->place[row].depth;
 }
 
-static void write_tail(const reel__picture *p, uint32_t row, uint32_t from, uint32_t parts,
-                       reel__text *out)
+static void write_path_end(const reel__picture *p, uint32_t row, uint32_t from, uint32_t parts,
+                           reel__text *out)
 {
     uint32_t path[DEEPEST];
     uint32_t n = 0;
@@ -206,7 +206,7 @@ void reel__row_place_title(const reel__picture *p, uint32_t place, uint32_t colu
     }
     small(p, "<br/>", out);
     if (path) {
-        write_tail(p, p->place[place].row, from, parts, out);
+        write_path_end(p, p->place[place].row, from, parts, out);
         reel__text_add(out, column == REEL__NONE ? "" : " ");
     }
     write_time(p, column, out);
@@ -237,10 +237,10 @@ static const reel__slot *inner(const reel__slot *s)
     return reel__args(s)[0];
 }
 
-static void write_linear(const reel__figure *f, const reel__slot *top, reel__text *out)
+static void write_linear(uint8_t products, const reel__slot *top, reel__text *out)
 {
     static const char *const text[] = {"W x", "W x + U h"};
-    reel__text_add(out, f->products <= 2 ? text[f->products - 1] : "\xce\xa3 W x");
+    reel__text_add(out, products <= 2 ? text[products - 1] : "\xce\xa3 W x");
     if (!(top->op->flags & REEL_OP_MATMUL) && reads_weight(top)) {
         reel__text_add(out, " + b");
     }
@@ -268,6 +268,49 @@ static void write_op(const reel__picture *p, const reel__slot *s, reel__text *ou
     reel__op_label(s, out);
 }
 
+/* W x + b, or a function of that and then it; that is told by its name where it has one. */
+static void write_layer(const reel__picture *p, uint8_t products, const reel__slot *s,
+                        reel__text *out)
+{
+    if (sums_up(s)) {
+        write_linear(products, s, out);
+        return;
+    }
+    const char *name = reel_node_name(reel__node_of(inner(s)));
+    write_op(p, s, out);
+    small(p, "<br/>", out);
+    if (*name) {
+        reel__text_html(out, name, NAME_LIMIT);
+        reel__text_add(out, " = ");
+    }
+    write_linear(products, inner(s), out);
+    reel__text_add(out, "</font>");
+}
+
+/* Linear maps that a figure took in. */
+static void write_tail(const reel__picture *p, const reel__figure *f, reel__text *out)
+{
+    if (!f->tails) {
+        return;
+    }
+    const reel__slot *s = reel__drawn(p, f->tail);
+    const char *name = reel_node_name(reel__node_of(s));
+    bool module = f->kind == REEL__FIGURE_MODULE;
+    reel__text_add(out, "<br/>");
+    if (!module) {
+        reel__text_add(out, "and ");
+    }
+    if (*name) {
+        reel__text_add(out, "<b>");
+        reel__text_html(out, name, NAME_LIMIT);
+        reel__text_add(out, "</b> = ");
+    }
+    write_layer(p, f->tail_products, s, out);
+    if (f->tails > 1) {
+        reel__text_format(out, ", " TIMES "%" PRIu32, f->tails);
+    }
+}
+
 static void write_single(const reel__picture *p, const reel__figure *f, reel__text *out)
 {
     const reel__slot *s = reel__slot_at(p->tape, f->last);
@@ -284,13 +327,8 @@ static void write_single(const reel__picture *p, const reel__figure *f, reel__te
         }
         reel__text_add(out, leaf ? "</b>" : "</b><br/>");
     }
-    if (f->products && sums_up(s)) {
-        write_linear(f, s, out);
-    } else if (f->products) {
-        write_op(p, s, out);
-        small(p, "<br/>", out);
-        write_linear(f, inner(s), out);
-        reel__text_add(out, "</font>");
+    if (f->products) {
+        write_layer(p, f->products, s, out);
     } else if (!leaf || !*name) {
         write_op(p, s, out);
     }
@@ -355,6 +393,23 @@ static void write_words(const reel__picture *p, const reel__figure *f, reel__tex
     }
 }
 
+/* Each where it is used: a word that is looked up before what is made of it. */
+static void write_insides(const reel__picture *p, const reel__figure *f, reel__text *out)
+{
+    bool last = false;
+    const reel__slot *tail = f->tails ? reel__drawn(p, f->tail) : NULL;
+    for (int i = 0; tail && f->word != REEL__NONE && i < tail->n; i++) {
+        last = last || reel__args(tail)[i]->mark == f->word;
+    }
+    if (!last) {
+        write_words(p, f, out);
+    }
+    write_tail(p, f, out);
+    if (last) {
+        write_words(p, f, out);
+    }
+}
+
 void reel__row_label(const reel__picture *p, uint32_t figure, reel__text *out)
 {
     const reel__figure *f = &p->figure[figure];
@@ -364,7 +419,7 @@ void reel__row_label(const reel__picture *p, uint32_t figure, reel__text *out)
             write_order(f->order, out);
         }
         reel__row_place_title(p, f->place, f->column, out);
-        write_words(p, f, out);
+        write_insides(p, f, out);
         if (p->args->level != REEL_LEVEL_GATE) {
             write_shape(p, reel__slot_at(p->tape, f->last), out);
         }
@@ -375,6 +430,7 @@ void reel__row_label(const reel__picture *p, uint32_t figure, reel__text *out)
     case REEL__FIGURE_NODE:
     case REEL__FIGURE_ALIKE:
         write_single(p, f, out);
+        write_insides(p, f, out);
         break;
     }
 }
@@ -391,7 +447,7 @@ void reel__row_short(const reel__picture *p, uint32_t figure, reel__text *out)
     } else if (*name) {
         reel__text_html(out, name, NAME_LIMIT);
     } else if (f->products) {
-        write_linear(f, sums_up(s) ? s : inner(s), out);
+        write_linear(f->products, sums_up(s) ? s : inner(s), out);
     } else {
         write_op(p, s, out);
     }

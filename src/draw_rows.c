@@ -63,7 +63,7 @@ static bool arithmetic(const reel__slot *s)
     return s->op->flags & REEL_OP_ELEMENTWISE && s->n == 2;
 }
 
-static bool smooth(const reel__slot *s)
+bool reel__smooth(const reel__slot *s)
 {
     static const char *const name[] = {"softmax", "log_softmax", "masked_softmax"};
     for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
@@ -94,7 +94,7 @@ static void write_look(const writer *w, uint32_t figure)
     const reel__slot *s = reel__slot_at(w->p->tape, f->last);
     unsigned order = f->order < 2 ? f->order : 2;
     bool module = f->kind == REEL__FIGURE_MODULE;
-    bool strong = module || f->products || s->op->flags & REEL_OP_MATMUL;
+    bool strong = module || f->products || f->tails || s->op->flags & REEL_OP_MATMUL;
     if (f->kind == REEL__FIGURE_WEIGHT) {
         reel__text_format(w->out,
                           ", shape=%s, style=filled, fillcolor=\"%s\", color=\"%s\", "
@@ -105,7 +105,7 @@ static void write_look(const writer *w, uint32_t figure)
         reel__text_add(w->out, ", shape=plaintext");
     } else if (strong) {
         write_fill(w, "box", c->fill[order][1], c->line[order], f->order);
-    } else if (smooth(s)) {
+    } else if (reel__smooth(s)) {
         write_fill(w, "box", f->order ? c->fill[order][0] : c->smooth, c->line[order], f->order);
     } else if (arithmetic(s)) {
         bool round = !has_name(s) && f->kind == REEL__FIGURE_NODE && !w->p->args->values &&

@@ -47,11 +47,14 @@ typedef struct reel__figure {
     uint32_t place;
     uint32_t next;    /* in the same place; REEL__NONE: none */
     uint32_t word;    /* a node that a box took in; REEL__NONE: none */
+    uint32_t tail;    /* the last node of a linear map that it took in; REEL__NONE: none */
+    uint32_t tails;   /* how many maps */
     uint32_t column;  /* of p->column; REEL__NONE: none */
     uint32_t ordinal; /* among the single figures of its place, or of those that are alike */
     uint32_t stub;    /* a weight's: where its list begins in p->stubs; REEL__NONE: in p->after */
     uint32_t uses;    /* a stub's: how many figures use what it lists */
     uint8_t products; /* matrix products in it, when it is W x + U h + b */
+    uint8_t tail_products;
     uint8_t kind, order;
     bool root;   /* holds what was asked to be drawn */
     bool shared; /* a weight used in several places */
@@ -177,6 +180,11 @@ bool reel__picture_columns(reel__picture *p);
 bool reel__picture_boxes(reel__picture *p);
 /* Figures and edges at the upper levels (draw_levels.c), after the places and orders. */
 bool reel__picture_levels(reel__picture *p, const uint32_t *place);
+/* Joins figures that say one thing (draw_join.c). edge: between figures, ascending, each once.
+ * False when memory is out. */
+bool reel__join_figures(reel__picture *p, const uint64_t *edge, size_t edges);
+/* A function that bends, such as tanh or softmax. */
+bool reel__smooth(const reel__slot *s);
 /* Whether the picture is laid out by rows and columns (draw_rows.c). */
 bool reel__picture_rows(const reel__picture *p);
 bool reel__picture_write_rows(const reel__picture *p, reel__text *out);

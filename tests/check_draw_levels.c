@@ -374,8 +374,79 @@ START_TEST(modules_are_few)
     ck_assert_uint_eq(nodes_of(&n, REEL_LEVEL_GATE), 2 * 5 * 10 + 5 + 2);
     n = unrolled(&reel_gru, 1, true, 20);
     ck_assert_uint_eq(nodes_of(&n, REEL_LEVEL_MODULE), 2 * 4 + 4 + 2);
+    /* 7 words in: embedding and a cell each way; 6 out: embedding, attention, cell, readout; the
+     * first state, what attention looks at, and the root */
     n = translating();
-    ck_assert_uint_le(nodes_of(&n, REEL_LEVEL_MODULE), 60);
+    ck_assert_uint_eq(nodes_of(&n, REEL_LEVEL_MODULE), 7 * 3 + 6 * 4 + 3);
+}
+END_TEST
+
+static const char *line_of(const picture *p, const char *name)
+{
+    for (size_t i = 0; i < p->vertices; i++) {
+        if (strcmp(p->vertex[i].name, name) == 0) {
+            return p->vertex[i].line;
+        }
+    }
+    ck_abort_msg("%s is not drawn", name);
+    return "";
+}
+
+/* The layer that alone reads a module is written into its box, and a linear map of what others read
+ * as well stands with that; where a module is looked into, neither. */
+START_TEST(what_says_one_thing_is_one_box)
+{
+    net n = translating();
+    char *text = drawn((reel_draw_args){.root = n.loss, .level = REEL_LEVEL_MODULE});
+    picture p = parse(text);
+    const char *readout = line_of(&p, "\"decoder/readout@5\""),
+               *memory = line_of(&p, "\"encoder#0\"");
+    ck_assert_ptr_nonnull(strstr(readout, "<br/>softmax<br/>"));
+    ck_assert_ptr_nonnull(strstr(readout, ">W x + b</font>"));
+    ck_assert_ptr_nonnull(strstr(memory, "label=<stack<br/>and W x>"));
+    ck_assert_uint_eq(count(text, "softmax"), 6);
+    ck_assert_uint_eq(count(text, "\"encoder#0\" -> \"decoder/attention@"), 6);
+    ck_assert_uint_eq(count(text, "\"decoder/readout@0\" -> "), 1 + 1); /* the next one, not seen */
+    picture_free(&p);
+    free(text);
+    text = drawn(
+        (reel_draw_args){.root = n.loss, .level = REEL_LEVEL_MODULE, .open = "decoder/attention"});
+    ck_assert_ptr_null(strstr(text, "and W x"));
+    ck_assert_ptr_nonnull(strstr(text, "label=<stack>"));
+    free(text);
+    net_close(&n);
+}
+END_TEST
+
+/* What is right is a word of the layer that compares with it; what joins both directions is not
+ * drawn between layers, and is where it is asked for. */
+START_TEST(words_and_directions_are_part_of_what_reads_them)
+{
+    net n = unrolled(&reel_gru, 2, true, 3);
+    reel_node *y = reel_node_arg(reel_node_arg(n.loss, 0), 0);
+    char *text = drawn((reel_draw_args){.root = y, .level = REEL_LEVEL_MODULE});
+    picture p = parse(text);
+    ck_assert_uint_eq(shown(&p), 3 * (1 + 4) + 1);
+    for (int t = 0; t < 3; t++) {
+        char edge[96];
+        for (int k = 0; k < 4; k++) {
+            static const char *const way[] = {"forward", "backward"};
+            snprintf(edge, sizeof edge, "\"gru/l0/%s@%d\" -> \"gru/l1/%s@%d\"", way[k / 2], t,
+                     way[k % 2], t);
+            ck_assert_msg(strstr(text, edge), "no %s", edge);
+        }
+    }
+    picture_free(&p);
+    free(text);
+    static const int32_t right[1] = {1};
+    reel_node *word = reel_name(reel_input(n.tape, REEL_I32, right, reel_dims(1)), "right");
+    reel_node *logits =
+        reel_name(reel_linear(n.params, "out", 5, reel_slice(y, 0, 0, 1)), "logits");
+    text = drawn(
+        (reel_draw_args){.root = reel_cross_entropy(logits, word), .level = REEL_LEVEL_MODULE});
+    ck_assert_ptr_nonnull(strstr(text, ">logits = W x + b</font><br/><i>right</i>"));
+    free(text);
+    net_close(&n);
 }
 END_TEST
 
@@ -849,6 +920,8 @@ int main(void)
     tcase_add_loop_test(content, op_level_has_every_node_and_edge, 0, 12);
     tcase_add_loop_test(content, what_is_reachable_stays_reachable, 0, 24);
     tcase_add_test(content, modules_are_few);
+    tcase_add_test(content, what_says_one_thing_is_one_box);
+    tcase_add_test(content, words_and_directions_are_part_of_what_reads_them);
     tcase_add_test(content, a_layer_is_a_row_of_cells);
     tcase_add_test(content, a_users_cell_is_a_box);
     tcase_add_test(content, backward_in_time_points_left);
