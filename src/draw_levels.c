@@ -32,6 +32,7 @@ typedef struct leveling {
     uint8_t *products;
     sources *source; /* of folded nodes */
     reel__ids pool;
+    reel__ids cut;     /* beside the pool: 1 where no gradient comes back from */
     reel__map known;   /* what makes figures one -> figure + 1 */
     uint32_t *ordinal; /* per place */
 } leveling;
@@ -120,19 +121,31 @@ static bool as_few(const leveling *g, size_t from, uint32_t to)
     return g->p->args->level == REEL_LEVEL_MODULE && from == 2 && to == 2;
 }
 
+static bool detaches(const reel__slot *s)
+{
+    return is_op(s, "detach");
+}
+
+static bool add_source(leveling *g, uint32_t node, bool cut)
+{
+    return reel__ids_push(&g->pool, node) && reel__ids_push(&g->cut, cut);
+}
+
 /* The sources of a folded node, each once. False when they are too many; *enough when memory is. */
 static bool find_sources(leveling *g, uint32_t k, bool *enough)
 {
     const reel__slot *s = reel__drawn(g->p, k);
     sources *own = &g->source[k];
+    bool cut = detaches(s);
     own->begin = (uint32_t)g->pool.n;
     for (int i = 0; i < s->n && *enough; i++) {
         uint32_t a = reel__args(s)[i]->mark;
         if (g->part[a] == SEEN || g->part[a] == WEIGHT) {
-            *enough = reel__ids_push(&g->pool, a);
+            *enough = add_source(g, a, cut);
         } else if (g->part[a] == FOLDED) {
             for (uint32_t j = 0; j < g->source[a].n && *enough; j++) {
-                *enough = reel__ids_push(&g->pool, g->pool.v[g->source[a].begin + j]);
+                uint32_t from = g->source[a].begin + j;
+                *enough = add_source(g, g->pool.v[from], cut || g->cut.v[from]);
             }
         }
     }
@@ -140,7 +153,7 @@ static bool find_sources(leveling *g, uint32_t k, bool *enough)
     bool many = own->n > 1 && ((g->users[k] > 1 && !as_few(g, own->n, g->users[k])) ||
                                (own->n > FOLDED_SOURCES && g->pool.n > BUDGET * g->p->nodes.n));
     if (many) {
-        g->pool.n = own->begin;
+        g->pool.n = g->cut.n = own->begin;
     }
     return !many;
 }
@@ -437,6 +450,7 @@ static bool make_figures(leveling *g)
 typedef struct strand {
     uint64_t edge;
     uint32_t node;
+    bool cut; /* no gradient comes back */
 } strand;
 
 static int compare_strands(const void *a, const void *b)
@@ -470,7 +484,7 @@ static bool add_strand(strands *list, strand s)
 
 /* What leads from node a to figure `to`, in which node k is. A figure leads to itself only where
  * steps were folded. */
-static bool lead(const leveling *g, uint32_t a, uint32_t k, strands *list)
+static bool lead(const leveling *g, uint32_t a, uint32_t k, bool cut, strands *list)
 {
     const reel__picture *p = g->p;
     uint32_t from = p->figure_of[a], to = p->figure_of[k];
@@ -481,20 +495,21 @@ static bool lead(const leveling *g, uint32_t a, uint32_t k, strands *list)
         const reel__place *x = &p->place[g->place[a]], *y = &p->place[g->place[k]];
         bool recurs =
             p->args->collapse == REEL_BY_MODULE && x->timed && y->timed && x->column != y->column;
-        return !recurs || add_strand(list, (strand){reel__edge(from, to), a});
+        return !recurs || add_strand(list, (strand){reel__edge(from, to), a, cut});
     }
-    return add_strand(list, (strand){reel__edge(from, to), a});
+    return add_strand(list, (strand){reel__edge(from, to), a, cut});
 }
 
 static bool lead_all(const leveling *g, uint32_t k, strands *list)
 {
     const reel__slot *s = reel__drawn(g->p, k);
-    bool enough = true;
+    bool enough = true, cut = detaches(s);
     for (int i = 0; i < s->n && enough; i++) {
         uint32_t a = reel__args(s)[i]->mark;
-        enough = lead(g, a, k, list);
+        enough = lead(g, a, k, cut, list);
         for (uint32_t j = 0; g->part[a] == FOLDED && j < g->source[a].n && enough; j++) {
-            enough = lead(g, g->pool.v[g->source[a].begin + j], k, list);
+            uint32_t from = g->source[a].begin + j;
+            enough = lead(g, g->pool.v[from], k, cut || g->cut.v[from], list);
         }
     }
     return enough;
@@ -536,7 +551,7 @@ static bool list_uses(const leveling *g, strands *list)
             if (g->part[a] == FOLDED && g->source[a].n == 1) {
                 a = g->pool.v[g->source[a].begin];
             }
-            if (g->part[a] == WEIGHT && !add_strand(list, (strand){p->figure_of[k], a})) {
+            if (g->part[a] == WEIGHT && !add_strand(list, (strand){p->figure_of[k], a, false})) {
                 return false;
             }
         }
@@ -600,7 +615,8 @@ static bool weights_as_stubs(leveling *g, const strands *use, strands *edge)
     for (size_t i = 0; i < use->n;) {
         uint32_t user = (uint32_t)use->v[i].edge, most = 0;
         uint32_t f = new_figure(g, REEL__FIGURE_WEIGHT, use->v[i].node, 0);
-        if (f == REEL__NONE || !add_strand(edge, (strand){reel__edge(f, user), use->v[i].node})) {
+        if (f == REEL__NONE ||
+            !add_strand(edge, (strand){reel__edge(f, user), use->v[i].node, false})) {
             return false;
         }
         size_t begin = p->stubs.n;
@@ -653,15 +669,18 @@ static bool merge(const leveling *g, strands *list)
     p->edge = reel__reallocarray(NULL, list->n + 1, sizeof *p->edge);
     p->strands = reel__calloc(list->n + 1, sizeof *p->strands);
     p->strand = reel__calloc(list->n + 1, sizeof *p->strand);
-    if (!p->edge || !p->strands || !p->strand) {
+    p->cut = reel__calloc(list->n + 1, sizeof *p->cut);
+    if (!p->edge || !p->strands || !p->strand || !p->cut) {
         return false;
     }
     for (size_t i = 0; i < list->n; i++) {
         const strand *s = &list->v[i];
         if (!p->edges || p->edge[p->edges - 1] != s->edge) {
             p->edge[p->edges] = s->edge;
+            p->cut[p->edges] = true;
             p->strand[p->edges++] = s->node;
         }
+        p->cut[p->edges - 1] = p->cut[p->edges - 1] && s->cut;
         bool repeated = i && compare_strands(s - 1, s) == 0;
         p->strands[p->edges - 1] += !repeated && counts(g, p->strand[p->edges - 1], s->node);
     }
@@ -728,6 +747,7 @@ bool reel__picture_levels(reel__picture *p, const uint32_t *place)
     reel__free(g.source);
     reel__free(g.ordinal);
     reel__ids_free(&g.pool);
+    reel__ids_free(&g.cut);
     reel__map_free(&g.known);
     return done;
 }

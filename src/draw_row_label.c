@@ -458,26 +458,35 @@ static bool is_cell(const reel__picture *p, const reel__figure *f)
     return f->kind == REEL__FIGURE_MODULE && p->place[p->place[f->place].row].kind;
 }
 
-void reel__row_edge_label(const reel__picture *p, size_t edge, reel__text *out)
+static void write_carried(const reel__picture *p, size_t edge, reel__text *out)
 {
-    const reel__figure *from = &p->figure[reel__edge_from(p->edge[edge])],
-                       *to = &p->figure[reel__edge_to(p->edge[edge])];
-    if (from->kind != REEL__FIGURE_MODULE || from->order || to->order) {
-        return;
-    }
     const char *name = reel_node_name(reel__node_of(reel__drawn(p, p->strand[edge])));
-    bool step = is_cell(p, from) && to->kind == REEL__FIGURE_MODULE && from->place == to->place;
-    bool named = *name && p->strands[edge] == 1;
-    if (!named && !step) {
-        return;
-    }
-    reel__text_add(out, ", label=<");
-    if (named) {
+    if (*name && p->strands[edge] == 1) {
         reel__text_html(out, name, NAME_LIMIT);
     } else if (p->strands[edge] <= 2) { /* as states are called by convention */
         reel__text_add(out, p->strands[edge] == 1 ? "h" : "h, c");
     } else {
         reel__text_format(out, "%" PRIu32 " states", p->strands[edge]);
+    }
+}
+
+void reel__row_edge_label(const reel__picture *p, size_t edge, const char *remark, reel__text *out)
+{
+    const reel__figure *from = &p->figure[reel__edge_from(p->edge[edge])],
+                       *to = &p->figure[reel__edge_to(p->edge[edge])];
+    const char *name = reel_node_name(reel__node_of(reel__drawn(p, p->strand[edge])));
+    bool forward = from->kind == REEL__FIGURE_MODULE && !from->order && !to->order;
+    bool step = is_cell(p, from) && to->kind == REEL__FIGURE_MODULE && from->place == to->place;
+    bool carries = forward && ((*name && p->strands[edge] == 1) || step);
+    if (!carries && !remark) {
+        return;
+    }
+    reel__text_add(out, ", label=<");
+    if (carries) {
+        write_carried(p, edge, out);
+    }
+    if (remark) {
+        reel__text_format(out, "%s<i>%s</i>", carries ? "<br/>" : "", remark);
     }
     reel__text_add(out, ">");
 }

@@ -376,6 +376,7 @@ typedef struct course {
     bool level;   /* within a row */
     bool back;    /* the layout goes against the arrow */
     bool loose;   /* the layout ignores it */
+    bool cut;     /* no gradient comes back over it, of those of the forward pass */
 } course;
 
 /* Whether an edge leads to where cells are looked into in the next step: to what comes no later
@@ -412,6 +413,14 @@ static course course_of(const writer *w, uint32_t from, uint32_t to)
     return c;
 }
 
+/* A bar near where the arrow comes from: what goes on is a value, and no gradient comes back. */
+static void write_bar(const writer *w, const course *c)
+{
+    reel__text_add(w->out, c->back
+                               ? ", style=dashed, dir=both, arrowhead=nonenonetee, arrowtail=normal"
+                               : ", style=dashed, dir=both, arrowtail=nonenonetee");
+}
+
 static void write_edge_look(const writer *w, const course *c)
 {
     const reel__palette *colour = w->colour;
@@ -427,7 +436,11 @@ static void write_edge_look(const writer *w, const course *c)
         reel__text_format(w->out, "color=\"%s\"", c->step ? colour->line[0] : colour->ink);
     }
     reel__text_add(w->out, c->step && !c->crosses ? ", penwidth=2" : "");
-    reel__text_add(w->out, c->back ? ", dir=back" : "");
+    if (c->cut) {
+        write_bar(w, c);
+    } else {
+        reel__text_add(w->out, c->back ? ", dir=back" : "");
+    }
     if (c->loose && !w->p->plain) {
         reel__text_add(w->out, ", constraint=false");
     } else if (!c->step && !c->weight) {
@@ -515,8 +528,9 @@ static void write_edge(writer *w, size_t e)
     reel__text_add(w->out, " -> ");
     reel__row_name(w->p, c.back ? from : to, w->out);
     reel__text_add(w->out, " [");
+    c.cut = w->p->cut[e] && !c.weight && !c.from->order && !c.to->order;
     write_edge_look(w, &c);
-    reel__row_edge_label(w->p, e, w->out);
+    reel__row_edge_label(w->p, e, c.cut ? c.step ? "truncated" : "no gradient" : NULL, w->out);
     reel__text_add(w->out, "]\n");
 }
 

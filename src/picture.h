@@ -115,6 +115,7 @@ typedef struct reel__picture {
     size_t edges;
     uint32_t *strands; /* at the upper levels: how many nodes each edge is from */
     uint32_t *strand;  /* and the first of them, an index of nodes */
+    bool *cut;         /* and whether no gradient comes back over the edge */
     reel__ids stubs;   /* weights by stub: indices of nodes */
     reel__column *column;
     size_t columns;
@@ -204,8 +205,9 @@ void reel__row_name(const reel__picture *p, uint32_t figure, reel__text *out);
 void reel__row_short(const reel__picture *p, uint32_t figure, reel__text *out);
 /* Where it is in time: "t=3". */
 void reel__row_time(const reel__picture *p, uint32_t figure, reel__text *out);
-/* The attribute label: what an edge carries, such as "h, c"; nothing when that is plain. */
-void reel__row_edge_label(const reel__picture *p, size_t edge, reel__text *out);
+/* The attribute label: what an edge carries, such as "h, c"; nothing when that is plain. remark:
+ * stands below; NULL: nothing does. */
+void reel__row_edge_label(const reel__picture *p, size_t edge, const char *remark, reel__text *out);
 
 /* Values, gradients, bytes (draw_measure.c): before the marks are set. The status is the tape's. */
 reel_status reel__picture_measure(reel__picture *p);

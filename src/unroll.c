@@ -497,7 +497,8 @@ static void make_states(const char *at, reel_tape *tape, const reel_cell *c, int
                        c->name, i, reel__shape_text(want, sizeof want, shape),
                        reel__shape_text(have, sizeof have, carry->shape[i]));
         }
-        s->v[i] = reel_input_at(at, tape, REEL_F64, carry->value[i], carry->shape[i]);
+        s->v[i] = reel_name(reel_input_at(at, tape, REEL_F64, carry->value[i], carry->shape[i]),
+                            "carried");
     }
 }
 

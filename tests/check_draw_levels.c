@@ -67,7 +67,7 @@ static void take_line(picture *p, char *line, bool edges)
     }
     arrows[1] = '\0';
     size_t from = index_of(p, start), to = index_of(p, arrows + 5);
-    bool back = strstr(attributes, "dir=back") != NULL;
+    bool back = strstr(attributes, "dir=back") || strstr(attributes, "arrowhead=nonenonetee");
     p->arrow[p->arrows++] = (arrow){.from = back ? to : from,
                                     .to = back ? from : to,
                                     .seen = strstr(attributes, "style=invis") == NULL};
@@ -868,6 +868,65 @@ END_TEST
 
 /* Size */
 
+/* Where windows of truncated back-propagation meet, states go on as values: one edge a layer says
+ * so, and no other; and what was carried from another tape is called that. */
+START_TEST(truncation_is_marked)
+{
+    enum { T = 2, WINDOWS = 3 };
+    net n = unrolled(&reel_lstm, 2, false, 1);
+    static const float value[FEATURES];
+    reel_node *x[T], *y[T];
+    reel_state s = reel_state_zero(n.tape, n.cell, 1);
+    for (int w = 0; w < WINDOWS; w++) {
+        for (int t = 0; t < T; t++) {
+            x[t] = reel_input(n.tape, REEL_F32, value, reel_dims(1, FEATURES));
+        }
+        s = reel_state_detach(&s);
+        ck_assert_int_eq(reel_run(n.cell, T, x, &s, y, .first = w * T), REEL_OK);
+    }
+    for (int level = REEL_LEVEL_GATE; level <= REEL_LEVEL_MODULE; level++) {
+        char *text = drawn(
+            (reel_draw_args){.root = y[T - 1], .level = (reel_draw_level)level, .most_steps = -1});
+        int states = level == REEL_LEVEL_MODULE ? 1 : 2; /* h and c go together there */
+        ck_assert_uint_eq(count(text, "<i>truncated</i>"), (size_t)(2 * (WINDOWS - 1) * states));
+        ck_assert_uint_eq(count(text, "nonenonetee"), (size_t)(2 * (WINDOWS - 1) * states));
+        expect_valid(text, true);
+        free(text);
+    }
+    char *text = drawn((reel_draw_args){.root = y[T - 1], .level = REEL_LEVEL_MODULE});
+    for (int t = 1; t < T * WINDOWS; t++) {
+        char edge[64];
+        snprintf(edge, sizeof edge, "\"lstm/l1@%d\" -> \"lstm/l1@%d\" [", t - 1, t);
+        const char *line = strstr(text, edge);
+        ck_assert_ptr_nonnull(line);
+        const char *end = strchr(line, '\n'), *mark = strstr(line, "truncated");
+        ck_assert_int_eq(mark && mark < end, t % T == 0);
+    }
+    free(text);
+    reel_node *other = reel_tanh(reel_detach(reel_name(y[0], "y")));
+    text = drawn((reel_draw_args){.root = other, .level = REEL_LEVEL_MODULE});
+    ck_assert_uint_eq(count(text, "<i>no gradient</i>"), 1);
+    ck_assert_uint_eq(count(text, "<i>truncated</i>"), 2 * (WINDOWS - 1));
+    free(text);
+    text = drawn(
+        (reel_draw_args){.root = y[T - 1], .level = REEL_LEVEL_MODULE, .collapse = REEL_BY_MODULE});
+    ck_assert_ptr_null(strstr(text, "truncated")); /* the loop has both kinds of steps */
+    free(text);
+
+    reel_carry carry = {0};
+    ck_assert_int_eq(reel_state_keep(&carry, &s), REEL_OK);
+    reel_tape_reset(n.tape);
+    s = reel_state_from(n.tape, n.cell, 1, &carry);
+    x[0] = reel_input(n.tape, REEL_F32, value, reel_dims(1, FEATURES));
+    ck_assert_int_eq(reel_unroll(n.cell, 1, x, &s, y), REEL_OK);
+    text = drawn((reel_draw_args){.root = y[0], .level = REEL_LEVEL_MODULE});
+    ck_assert_uint_eq(count(text, "<b>carried</b>"), 4);
+    free(text);
+    reel_carry_free(&carry);
+    net_close(&n);
+}
+END_TEST
+
 START_TEST(long_unrolls_are_drawn)
 {
     const int steps = getenv("REEL_TEST_SLOW") ? 200 : 1000;
@@ -929,6 +988,7 @@ int main(void)
     tcase_add_test(content, modules_open_and_close);
     tcase_add_test(content, weights_once_as_stubs_or_hidden);
     tcase_add_test(content, passes_are_apart_or_alone);
+    tcase_add_test(content, truncation_is_marked);
     tcase_add_test(content, names_are_stable);
     tcase_add_test(content, hostile_names_break_nothing);
     tcase_add_test(content, themes_differ);
