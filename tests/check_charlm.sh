@@ -164,13 +164,19 @@ PATH=/nonexistent "$charlm" train $small --steps 2 --checkpoint p.safetensors --
 check 'a run without gnuplot succeeds' test $? -eq 0
 check "and says what is missing: $(cat err)" grep -q 'gnuplot' err
 run 0 draw --backward --layers 1 --steps 2 backward.dot
-check 'gradients are drawn' grep -q 'gradient of lstm.weight_hh_l0' backward.dot
+check 'gradients are drawn' grep -q '∂ lstm.weight_hh_l0' backward.dot
 run 0 draw --checkpoint best.safetensors --collapse module module.dot
 check 'a module is one box' test "$(wc -l <module.dot)" -lt "$(wc -l <backward.dot)"
 run 0 draw --layers 1 --hidden 4 --steps 2 --level gate gates.dot
 check 'gates are drawn' grep -q 'σ' gates.dot
 run 0 draw --layers 1 --hidden 4 --steps 2 --level module --colour gradient --backward modules.dot
 run 2 draw --level atom modules.dot
+run 0 draw --layers 1 --hidden 4 --steps 2 --level module --theme dark --title 'a title' --weights stubs --second look.dot
+check 'a title is drawn' grep -q '>a title</font>' look.dot
+check 'weights are notes' grep -q 'shape=note' look.dot
+check 'second derivatives are drawn' grep -q '∂² ' look.dot
+run 0 draw --layers 1 --hidden 4 --steps 2 page.html
+check 'a page is written' grep -q '</html>' page.html
 
 # Help and the version.
 for command in '' train sample eval draw demo; do

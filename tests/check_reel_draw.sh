@@ -6,7 +6,7 @@
 program=$build/reel-draw
 
 run 0 --help
-says out '^Usage: reel-draw KIND'
+says out '^Usage: reel-draw .*KIND'
 run 0 --version
 says out '^reel-draw (Reel '
 run 0 --list
@@ -61,6 +61,37 @@ says err 'nothing.safetensors'
 printf 'no safetensors' >broken.safetensors
 run 1 broken.safetensors -o broken.html
 says err 'broken.safetensors'
+
+# What a file calls its parts may not steer the terminal: it is told escaped.
+name='\u001b]0;x\u0007\u202eend'
+header='{"'$name'.weight_ih_l0":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"'$name'.weight_hh_l0":{"dtype":"F32","shape":[2,2],"data_offsets":[24,40]}}'
+{
+    # shellcheck disable=SC2059 # the length as octal digits
+    printf "\\$(printf %03o ${#header})\\0\\0\\0\\0\\0\\0\\0"
+    printf %s "$header"
+    head -c 40 /dev/zero
+} >hostile.safetensors
+run 0 hostile.safetensors -o hostile.dot
+says out '^hostile.dot: \\x1b]0;x\\x07\\xe2\\x80\\xaeend: rnn, 1 layer, 3 features in, 2 units$'
+run 2 "$(printf 'l\033[2Jstm')"
+says err "'l\\\\x1b\\[2Jstm' is no kind of cell"
+no_lines 'control characters in what is said' "$(LC_ALL=C tr -d '\n' <err | LC_ALL=C grep '[[:cntrl:]]')"
+
+# The options that say how to draw are reel-charlm's as well, in both helps and manual pages.
+run 0 --help
+cp out help
+if [ -x "$build/reel-charlm" ]; then
+    "$build/reel-charlm" draw --help >charlm
+    for option in $(sed -n 's/^ *\(FLAG\|WORD\|WHOLE\|TEXT\)("\([a-z-]*\)".*/\2/p' "$top/examples/program/drawing.h"); do
+        for text in help charlm; do
+            says $text "^ *--$option[ ]"
+        done
+        for page in reel-draw reel-charlm; do
+            sed 's/\\-/-/g; s/\\f[A-Z]//g' "$top/docs/man/$page.1" >$page
+            says $page "--$option\\b"
+        done
+    done
+fi
 
 # Misuse.
 run 2

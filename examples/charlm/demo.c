@@ -43,7 +43,7 @@ static int draw_unrolled(const places *p)
     c.layers = 1;
     int status = command_draw(&c, false, p->unrolled);
     c.layers = 2;
-    c.collapse = COLLAPSE_STEP;
+    c.drawing.collapse = REEL_BY_STEP;
     return status != 0 ? status : command_draw(&c, false, p->steps);
 }
 

@@ -22,67 +22,20 @@ static reel_node *record(model *m, reel_tape *tape, int64_t steps)
     return reel_name(reel_cross_entropy(logits, target), "loss");
 }
 
-/* The gradients of the loss for all weights, which the caller frees; *n of them. */
-static reel_node **gradients(model *m, reel_node *loss, size_t *n)
-{
-    reel_opt *opt = reel_sgd(m->params);
-    *n = reel_opt_grads(opt, loss, 0, NULL, NULL);
-    reel_param **param = malloc(*n * sizeof *param + 1);
-    reel_node **grad = malloc(*n * sizeof *grad + 1);
-    if (param == NULL || grad == NULL) {
-        *n = 0;
-    } else {
-        *n = reel_opt_grads(opt, loss, *n, param, grad);
-    }
-    for (size_t i = 0; i < *n; i++) {
-        char name[256];
-        snprintf(name, sizeof name, "gradient of %s", reel_param_name(param[i]));
-        reel_name(grad[i], name);
-    }
-    free(param);
-    reel_opt_free(opt);
-    return grad;
-}
-
-static bool compute(reel_node *loss, size_t n, reel_node **grad)
-{
-    reel_node **all = malloc((n + 1) * sizeof(reel_node *));
-    if (all == NULL) {
-        return false;
-    }
-    all[0] = loss;
-    for (size_t i = 0; i < n; i++) {
-        all[i + 1] = grad[i];
-    }
-    bool ok = reel_eval(n + 1, all) == REEL_OK;
-    free(all);
-    return ok;
-}
-
 static bool draw(model *m, const config *c, const char *output)
 {
+    const size_t n = reel_params_count(m->params);
+    const int order = drawing_order(&c->drawing);
     reel_tape *tape = model_tape(c, true);
-    reel_node *loss = record(m, tape, c->draw_steps);
-    size_t n = 0;
-    reel_node **grad = c->backward ? gradients(m, loss, &n) : NULL;
-    static const reel_draw_collapse collapse[] = {[COLLAPSE_ALL] = REEL_DRAW_ALL,
-                                                  [COLLAPSE_STEP] = REEL_BY_STEP,
-                                                  [COLLAPSE_MODULE] = REEL_BY_MODULE};
-    static const reel_draw_colour colour[] = {[COLOUR_KIND] = REEL_BY_KIND,
-                                              [COLOUR_PLAN] = REEL_BY_PLAN,
-                                              [COLOUR_TIME] = REEL_BY_TIME,
-                                              [COLOUR_GRADIENT] = REEL_BY_GRADIENT,
-                                              [COLOUR_MEMORY] = REEL_BY_MEMORY};
-    static const reel_draw_level level[] = {[LEVEL_OP] = REEL_LEVEL_OP,
-                                            [LEVEL_GATE] = REEL_LEVEL_GATE,
-                                            [LEVEL_MODULE] = REEL_LEVEL_MODULE};
-    const bool runs = c->colour == COLOUR_PLAN || c->colour == COLOUR_TIME;
-    reel_tape_set_profiling(tape, runs);
-    bool ok = (!runs || compute(loss, n, grad)) &&
-              reel_draw(output, loss, .collapse = collapse[c->collapse], .more = n, .roots = grad,
-                        .level = level[c->level], .colour = colour[c->colour]) == REEL_OK;
-    ok = ok || tape_complain(tape);
-    free(grad);
+    reel_node **root = calloc(n + 1, sizeof(reel_node *));
+    bool ok = (tape && root) || out_of_memory();
+    if (ok) {
+        root[0] = record(m, tape, c->draw_steps);
+        ok = reel_tape_status(tape) == REEL_OK || tape_complain(tape);
+    }
+    ok = ok && (order == 0 || drawing_differentiate(tape, m->params, root[0], order, root + 1));
+    ok = ok && drawing_write(&c->drawing, output, c->cell, order ? n + 1 : 1, root);
+    free(root);
     reel_tape_free(tape);
     return ok;
 }

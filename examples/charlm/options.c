@@ -144,11 +144,13 @@ void options_help(unsigned command)
         {SAMPLE, "sample [OPTION]...\nWrites text as the model in the checkpoint would.\n"},
         {EVAL, "eval [OPTION]... [TEXT]...\nMeasures how well the model in the checkpoint predicts "
                "a text.\n"},
-        {DRAW, "draw [OPTION]... [OUTPUT]\n"
-               "Draws the unrolled graph of the model in the checkpoint if --checkpoint is given, "
-               "else of\n"
-               "the one that the options describe, to OUTPUT (.svg, .png, .pdf or .dot) "
-               "[unrolled.svg].\n"},
+        {DRAW,
+         "draw [OPTION]... [OUTPUT]\n"
+         "Draws the unrolled graph of the model in the checkpoint if --checkpoint is given, "
+         "else of\n"
+         "the one that the options describe, to OUTPUT (.svg, .png, .pdf, .dot, or .html for a "
+         "page\n"
+         "whose modules open on a click) [unrolled.svg].\n"},
         {DEMO,
          "demo [OPTION]... [FOLDER]\n"
          "Learns to write C for about two minutes, and leaves a model, its learning curve and a\n"

@@ -3,6 +3,8 @@
 #ifndef CHARLM_OPTIONS_H
 #define CHARLM_OPTIONS_H
 
+#include "../program/drawing.h"
+
 #include <reel/reel.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,10 +15,7 @@ enum { TRAIN = 1, SAMPLE = 2, EVAL = 4, DRAW = 8, DEMO = 16 };
 enum { UNITS_BYTES, UNITS_CHARS };
 enum { LOSS_MEAN, LOSS_SUM };
 enum { DTYPE_F32, DTYPE_F64 };
-enum { COLOUR_KIND, COLOUR_PLAN, COLOUR_TIME, COLOUR_GRADIENT, COLOUR_MEMORY };
-enum { LEVEL_OP, LEVEL_GATE, LEVEL_MODULE };
-enum { COLLAPSE_ALL, COLLAPSE_STEP, COLLAPSE_MODULE };
-enum { TEXT_SIZE = 128, MAX_OPTIONS = 64 };
+enum { TEXT_SIZE = 128, MAX_OPTIONS = 96 };
 
 /* Every option's value. Words of a fixed list are kept as their position in it. */
 typedef struct config {
@@ -43,8 +42,9 @@ typedef struct config {
     double temperature;
     const char *prime;
     /* eval and draw */
-    bool held_out, backward;
-    int64_t eval_batch, draw_steps, collapse, level, colour;
+    bool held_out;
+    int64_t eval_batch, draw_steps;
+    drawing drawing;
 
     bool given[MAX_OPTIONS]; /* by the user, in the table's order */
 } config;

@@ -12,6 +12,15 @@
 
 #define AT(member) offsetof(config, member)
 
+#define DRAW_FLAG(name, member, help) \
+    {name, FLAG, AT(drawing.member), NULL, NULL, 0, 0, DRAW, FREE, help},
+#define DRAW_WORD(name, member, words, fallback, help) \
+    {name, WORDS, AT(drawing.member), words, fallback, 0, 0, DRAW, FREE, help},
+#define DRAW_WHOLE(name, member, shown, low, high, help) \
+    {name, INTEGER, AT(drawing.member), shown, "0", low, high, DRAW, FREE, help},
+#define DRAW_TEXT(name, member, shown, help) \
+    {name, PATH, AT(drawing.member), shown, NULL, 0, 0, DRAW, FREE, help},
+
 static const double most = 1e9;
 const option_spec options_table[] = {
     {"units", WORDS, AT(units), "bytes|chars", "bytes", 0, 0, TRAIN, KEPT,
@@ -94,13 +103,11 @@ const option_spec options_table[] = {
     {"batch", INTEGER, AT(eval_batch), "N", "0", 0, 65536, EVAL, FREE,
      "streams read side by side; 1: exact; 0: of 10,000 units or more"},
     {"steps", INTEGER, AT(draw_steps), "N", "5", 1, 1e5, DRAW, FREE, "time steps"},
-    {"backward", FLAG, AT(backward), NULL, NULL, 0, 0, DRAW, FREE, "the gradients' graph too"},
-    {"collapse", WORDS, AT(collapse), "all|step|module", "all", 0, 0, DRAW, FREE,
+    {"collapse", WORDS, AT(drawing.collapse), "all|step|module", "all", 0, 0, DRAW, FREE,
      "every node, a box per module and step, or per module"},
-    {"level", WORDS, AT(level), "op|gate|module", "op", 0, 0, DRAW, FREE,
-     "how near one looks: operations, the inside of cells, or cells"},
-    {"colour", WORDS, AT(colour), "kind|plan|time|gradient|memory", "kind", 0, 0, DRAW, FREE,
-     "what colours mean: all but kind and memory compute the loss first"},
+    /* clang-format off */
+    DRAWING_OPTIONS(DRAW_FLAG, DRAW_WORD, DRAW_WHOLE, DRAW_TEXT, "op")
+    /* clang-format on */
 };
 const int options_count = sizeof options_table / sizeof options_table[0];
 _Static_assert(sizeof options_table / sizeof options_table[0] <= MAX_OPTIONS,

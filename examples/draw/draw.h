@@ -2,23 +2,26 @@
 #ifndef EXAMPLES_DRAW_H
 #define EXAMPLES_DRAW_H
 
+#include "../program/drawing.h"
+#include "../program/say.h"
+
 #include <reel/reel.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { EXIT_RUN = 1, EXIT_USAGE = 2, MOST_ROOTS = 512, MOST_NOTES = 600 };
+enum { MOST_ROOTS = 512, MOST_NOTES = 600 };
 
 /* What the options say. */
 typedef struct settings {
     const char *kind;    /* a cell's, "seq2seq", or a file's path */
     const char *options; /* of the cell */
     const char *module;  /* of a file: the net's name; NULL: the first */
-    const char *output, *title;
+    const char *output;
     int64_t layers, steps, in, hidden, batch, windows; /* windows: of truncated back-propagation */
     int64_t source, target, vocabulary;                /* of seq2seq */
     const char *score;
-    bool bidirectional, two_biases, loss;
-    int order; /* how often it is differentiated */
+    bool bidirectional, two_biases, loss, list;
+    drawing drawing; /* how it is drawn */
 } settings;
 
 enum { NAME = 256 };
@@ -67,7 +70,5 @@ reel_cell *record_layers(const reel_cell_args *a, int64_t n);
 /* An input [rows, columns], or [rows] of words (i32) where columns is 0. */
 reel_node *record_input(recording *r, reel_dtype dtype, int64_t rows, int64_t columns);
 void recording_free(recording *r);
-
-bool complain(const char *format, ...) REEL_PRINTF(1, 2);
 
 #endif

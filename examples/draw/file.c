@@ -215,7 +215,7 @@ static bool build(const settings *s, recording *r, const found *f)
         inputs(s, r, f, n, x);
         ok = record_run(&own, r, x);
     }
-    if (ok && s->order == 0 && !s->loss) {
+    if (ok && drawing_order(&s->drawing) == 0 && !s->loss) {
         apply_out(r, f);
     }
     free(x);
@@ -237,7 +237,7 @@ bool record_file(const settings *s, recording *r)
     r->tape = reel_tape_new(1);
     if (!a || !r->params || !r->tape) {
         reel_archive_free(a);
-        return complain("out of memory");
+        return out_of_memory();
     }
     bool ok = reel_archive_read(a, s->kind) == REEL_OK || complain("%s", reel_archive_message(a));
     ok = ok && find(a, s, &f) && offer(a, r->params, &f);

@@ -36,36 +36,18 @@ static bool good(const recording *r)
     return !reel_tape_status(r->tape) || complain("%s", reel_tape_message(r->tape));
 }
 
-/* The derivative of the last root for all weights: the scalar's, or, of an order beyond the first,
- * that of the squares of the derivatives before. */
+/* Keeps the derivatives of the last root for all weights, too. */
 static bool differentiate(recording *r, int order)
 {
     size_t n = reel_params_count(r->params);
-    reel_node **weight = calloc(n + 1, sizeof(reel_node *)),
-              **slope = calloc(n + 1, sizeof(reel_node *));
-    reel_node *y = r->root[r->roots - 1];
-    bool ok = weight && slope;
+    reel_node **slope = calloc(n + 1, sizeof(reel_node *));
+    bool ok = slope || out_of_memory();
+    ok = ok && drawing_differentiate(r->tape, r->params, r->root[r->roots - 1], order, slope);
     for (size_t i = 0; ok && i < n; i++) {
-        weight[i] = reel_use(r->tape, reel_params_at(r->params, i));
+        ok = keep(r, slope[i]);
     }
-    for (int k = 1; ok && k <= order; k++) {
-        ok = reel_grad(y, n, weight, slope) == REEL_OK;
-        for (size_t i = 0; ok && k < order && i < n; i++) {
-            slope[i] = reel_sum(reel_square(slope[i]));
-        }
-        y = ok && k < order ? reel_name(reel_sum_of((int)n, slope),
-                                        "\xe2\x80\x96\xe2\x88\x87\xe2\x80\x96\xc2\xb2")
-                            : y;
-    }
-    for (size_t i = 0; ok && i < n; i++) {
-        char name[160];
-        snprintf(name, sizeof name, "\xe2\x88\x82 %s",
-                 reel_param_name(reel_params_at(r->params, i)));
-        ok = keep(r, reel_name(slope[i], name));
-    }
-    free(weight);
     free(slope);
-    return ok && good(r);
+    return ok;
 }
 
 /* Numbers that say nothing, but are not zero, so that gradients are not; words are all the first.
@@ -99,7 +81,7 @@ bool record_run(const settings *s, recording *r, reel_node *const *x)
     const int64_t n = s->steps * s->windows;
     reel_node **y = calloc((size_t)n + 1, sizeof(reel_node *));
     if (!y) {
-        return complain("out of memory");
+        return out_of_memory();
     }
     reel_state state = reel_state_zero(r->tape, r->cell, s->batch);
     reel_status status = REEL_OK;
@@ -110,7 +92,8 @@ bool record_run(const settings *s, recording *r, reel_node *const *x)
     }
     int64_t last = n - s->steps + reel_cell_steps(r->cell, s->steps) - 1;
     bool ok = true;
-    if (!status && (s->loss || s->order > 0)) {
+    const int order = drawing_order(&s->drawing);
+    if (!status && (s->loss || order > 0)) {
         /* in both directions no output has seen all steps */
         reel_node *all = reel_cell_stepwise(r->cell) ? y[last] : reel_stack((int)last + 1, y);
         ok = keep(r, reel_name(reel_mean(reel_square(all)), "loss"));
@@ -123,7 +106,7 @@ bool record_run(const settings *s, recording *r, reel_node *const *x)
     }
     free(y);
     ok = ok && good(r);
-    return ok && (s->order == 0 || differentiate(r, s->order));
+    return ok && (order == 0 || differentiate(r, order));
 }
 
 bool record_cell(const settings *s, recording *r)
@@ -132,7 +115,7 @@ bool record_cell(const settings *s, recording *r)
     r->params = reel_params_new(REEL_F32, 1);
     r->tape = reel_tape_new(1);
     if (!type || !r->params || !r->tape) {
-        return complain("out of memory");
+        return out_of_memory();
     }
     r->cell = record_layers(&(reel_cell_args){.params = r->params,
                                               .name = s->kind,
@@ -207,7 +190,8 @@ bool record_sentence(const settings *s, recording *r, const reel_encoder *encode
     if (reel_decode_all(decoder, &source, s->target, last, &state, logits, NULL) != REEL_OK) {
         return good(r);
     }
-    if (!s->loss && s->order == 0) {
+    const int order = drawing_order(&s->drawing);
+    if (!s->loss && order == 0) {
         bool ok = true;
         for (int64_t t = 0; ok && t < s->target; t++) {
             ok = keep(r, reel_name(logits[t], "logits"));
@@ -219,7 +203,7 @@ bool record_sentence(const settings *s, recording *r, const reel_encoder *encode
         loss[t] = reel_cross_entropy(logits[t], right);
     }
     return keep(r, reel_name(reel_sum_of((int)s->target, loss), "loss")) && good(r) &&
-           (s->order == 0 || differentiate(r, s->order));
+           (order == 0 || differentiate(r, order));
 }
 
 bool record_seq2seq(const settings *s, recording *r)
@@ -227,7 +211,7 @@ bool record_seq2seq(const settings *s, recording *r)
     r->params = reel_params_new(REEL_F32, 1);
     r->tape = reel_tape_new(1);
     if (!r->params || !r->tape) {
-        return complain("out of memory");
+        return out_of_memory();
     }
     reel_attention attention = {.params = r->params, .name = "attention"};
     if (!find_score(s->score, &attention.score)) {

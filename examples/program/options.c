@@ -92,11 +92,27 @@ static void print_default(const option *o, FILE *out)
     }
 }
 
+/* The option's letter, or 0. */
+static char letter_of(const option *o)
+{
+    const size_t n = strlen(o->name);
+    for (const char *at = the_program->letters; at && *at; at += strspn(at, " ")) {
+        size_t length = strcspn(at, " ");
+        if (length == n + 2 && memcmp(at + 2, o->name, n) == 0) {
+            return *at;
+        }
+        at += length;
+    }
+    return 0;
+}
+
 static void print_option(const option *o, FILE *out)
 {
     char head[VALUE];
+    const char letter[] = {letter_of(o), '\0'};
     bool words = o->kind == OPTION_WORD;
-    snprintf(head, sizeof head, "--%s%s%s", o->name, o->kind == OPTION_FLAG ? "" : " ",
+    snprintf(head, sizeof head, "%s%s%s--%s%s%s", *letter ? "-" : "", letter, *letter ? ", " : "",
+             o->name, o->kind == OPTION_FLAG ? "" : " ",
              o->kind == OPTION_FLAG ? ""
              : words                ? "WORD"
                                     : o->shown);
@@ -108,11 +124,31 @@ static void print_option(const option *o, FILE *out)
     fputc('\n', out);
 }
 
+/* What is typed for a command: "reel-translate train". */
+static const char *call_of(size_t k, char *text, size_t size)
+{
+    snprintf(text, size, "%s%s%s", the_program->name, the_program->single ? "" : " ",
+             the_program->single ? "" : the_program->commands[k].name);
+    return text;
+}
+
+/* Complains of how a command was called: the text before and after a word. */
+static int misused(size_t k, const char *before, const char *word, const char *after)
+{
+    char call[VALUE];
+    const bool single = the_program->single;
+    complain("%s%s%s%s%s '%s --help' tells what there is",
+             single ? "" : the_program->commands[k].name, single ? "" : ": ", before, word, after,
+             call_of(k, call, sizeof call));
+    return EXIT_USAGE;
+}
+
 static void command_help(size_t k)
 {
     const command *c = &the_program->commands[k];
     size_t n = option_count();
-    printf("Usage: %s %s [OPTION]...%s%s\n%s\n\n", the_program->name, c->name,
+    char call[VALUE];
+    printf("Usage: %s [OPTION]...%s%s\n%s\n\n", call_of(k, call, sizeof call),
            c->operands ? " " : "", c->operands ? c->operands : "", c->help);
     for (size_t i = 0; i < n; i++) {
         if (the_program->options[i].commands & 1U << k) {
@@ -120,6 +156,9 @@ static void command_help(size_t k)
         }
     }
     printf("  %-22s this text\n  %-22s the version\n", "-h, --help", "-V, --version");
+    if (the_program->single && the_program->more) {
+        printf("\n%s", the_program->more);
+    }
 }
 
 static void program_help(void)
@@ -166,7 +205,6 @@ static void fill(struct option *to, unsigned commands)
 /* One option that getopt has found; GO_ON or an exit status. */
 static int take(size_t k, int code, const char *word)
 {
-    const char *name = the_program->commands[k].name;
     if (code == 'h') {
         command_help(k);
         return 0;
@@ -176,26 +214,44 @@ static int take(size_t k, int code, const char *word)
         return 0;
     }
     if (code == ':') {
-        complain("%s: option '%s' needs a value", name, word);
-        return EXIT_USAGE;
+        return misused(k, "option '", word, "' needs a value:");
     }
-    if (code < VALUE) {
-        complain("%s: unknown or ambiguous option '%s'; '%s %s --help' lists them", name, word,
-                 the_program->name, name);
-        return EXIT_USAGE;
+    size_t i = (size_t)code - VALUE, n = option_count();
+    for (size_t j = 0; code < VALUE && j < n; j++) {
+        i = letter_of(&the_program->options[j]) == code ? j : i;
     }
-    const option *o = &the_program->options[code - VALUE];
-    given[code - VALUE] = true;
+    if (i >= n) {
+        return misused(k, "unknown or ambiguous option '", word, "':");
+    }
+    const option *o = &the_program->options[i];
+    given[i] = true;
     return option_set(o, o->kind == OPTION_FLAG ? "yes" : optarg) ? GO_ON : EXIT_USAGE;
+}
+
+/* What getopt is told of letters. */
+static void fill_letters(unsigned commands, char *to, size_t size)
+{
+    size_t n = option_count(), used = (size_t)snprintf(to, size, ":hV");
+    for (size_t i = 0; i < n && used + 3 < size; i++) {
+        const option *o = &the_program->options[i];
+        if (o->commands & commands && letter_of(o)) {
+            to[used++] = letter_of(o);
+            to[used] = ':';
+            used += o->kind != OPTION_FLAG;
+            to[used] = '\0';
+        }
+    }
 }
 
 static int parse(size_t k, int argc, char **argv)
 {
     struct option options[MOST_OPTIONS + 3];
+    char letters[3 * MOST_OPTIONS];
     fill(options, 1U << k);
+    fill_letters(1U << k, letters, sizeof letters);
     opterr = 0;
     for (;;) {
-        int code = getopt_long(argc, argv, ":hV", options, NULL);
+        int code = getopt_long(argc, argv, letters, options, NULL);
         if (code == -1) {
             return GO_ON;
         }
@@ -206,33 +262,28 @@ static int parse(size_t k, int argc, char **argv)
     }
 }
 
-static bool count_operands(const command *c, int n, char *const *operand)
-{
-    if (n > c->most && c->most >= 0) {
-        return complain("%s: what is '%s'? '%s %s --help' tells what it takes", c->name,
-                        operand[c->most], the_program->name, c->name);
-    }
-    return n >= c->least ||
-           complain("%s: %s missing; '%s %s --help' tells what it takes", c->name,
-                    c->operands ? c->operands : "an operand is", the_program->name, c->name);
-}
-
 static int run(size_t k, int argc, char **argv)
 {
     const command *c = &the_program->commands[k];
-    int status = parse(k, argc, argv);
+    int status = parse(k, argc, argv), n = argc - optind;
     if (status != GO_ON) {
         return status;
     }
-    if (!count_operands(c, argc - optind, argv + optind)) {
-        return EXIT_USAGE;
+    if (n > c->most && c->most >= 0) {
+        return misused(k, "what is '", argv[optind + c->most], "'?");
     }
-    return c->run(argc - optind, argv + optind);
+    if (n < c->least) {
+        return misused(k, c->operands ? c->operands : "an operand", " is", " missing:");
+    }
+    return c->run(n, argv + optind);
 }
 
 static int dispatch(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
+    if (the_program->single) {
+        return run(0, argc, argv);
+    }
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         program_help();
         return 0;

@@ -54,6 +54,8 @@ typedef struct program {
     const command *commands; /* up to the first without a name */
     const option *options;   /* likewise */
     const char *more;        /* what the help ends with: examples, files; NULL */
+    bool single;             /* the one command is what the program does, and is not named */
+    const char *letters;     /* short names of options: "o=output l=layers"; NULL */
 } program;
 
 /* The running program; set by program_main. */

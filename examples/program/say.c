@@ -14,13 +14,53 @@
 
 const char *program_name = "reel";
 
+/* The length of a character of UTF-8 that a terminal shows as one; 0: of what is none, or steers
+ * it: control characters of both sets, and those that turn the direction of text. */
+static size_t shown(const unsigned char *c)
+{
+    const size_t n = *c < 0x80   ? 1
+                     : *c < 0xc2 ? 0
+                     : *c < 0xe0 ? 2
+                     : *c < 0xf0 ? 3
+                     : *c < 0xf5 ? 4
+                                 : 0;
+    uint32_t code = n == 1 ? *c : *c & (0x7fU >> n);
+    for (size_t i = 1; i < n; i++) {
+        if ((c[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        code = code << 6 | (c[i] & 0x3fU);
+    }
+    bool least = n < 3 || code >= (n == 3 ? 0x800 : 0x10000);
+    bool steers = code < 0x20 || (code >= 0x7f && code < 0xa0) ||
+                  (code >= 0x200e && code < 0x2010) || (code >= 0x2028 && code < 0x202f) ||
+                  (code >= 0x2066 && code < 0x206a);
+    return least && !steers && code < 0x110000 && (code < 0xd800 || code > 0xdfff) ? n : 0;
+}
+
+void put_shown(FILE *out, const char *text)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c;) {
+        size_t n = shown(c);
+        if (n) {
+            fwrite(c, 1, n, out);
+        } else {
+            fprintf(out, "\\x%02x", *c);
+        }
+        c += n ? n : 1;
+    }
+}
+
+/* What is said may hold what files say: names, which are not trusted. */
 static void speak(const char *format, va_list args)
 {
+    char text[4 * 1024];
+    vsnprintf(text, sizeof text, format, args);
     if (isatty(STDERR_FILENO)) {
         fputs("\r\033[K", stderr);
     }
     fprintf(stderr, "%s: ", program_name);
-    vfprintf(stderr, format, args);
+    put_shown(stderr, text);
     fputc('\n', stderr);
 }
 

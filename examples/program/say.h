@@ -12,7 +12,9 @@ enum { EXIT_RUN = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 128 };
 /* The name that messages begin with; main sets it. */
 extern const char *program_name;
 
-/* A line on stderr. Always returns false, for `return complain(...)`. */
+/* Text that may come out of a file: what would steer a terminal, or is not UTF-8, as \x1b. */
+void put_shown(FILE *out, const char *text);
+/* A line on stderr, put so. Always returns false, for `return complain(...)`. */
 bool complain(const char *format, ...) REEL_PRINTF(1, 2);
 /* The same for a remark that is no error. */
 void note(const char *format, ...) REEL_PRINTF(1, 2);

@@ -1,0 +1,83 @@
+/* Recordings differentiated and drawn as options say. */
+#include "drawing.h"
+#include "say.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int drawing_order(const drawing *d)
+{
+    return d->second ? 2 : d->backward ? 1 : 0;
+}
+
+static bool differentiate(reel_params *ps, reel_node *y, int order, reel_node *const *weight,
+                          reel_node **slope)
+{
+    const size_t n = reel_params_count(ps);
+    for (int k = 1; k <= order; k++) {
+        if (reel_grad(y, n, weight, slope) != REEL_OK) {
+            return false;
+        }
+        for (size_t i = 0; k < order && i < n; i++) {
+            slope[i] = reel_sum(reel_square(slope[i]));
+        }
+        y = k < order ? reel_name(reel_sum_of((int)n, slope),
+                                  "\xe2\x80\x96\xe2\x88\x87\xe2\x80\x96\xc2\xb2")
+                      : y;
+    }
+    for (size_t i = 0; i < n; i++) {
+        char name[160];
+        snprintf(name, sizeof name, "\xe2\x88\x82 %s", reel_param_name(reel_params_at(ps, i)));
+        reel_name(slope[i], name);
+    }
+    return true;
+}
+
+bool drawing_differentiate(reel_tape *tape, reel_params *ps, reel_node *y, int order,
+                           reel_node **slope)
+{
+    const size_t n = reel_params_count(ps);
+    reel_node **weight = calloc(n + 1, sizeof(reel_node *));
+    if (!weight) {
+        return out_of_memory();
+    }
+    for (size_t i = 0; i < n; i++) {
+        weight[i] = reel_use(tape, reel_params_at(ps, i));
+    }
+    bool ok = differentiate(ps, y, order, weight, slope) && reel_tape_status(tape) == REEL_OK;
+    free(weight);
+    return ok || tape_complain(tape);
+}
+
+static bool is_page(const char *path)
+{
+    const char *end = strrchr(path, '.');
+    return end && (strcmp(end, ".html") == 0 || strcmp(end, ".htm") == 0);
+}
+
+bool drawing_write(const drawing *d, const char *path, const char *title, size_t roots,
+                   reel_node *const *root)
+{
+    reel_tape *tape = reel_node_tape(root[0]);
+    if (is_page(path)) {
+        return reel_page(path, root[0], .more = roots - 1, .roots = root + 1,
+                         .title = d->title ? d->title : title) == REEL_OK ||
+               tape_complain(tape);
+    }
+    /* plans and times are known when it has been computed */
+    if (d->colour == REEL_BY_PLAN || d->colour == REEL_BY_TIME) {
+        reel_tape_set_profiling(tape, true);
+        if (reel_eval(roots, root) != REEL_OK) {
+            return tape_complain(tape);
+        }
+    }
+    return reel_draw(path, root[0], .more = roots - 1, .roots = root + 1, .title = d->title,
+                     .collapse = d->net ? REEL_BY_MODULE : (reel_draw_collapse)d->collapse,
+                     .level = (reel_draw_level)d->level, .colour = (reel_draw_colour)d->colour,
+                     .weights = (reel_draw_weights)d->weights, .theme = (reel_draw_theme)d->theme,
+                     .pass = (reel_draw_pass)d->pass, .open = d->open, .closed = d->closed,
+                     .depth = (int)d->depth, .from = d->from, .to = d->to,
+                     .most_steps = (int)d->most_steps, .values = d->values, .nan = d->nan,
+                     .cut = d->cut, .no_shapes = d->no_shapes, .font = d->font) == REEL_OK ||
+           tape_complain(tape);
+}
