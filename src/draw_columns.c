@@ -27,14 +27,15 @@ static int compare_timed(const void *a, const void *b)
     return x->t < y->t ? -1 : x->t > y->t;
 }
 
-/* The row of the outermost module that each place is in. */
+/* The row of the outermost module that each place is in; of runs of it, that of the first, so that
+ * their steps stand above each other. */
 static void find_axes(const reel__picture *p, uint32_t *axis)
 {
     axis[0] = 0;
     for (uint32_t i = 1; i < p->places; i++) {
         const reel__place *q = &p->place[i], *up = &p->place[q->parent];
         bool outermost = (up->depth == 0 || up->pass) && q->name;
-        axis[i] = outermost ? p->place[q->module].row : axis[q->parent];
+        axis[i] = outermost ? p->place[p->place[q->module].row].first : axis[q->parent];
     }
 }
 

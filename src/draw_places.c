@@ -14,14 +14,123 @@ struct reel__places {
     reel__picture *picture;
     uint32_t *known[ORDERS]; /* per scope: its place + 1 */
     reel__map lookup;        /* (parent, name or t) -> place + 1 */
+    uint32_t *run;           /* per scope; NULL: runs are not told apart */
     reel__ids path;
 };
+
+/* A cell's step: a scope right inside of one that says what kind of cell it is. */
+static bool is_step(const reel_tape *tape, size_t scope)
+{
+    const reel__scope *s = &tape->scopes[scope];
+    return !s->name && tape->scopes[s->parent].kind;
+}
+
+/* The path from a scope to one inside, as a number. */
+static uint64_t path_within(const reel_tape *tape, uint32_t outer, uint32_t inner)
+{
+    uint64_t h = 0;
+    for (uint32_t s = inner; s != outer; s = tape->scopes[s].parent) {
+        const char *name = tape->scopes[s].name;
+        h = reel__mix(h, name ? 5 : (uint64_t)tape->scopes[s].t << 3 | 7);
+        for (const char *c = name; c && *c; c++) {
+            h = reel__mix(h, (unsigned char)*c);
+        }
+    }
+    return h;
+}
+
+/* What is known of scopes so far. */
+typedef struct counting {
+    const reel_tape *tape;
+    uint32_t *run;
+    uint64_t *path; /* per scope: where it is, runs being told apart */
+    uint32_t *end;  /* per scope: the first behind it that is not inside */
+    reel__map made; /* (path, run, step) that there is */
+} counting;
+
+static uint64_t step_of(const counting *c, uint32_t scope, uint32_t run, uint32_t step)
+{
+    uint64_t where = reel__mix(c->path[scope], run);
+    return reel__mix(where, path_within(c->tape, scope, step)) | 1;
+}
+
+static bool made_before(const counting *c, uint32_t scope, uint32_t run)
+{
+    for (uint32_t i = scope + 1; i < c->end[scope]; i++) {
+        if (is_step(c->tape, i) && reel__map_get(&c->made, step_of(c, scope, run, i))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A scope belongs to the first run that has made none of the steps of cells inside it: windows of
+ * one sequence go on with it, and another sequence is another run. */
+static bool count_run(counting *c, uint32_t scope)
+{
+    while (made_before(c, scope, c->run[scope])) {
+        c->run[scope]++;
+    }
+    for (uint32_t i = scope + 1; i < c->end[scope]; i++) {
+        if (is_step(c->tape, i) &&
+            !reel__map_put(&c->made, step_of(c, scope, c->run[scope], i), c->tape->scopes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool count_runs(counting *c)
+{
+    const reel__scope *scopes = c->tape->scopes;
+    const uint32_t n = (uint32_t)c->tape->scope_count;
+    for (uint32_t i = n; i-- > 1;) {
+        c->end[i] = c->end[i] ? c->end[i] : i + 1;
+        uint32_t *up = &c->end[scopes[i].parent];
+        *up = c->end[i] > *up ? c->end[i] : *up;
+    }
+    uint32_t *depth = c->end; /* of scopes that are done with */
+    depth[0] = 0;
+    for (uint32_t i = 1; i < n; i++) {
+        uint32_t deep = depth[scopes[i].parent] + 1;
+        c->path[i] =
+            reel__mix(c->path[scopes[i].parent], path_within(c->tape, scopes[i].parent, i));
+        if (scopes[i].name && deep < DEEPEST && !count_run(c, i)) {
+            return false;
+        }
+        c->path[i] = reel__mix(c->path[i], c->run[i]);
+        depth[i] = deep;
+    }
+    return true;
+}
+
+uint32_t *reel__scope_runs(const reel_tape *tape)
+{
+    const size_t n = tape->scope_count + 1;
+    counting c = {.tape = tape,
+                  .run = reel__calloc(n, sizeof *c.run),
+                  .path = reel__calloc(n, sizeof *c.path),
+                  .end = reel__calloc(n, sizeof *c.end)};
+    bool done = c.run && c.path && c.end && count_runs(&c);
+    reel__map_free(&c.made);
+    reel__free(c.path);
+    reel__free(c.end);
+    if (!done) {
+        reel__free(c.run);
+    }
+    return done ? c.run : NULL;
+}
 
 reel__places *reel__places_new(reel__picture *p)
 {
     reel__places *w = reel__calloc(1, sizeof *w);
     p->place = reel__calloc(1, sizeof *p->place);
-    if (!w || !p->place) {
+    bool done = w && p->place;
+    if (done && reel__picture_rows(p) && p->args->collapse != REEL_BY_MODULE) {
+        w->run = reel__scope_runs(p->tape);
+        done = w->run != NULL;
+    }
+    if (!done) {
         reel__free(w);
         return NULL;
     }
@@ -40,6 +149,7 @@ void reel__places_free(reel__places *w)
         reel__free(w->known[i]);
     }
     reel__map_free(&w->lookup);
+    reel__free(w->run);
     reel__ids_free(&w->path);
     reel__free(w);
 }
@@ -49,6 +159,7 @@ typedef struct wanted {
     uint32_t parent;
     const char *name;
     int64_t t;
+    uint32_t run;
     bool pass;
     uint8_t order;
 } wanted;
@@ -59,13 +170,14 @@ static uint64_t key_of(const wanted *k)
     for (const char *c = k->name; c && *c; c++) {
         word = (word ^ (unsigned char)*c) * 0x100000001b3U;
     }
-    return reel__mix(reel__mix((uint64_t)k->parent << 8 | k->order, (uint64_t)k->t), word) | 1;
+    uint64_t where = reel__mix((uint64_t)k->parent << 8 | k->order, (uint64_t)k->t);
+    return reel__mix(reel__mix(where, k->run), word) | 1;
 }
 
 static bool is(const reel__place *p, const wanted *k)
 {
     if (p->parent != k->parent || p->order != k->order || p->pass != k->pass || p->t != k->t ||
-        !p->name != !k->name) {
+        p->run != k->run || !p->name != !k->name) {
         return false;
     }
     return !k->name || strcmp(p->name, k->name) == 0;
@@ -94,6 +206,9 @@ static uint32_t add_place(reel__places *w, const wanted *k, uint32_t module, uin
         .module = module == REEL__NONE ? self : module,
         .row = row == REEL__NONE ? self : row,
         .depth = up->depth + 1,
+        .run = k->run,
+        .first = self,
+        .runs = 1,
         .order = k->order,
         .pass = k->pass,
         .timed = up->timed || step,
@@ -125,29 +240,48 @@ static uint32_t find_or_add(reel__places *w, const wanted *k, uint32_t module, u
     return self;
 }
 
-/* The module of that name inside another, with the same at order 0. */
-static uint32_t enter_module(reel__places *w, uint32_t parent, const char *name)
+/* A run of a module and its first one know of each other. */
+static uint32_t enter_run(reel__places *w, const wanted *k)
 {
-    wanted k = {.parent = parent, .name = name, .order = w->picture->place[parent].order};
-    wanted first = {.parent = w->picture->place[parent].row, .name = name};
-    uint32_t row = k.order ? find_or_add(w, &first, REEL__NONE, REEL__NONE) : 0;
-    if (row == REEL__NONE) {
-        return REEL__NONE;
+    wanted first = *k;
+    first.run = 0;
+    uint32_t begin = find_or_add(w, &first, REEL__NONE, REEL__NONE);
+    uint32_t self =
+        begin == REEL__NONE || !k->run ? begin : find_or_add(w, k, REEL__NONE, REEL__NONE);
+    if (self != REEL__NONE) {
+        reel__place *place = w->picture->place;
+        place[self].first = begin;
+        place[begin].runs = k->run + 1 > place[begin].runs ? k->run + 1 : place[begin].runs;
     }
-    return find_or_add(w, &k, REEL__NONE, k.order ? row : REEL__NONE);
+    return self;
+}
+
+/* The module of that name inside another, with the same at order 0. */
+static uint32_t enter_module(reel__places *w, uint32_t parent, const char *name, uint32_t run)
+{
+    wanted k = {
+        .parent = parent, .name = name, .run = run, .order = w->picture->place[parent].order};
+    wanted forward = {.parent = w->picture->place[parent].row, .name = name, .run = run};
+    uint32_t row = enter_run(w, k.order ? &forward : &k);
+    return row == REEL__NONE || !k.order ? row : find_or_add(w, &k, REEL__NONE, row);
 }
 
 /* The place of one scope inside the place of its parent. */
-static uint32_t enter(reel__places *w, uint32_t parent, const reel__scope *s)
+static uint32_t enter(reel__places *w, uint32_t parent, uint32_t scope)
 {
+    const reel__scope *s = &w->picture->tape->scopes[scope];
     const reel__place *up = &w->picture->place[parent];
     if (up->depth >= DEEPEST) {
         return parent;
     }
-    wanted k = {.parent = parent, .name = s->name, .t = s->name ? 0 : s->t, .order = up->order};
+    wanted k = {.parent = parent,
+                .name = s->name,
+                .t = s->name ? 0 : s->t,
+                .run = w->run ? w->run[scope] : 0,
+                .order = up->order};
     uint32_t module = up->module;
     if (s->name) {
-        module = enter_module(w, module, s->name);
+        module = enter_module(w, module, s->name, k.run);
     }
     if (module != REEL__NONE && s->kind) {
         w->picture->place[module].kind = s->kind;
@@ -185,7 +319,7 @@ uint32_t reel__place_of(reel__places *w, uint32_t scope, uint8_t order)
     uint32_t place = known[scope] - 1;
     while (w->path.n) {
         scope = w->path.v[--w->path.n];
-        place = enter(w, place, &tape->scopes[scope]);
+        place = enter(w, place, scope);
         if (place == REEL__NONE) {
             return REEL__NONE;
         }

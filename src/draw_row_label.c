@@ -48,6 +48,9 @@ static void write_path(const reel__picture *p, uint32_t place, reel__text *out)
         if (q->name) {
             reel__text_add(out, i == n - 1 ? "" : "/");
             write_part(q->name, out);
+            if (q->run) {
+                reel__text_format(out, ":%" PRIu32, q->run + 1);
+            }
         } else {
             reel__text_format(out, "@%" PRId64, q->t);
         }
@@ -154,7 +157,8 @@ static uint32_t telling(const reel__picture *p, uint32_t row)
             b = p->place[b].parent;
             n++;
         }
-        most = rival && n > most ? n : most;
+        bool same = !p->place[a].depth && !p->place[b].depth; /* another run of it */
+        most = rival && !same && n > most ? n : most;
     }
     return most < p->place[row].depth ? most : p->place[row].depth;
 }
@@ -191,6 +195,16 @@ void reel__row_time(const reel__picture *p, uint32_t figure, reel__text *out)
     write_time(p, p->figure[figure].column, out);
 }
 
+uint32_t reel__row_run(const reel__picture *p, uint32_t row)
+{
+    for (uint32_t q = row; p->place[q].depth; q = p->place[q].parent) {
+        if (p->place[p->place[q].first].runs > 1) {
+            return p->place[q].run + 1;
+        }
+    }
+    return 0;
+}
+
 void reel__row_place_title(const reel__picture *p, uint32_t place, uint32_t column, reel__text *out)
 {
     const reel__place *row = &p->place[p->place[place].row];
@@ -201,15 +215,21 @@ void reel__row_place_title(const reel__picture *p, uint32_t place, uint32_t colu
     reel__text_add(out, "</b>");
     uint32_t parts = row->telling, from = kind ? 0 : 1; /* the last is the title */
     bool path = parts > from && !(parts == 1 && strcmp(kind, row->name) == 0);
-    if (!path && column == REEL__NONE) {
+    const uint32_t run = reel__row_run(p, p->place[place].row);
+    if (!path && !run && column == REEL__NONE) {
         return;
     }
     small(p, "<br/>", out);
     if (path) {
         write_path_end(p, p->place[place].row, from, parts, out);
-        reel__text_add(out, column == REEL__NONE ? "" : " ");
     }
-    write_time(p, column, out);
+    if (run) {
+        reel__text_format(out, "%srun %" PRIu32, path ? " " : "", run);
+    }
+    if (column != REEL__NONE) {
+        reel__text_add(out, path || run ? " " : "");
+        write_time(p, column, out);
+    }
     reel__text_add(out, "</font>");
 }
 

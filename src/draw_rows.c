@@ -34,7 +34,9 @@ typedef struct writer {
     uint32_t *first_in; /* by place: the first of them; REEL__NONE */
     uint64_t *edge;     /* those that take part in the layout, by bands, sorted */
     size_t edges;
-    uint32_t stubs; /* of cut edges, written so far */
+    uint32_t *reader; /* by figure: of what comes in, the band that reads it, if of several runs */
+    bool *beside;     /* by figure: comes in, and is not the first to do so there */
+    uint32_t stubs;   /* of cut edges, written so far */
 } writer;
 
 bool reel__picture_rows(const reel__picture *p)
@@ -132,9 +134,42 @@ static uint32_t band(const reel__picture *p, const reel__figure *f)
     return p->place[f->place].row;
 }
 
+/* An input that stands in a column and in no module. */
+static bool comes_in(const reel__picture *p, const reel__figure *f)
+{
+    return f->column != REEL__NONE && is_single(f) && !f->order && !band(p, f) &&
+           reel__slot_at(p->tape, f->last)->n == 0;
+}
+
+static bool find_inputs(const writer *w)
+{
+    const reel__picture *p = w->p;
+    for (size_t e = p->edges; e-- > 0;) {
+        uint32_t from = reel__edge_from(p->edge[e]), to = reel__edge_to(p->edge[e]);
+        uint32_t b = band(p, &p->figure[to]);
+        if (comes_in(p, &p->figure[from]) && !p->figure[to].order && reel__row_run(p, b)) {
+            w->reader[from] = b;
+        }
+    }
+    reel__map known = {0};
+    bool enough = true;
+    for (uint32_t f = 0; f < p->figures && enough; f++) {
+        if (comes_in(p, &p->figure[f])) {
+            uint64_t where = reel__mix(p->figure[f].column, w->reader[f]) | 1;
+            w->beside[f] = reel__map_get(&known, where) != NULL;
+            enough = reel__map_put(&known, where, w->beside);
+        }
+    }
+    reel__map_free(&known);
+    return enough;
+}
+
 static void write_group(const writer *w, const reel__figure *f)
 {
     bool inside = is_single(f) && band(w->p, f);
+    if (w->beside[f - w->p->figure]) {
+        return; /* one of them is below the others of the column */
+    }
     if (f->column != REEL__NONE && f->kind != REEL__FIGURE_WEIGHT && !f->order && !inside) {
         const reel__column *c = &w->p->column[f->column];
         reel__text_format(w->out, ", group=\"a%" PRIu32 "c%" PRIu32 "\"", c->axis, c->index);
@@ -247,8 +282,9 @@ static uint64_t gradient_row(const reel__picture *p, const reel__slot *s, uint64
 }
 
 /* The same number for figures that stand in one row; 0: in none. */
-static uint64_t row_of(const reel__picture *p, const reel__figure *f)
+static uint64_t row_of(const writer *w, const reel__figure *f)
 {
+    const reel__picture *p = w->p;
     if (f->column == REEL__NONE || f->kind == REEL__FIGURE_WEIGHT) {
         return 0;
     }
@@ -270,6 +306,7 @@ static uint64_t row_of(const reel__picture *p, const reel__figure *f)
     for (const char *c = reel_node_name(reel__node_of(s)); *c; c++) {
         what = *c >= '0' && *c <= '9' ? what : reel__mix(what, (unsigned char)*c);
     }
+    what = reel__mix(what, w->reader[f - p->figure]);
     return reel__mix(where, what) | 1;
 }
 
@@ -306,7 +343,7 @@ static bool find_rows(writer *w)
     reel__map known = {0};
     bool done = true;
     for (uint32_t f = 0; f < p->figures && done; f++) {
-        uint64_t key = row_of(p, &p->figure[f]);
+        uint64_t key = row_of(w, &p->figure[f]);
         if (!key) {
             continue;
         }
@@ -578,13 +615,14 @@ static int compare_stacked(const void *a, const void *b)
     return x->foot < y->foot ? -1 : x->foot > y->foot;
 }
 
-/* What stands in each column, from the foot up: one entry for each module. */
+/* What stands in each column, from the foot up: one entry for each module, and what comes in for
+ * one of several runs below that. */
 static size_t list_stacked(const writer *w, stacked *list)
 {
     const reel__picture *p = w->p;
     size_t n = 0, kept = 0;
     for (uint32_t f = 0; f < p->figures; f++) {
-        uint32_t b = band(p, &p->figure[f]);
+        uint32_t b = w->reader[f] ? w->reader[f] : band(p, &p->figure[f]);
         if (w->row[f] && b && !p->figure[f].order) {
             list[n++] = (stacked){.column = p->figure[f].column, .band = b, .foot = f, .top = f};
         }
@@ -697,9 +735,12 @@ bool reel__picture_write_rows(const reel__picture *p, reel__text *out)
     w.first_in = reel__calloc(p->places, sizeof *w.first_in);
     w.cluster = reel__calloc(p->places, sizeof *w.cluster);
     w.edge = reel__reallocarray(NULL, p->edges + 1, sizeof *w.edge);
+    w.reader = reel__calloc(p->figures + 1, sizeof *w.reader);
+    w.beside = reel__calloc(p->figures + 1, sizeof *w.beside);
     stacked *list = reel__reallocarray(NULL, p->figures + 1, sizeof *list);
-    bool done = w.member && w.row && w.crowd && w.first_in && w.cluster && w.edge && list;
-    done = done && find_rows(&w);
+    bool done = w.member && w.row && w.crowd && w.first_in && w.cluster && w.edge && list &&
+                w.reader && w.beside;
+    done = done && find_inputs(&w) && find_rows(&w);
     if (done) {
         write_all(&w, list);
     }
@@ -709,6 +750,8 @@ bool reel__picture_write_rows(const reel__picture *p, reel__text *out)
     reel__free(w.first_in);
     reel__free(w.cluster);
     reel__free(w.edge);
+    reel__free(w.reader);
+    reel__free(w.beside);
     reel__free(list);
     return done;
 }

@@ -29,6 +29,10 @@ typedef struct reel__place {
     bool inmost;      /* a row: a cell, or a module without modules inside */
     uint32_t telling; /* how many parts of a row's path tell it from others of its kind */
     bool linked;      /* an edge leads from here to the next step beside it */
+    uint32_t run;     /* of a module whose steps were recorded several times, as one sequence after
+                       * the other: which of them, from 0 */
+    uint32_t first;   /* such a module's first run; a place */
+    uint32_t runs;    /* a first run's: how many there are */
 } reel__place;
 
 #define REEL__NONE UINT32_MAX
@@ -168,12 +172,15 @@ void reel__picture_free(reel__picture *p);
  * REEL__NONE when memory is out. */
 uint32_t reel__new_figure(reel__picture *p, reel__figure_kind kind, uint32_t node, uint32_t place);
 
-/* The places of scopes (draw_places.c). */
+/* The places of scopes (draw_places.c). Where pictures are laid out by rows, runs of a module over
+ * steps that it has made before are places of their own. */
 typedef struct reel__places reel__places;
 reel__places *reel__places_new(reel__picture *p);
 /* The place of a scope for an order of differentiation; REEL__NONE when memory is out. */
 uint32_t reel__place_of(reel__places *w, uint32_t scope, uint8_t order);
 void reel__places_free(reel__places *w);
+/* Which run of its module each scope on the tape is, by its number; NULL when memory is out. */
+uint32_t *reel__scope_runs(const reel_tape *tape);
 
 /* Columns of time, for places (draw_columns.c). False when memory is out. */
 bool reel__picture_columns(reel__picture *p);
@@ -195,6 +202,8 @@ void reel__op_label(const reel__slot *s, reel__text *out);
 void reel__text_font(const reel_draw_args *args, reel__text *out);
 /* Finds out how much of their paths modules are called by; before any of the labels. */
 void reel__row_titles(reel__picture *p);
+/* Which run of its module a row is, from 1, where there are several; 0 where there is one. */
+uint32_t reel__row_run(const reel__picture *p, uint32_t row);
 /* A module with its step, for boxes and clusters. */
 void reel__row_place_title(const reel__picture *p, uint32_t place, uint32_t column,
                            reel__text *out);

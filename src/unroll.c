@@ -369,8 +369,13 @@ static bool prepare(const reel_run_args *a, span *u)
             value[b] = t < a->length[b];
             over += t >= a->length[b];
         }
-        u->live[t] =
-            over ? reel_input_at(u->at, u->tape, REEL_F64, value, reel_dims(u->batch, 1)) : NULL;
+        if (over) {
+            char name[64];
+            snprintf(name, sizeof name, "%lld of %lld go on", (long long)(u->batch - over),
+                     (long long)u->batch);
+            u->live[t] = reel_name(
+                reel_input_at(u->at, u->tape, REEL_F64, value, reel_dims(u->batch, 1)), name);
+        }
     }
     bool f32 = reel_tape_dtype(u->tape) == REEL_F32;
     for (int64_t t = 0; a->time && t < a->T && !u->tape->status; t++) {

@@ -868,6 +868,82 @@ END_TEST
 
 /* Size */
 
+/* The part of a figure's line that says which column it stands in. */
+static void group_of(const picture *p, const char *name, char group[16])
+{
+    const char *at = strstr(line_of(p, name), "group=\"");
+    ck_assert_msg(at, "%s is in no column", name);
+    snprintf(group, 16, "%.*s", (int)strcspn(at + 7, "\""), at + 7);
+}
+
+/* Sequences that are recorded one after the other are rows, whose steps stand in the same columns
+ * and end where they end. */
+START_TEST(sequences_are_rows)
+{
+    enum { SEQUENCES = 3 };
+    static const int64_t length[SEQUENCES] = {4, 2, 3};
+    static const float value[SEQUENCES * FEATURES];
+    net n = net_open();
+    n.cell = reel_cell_of(n.params, "lstm", &reel_lstm, .in = FEATURES, .hidden = HIDDEN);
+    reel_node *x[4], *last[SEQUENCES];
+    for (int i = 0; i < SEQUENCES; i++) {
+        reel_state s = reel_state_zero(n.tape, n.cell, 1);
+        for (int64_t t = 0; t < length[i]; t++) { /* the second is cut into windows of a step */
+            x[t] = reel_input(n.tape, REEL_F32, value, reel_dims(1, FEATURES));
+            if (i == 1) {
+                ck_assert_int_eq(reel_run(n.cell, 1, x + t, &s, x + t, .first = t), REEL_OK);
+            }
+        }
+        if (i != 1) {
+            ck_assert_int_eq(reel_run(n.cell, length[i], x, &s, x), REEL_OK);
+        }
+        last[i] = x[length[i] - 1];
+    }
+    reel_node *all = reel_sum_of(SEQUENCES, last);
+    char *text = drawn((reel_draw_args){.root = all, .level = REEL_LEVEL_MODULE});
+    picture p = parse(text);
+    ck_assert_uint_eq(shown(&p), 2 * (4 + 2 + 3) + 1);
+    for (int i = 0; i < SEQUENCES; i++) {
+        for (int64_t t = 0; t < length[i]; t++) {
+            char name[32], first[32], run[32], group[16], above[16];
+            char which[8] = "";
+            if (i) {
+                snprintf(which, sizeof which, ":%d", i + 1);
+            }
+            snprintf(name, sizeof name, "\"lstm%s@%d\"", which, (int)t);
+            snprintf(first, sizeof first, "\"lstm@%d\"", (int)t);
+            snprintf(run, sizeof run, "run %d t=%d<", i + 1, (int)t);
+            ck_assert_ptr_nonnull(strstr(line_of(&p, name), run));
+            group_of(&p, name, group);
+            group_of(&p, first, above);
+            ck_assert_str_eq(group, above);
+        }
+    }
+    ck_assert_uint_eq(count(text, "\"lstm:2@0\" -> \"lstm:2@1\" ["), 1);
+    ck_assert_ptr_null(strstr(text, "\"lstm@1\" -> \"lstm:"));
+    expect_valid(text, true);
+    picture_free(&p);
+    free(text);
+    text = drawn(
+        (reel_draw_args){.root = all, .level = REEL_LEVEL_MODULE, .collapse = REEL_BY_MODULE});
+    ck_assert_ptr_null(strstr(text, "run ")); /* the net is one */
+    free(text);
+
+    reel_tape_reset(n.tape);
+    for (int t = 0; t < 4; t++) {
+        x[t] = reel_input(n.tape, REEL_F32, value, reel_dims(SEQUENCES, FEATURES));
+    }
+    ck_assert_int_eq(reel_run(n.cell, 4, x, NULL, x, .length = length), REEL_OK);
+    text = drawn((reel_draw_args){.root = reel_stack(4, x), .level = REEL_LEVEL_MODULE});
+    ck_assert_ptr_null(strstr(text, "run "));
+    ck_assert_uint_eq(count(text, "go on</b>"), 2);
+    ck_assert_uint_eq(count(text, "<b>2 of 3 go on</b>"), 1);
+    ck_assert_uint_eq(count(text, "<b>1 of 3 go on</b>"), 1);
+    free(text);
+    net_close(&n);
+}
+END_TEST
+
 /* Where windows of truncated back-propagation meet, states go on as values: one edge a layer says
  * so, and no other; and what was carried from another tape is called that. */
 START_TEST(truncation_is_marked)
@@ -876,6 +952,7 @@ START_TEST(truncation_is_marked)
     net n = unrolled(&reel_lstm, 2, false, 1);
     static const float value[FEATURES];
     reel_node *x[T], *y[T];
+    reel_tape_reset(n.tape);
     reel_state s = reel_state_zero(n.tape, n.cell, 1);
     for (int w = 0; w < WINDOWS; w++) {
         for (int t = 0; t < T; t++) {
@@ -989,6 +1066,7 @@ int main(void)
     tcase_add_test(content, weights_once_as_stubs_or_hidden);
     tcase_add_test(content, passes_are_apart_or_alone);
     tcase_add_test(content, truncation_is_marked);
+    tcase_add_test(content, sequences_are_rows);
     tcase_add_test(content, names_are_stable);
     tcase_add_test(content, hostile_names_break_nothing);
     tcase_add_test(content, themes_differ);

@@ -25,6 +25,10 @@ says second.html 'backward of backward'
 run 0 lstm --steps 2 --windows 3 -o windows.html
 says windows.html '"t=5"'
 says windows.html '"detach"'
+run 0 gru --lengths 3,2 -o lengths.dot
+says lengths.dot '"gru:2@1"'
+run 0 gru --lengths 3,2 --padded --bidirectional --backward -o lengths.dot
+says lengths.dot '1 of 2 go on'
 for score in additive dot general scaled_dot concatenated multi_head; do
     run 0 seq2seq --bidirectional --source 3 --target 2 --score $score --backward -o score.dot
 done
@@ -106,6 +110,12 @@ run 2 lstm --frobnicate
 says err "unknown or ambiguous option '--frobnicate'"
 run 2 lstm --steps 0
 says err "'0' is not a whole number from 1 to 4096"
+run 1 lstm --lengths 3,,2
+says err "'3,,2' is no list"
+run 2 seq2seq --lengths 3,2
+says err '--lengths is for kinds of cells alone'
+run 1 lstm --lengths 3,2 --windows 2
+says err 'do not go together'
 run 2 lstm --level atom
 says err "'atom' is none of op|gate|module"
 run 1 lstm --options peephole=round -o x.dot

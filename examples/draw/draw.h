@@ -20,6 +20,8 @@ typedef struct settings {
     int64_t layers, steps, in, hidden, batch, windows; /* windows: of truncated back-propagation */
     int64_t source, target, vocabulary;                /* of seq2seq */
     const char *score;
+    const char *lengths; /* of sequences, "5,3,4"; NULL: one of --steps */
+    bool padded;         /* those as one batch */
     bool bidirectional, two_biases, loss, list;
     drawing drawing; /* how it is drawn */
 } settings;
@@ -55,6 +57,8 @@ bool record_file(const settings *s, recording *r);
 /* Runs the cell as the settings say and keeps what it gives; x: T · windows inputs of [batch, in].
  */
 bool record_run(const settings *s, recording *r, reel_node *const *x);
+/* Sequences of the lengths that are given. */
+bool record_sequences(const settings *s, recording *r);
 /* A source and a target sentence through an encoder and a decoder. */
 bool record_sentence(const settings *s, recording *r, const reel_encoder *encoder,
                      const reel_decoder *decoder);
@@ -65,6 +69,12 @@ reel_cell *file_cell(recording *r, const found *f, const char *options);
 /* Whether the file is an encoder and a decoder under Reel's names, and that recorded. */
 bool file_is_translator(const reel_archive *a);
 bool record_translator(const settings *s, recording *r, const reel_archive *a);
+/* Whether nothing has failed; says what has. */
+bool record_good(const recording *r);
+/* Keeps a root to be drawn. */
+bool record_keep(recording *r, reel_node *x);
+/* Keeps the derivatives of the last root for all weights, as often as the settings say. */
+bool record_derivatives(const settings *s, recording *r);
 /* That many layers of a cell; a single one is not a stack of one. */
 reel_cell *record_layers(const reel_cell_args *a, int64_t n);
 /* An input [rows, columns], or [rows] of words (i32) where columns is 0. */

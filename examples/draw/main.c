@@ -47,6 +47,9 @@ static const option options[] = {
     FLAG("two-biases", two_biases, "an input and a recurrent bias, as PyTorch's")
     WHOLE("windows", windows, "N", 1, 64,
           "of --steps each, as truncated back-propagation cuts them")
+    TEXT("lengths", lengths, "N,N,...",
+         "sequences of so many steps, one after the other, in place of --steps")
+    FLAG("padded", padded, "those as one batch, padded to the longest")
     WHOLE("source", source, "N", 1, 4096, "words of seq2seq's source")
     WHOLE("target", target, "N", 1, 4096, "and of its target")
     TEXT("score", score, "WORD",
@@ -86,6 +89,9 @@ static bool is_file(const char *kind)
 
 static bool check(void)
 {
+    if (set.lengths && (is_file(set.kind) || strcmp(set.kind, "seq2seq") == 0)) {
+        return complain("--lengths is for kinds of cells alone");
+    }
     return is_file(set.kind) || strcmp(set.kind, "seq2seq") == 0 || reel_cell_type_find(set.kind) ||
            complain("'%s' is no kind of cell: 'reel-draw --list' tells which there are; a file's "
                     "name ends in .safetensors",

@@ -19,7 +19,7 @@ reel_cell *record_layers(const reel_cell_args *a, int64_t n)
     return n == 1 && !a->bidirectional ? reel_cell_new_with(a) : reel_layers_with(a, (int)n, 0);
 }
 
-static bool keep(recording *r, reel_node *x)
+bool record_keep(recording *r, reel_node *x)
 {
     if (r->roots == MOST_ROOTS) {
         return complain("more than %d results: expected fewer steps or weights", MOST_ROOTS);
@@ -28,7 +28,7 @@ static bool keep(recording *r, reel_node *x)
     return true;
 }
 
-static bool good(const recording *r)
+bool record_good(const recording *r)
 {
     if (r->params && reel_params_status(r->params)) {
         return complain("%s", reel_params_message(r->params));
@@ -36,15 +36,18 @@ static bool good(const recording *r)
     return !reel_tape_status(r->tape) || complain("%s", reel_tape_message(r->tape));
 }
 
-/* Keeps the derivatives of the last root for all weights, too. */
-static bool differentiate(recording *r, int order)
+bool record_derivatives(const settings *s, recording *r)
 {
+    const int order = drawing_order(&s->drawing);
+    if (order == 0) {
+        return true;
+    }
     size_t n = reel_params_count(r->params);
     reel_node **slope = calloc(n + 1, sizeof(reel_node *));
     bool ok = slope || out_of_memory();
     ok = ok && drawing_differentiate(r->tape, r->params, r->root[r->roots - 1], order, slope);
     for (size_t i = 0; ok && i < n; i++) {
-        ok = keep(r, slope[i]);
+        ok = record_keep(r, slope[i]);
     }
     free(slope);
     return ok;
@@ -92,21 +95,20 @@ bool record_run(const settings *s, recording *r, reel_node *const *x)
     }
     int64_t last = n - s->steps + reel_cell_steps(r->cell, s->steps) - 1;
     bool ok = true;
-    const int order = drawing_order(&s->drawing);
-    if (!status && (s->loss || order > 0)) {
+    if (!status && (s->loss || drawing_order(&s->drawing) > 0)) {
         /* in both directions no output has seen all steps */
         reel_node *all = reel_cell_stepwise(r->cell) ? y[last] : reel_stack((int)last + 1, y);
-        ok = keep(r, reel_name(reel_mean(reel_square(all)), "loss"));
+        ok = record_keep(r, reel_name(reel_mean(reel_square(all)), "loss"));
     } else if (!status && reel_cell_stepwise(r->cell)) {
-        ok = keep(r, reel_name(y[last], "h"));
+        ok = record_keep(r, reel_name(y[last], "h"));
     } else {
         for (int64_t t = 0; !status && ok && t <= last; t++) {
-            ok = keep(r, reel_name(y[t], "y"));
+            ok = record_keep(r, reel_name(y[t], "y"));
         }
     }
     free(y);
-    ok = ok && good(r);
-    return ok && (order == 0 || differentiate(r, order));
+    ok = ok && record_good(r);
+    return ok && record_derivatives(s, r);
 }
 
 bool record_cell(const settings *s, recording *r)
@@ -127,9 +129,12 @@ bool record_cell(const settings *s, recording *r)
                                               .bidirectional = s->bidirectional,
                                               .at = REEL_HERE},
                             s->layers);
+    if (s->lengths) {
+        return record_good(r) && record_sequences(s, r);
+    }
     const int64_t n = s->steps * s->windows;
     reel_node **x = calloc((size_t)n + 1, sizeof(reel_node *));
-    bool ok = x && good(r);
+    bool ok = x && record_good(r);
     for (int64_t t = 0; ok && t < n; t++) {
         x[t] = reel_name(record_input(r, REEL_F64, s->batch, s->in), "x");
     }
@@ -188,22 +193,21 @@ bool record_sentence(const settings *s, recording *r, const reel_encoder *encode
     reel_source source = reel_encode(encoder, s->source, word, h);
     reel_state state = reel_decoder_start(decoder, &source);
     if (reel_decode_all(decoder, &source, s->target, last, &state, logits, NULL) != REEL_OK) {
-        return good(r);
+        return record_good(r);
     }
-    const int order = drawing_order(&s->drawing);
-    if (!s->loss && order == 0) {
+    if (!s->loss && drawing_order(&s->drawing) == 0) {
         bool ok = true;
         for (int64_t t = 0; ok && t < s->target; t++) {
-            ok = keep(r, reel_name(logits[t], "logits"));
+            ok = record_keep(r, reel_name(logits[t], "logits"));
         }
-        return ok && good(r);
+        return ok && record_good(r);
     }
     for (int64_t t = 0; t < s->target; t++) {
         reel_node *right = reel_name(record_input(r, REEL_I32, s->batch, 0), "right word");
         loss[t] = reel_cross_entropy(logits[t], right);
     }
-    return keep(r, reel_name(reel_sum_of((int)s->target, loss), "loss")) && good(r) &&
-           (order == 0 || differentiate(r, order));
+    return record_keep(r, reel_name(reel_sum_of((int)s->target, loss), "loss")) && record_good(r) &&
+           record_derivatives(s, r);
 }
 
 bool record_seq2seq(const settings *s, recording *r)
@@ -233,5 +237,5 @@ bool record_seq2seq(const settings *s, recording *r)
                             .vocabulary = s->vocabulary,
                             .embedding = s->in};
     attention.query = memory;
-    return r->cell && r->decoder && good(r) && record_sentence(s, r, &encoder, &decoder);
+    return r->cell && r->decoder && record_good(r) && record_sentence(s, r, &encoder, &decoder);
 }
