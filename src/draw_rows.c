@@ -416,16 +416,32 @@ typedef struct course {
     bool cut;     /* no gradient comes back over it, of those of the forward pass */
 } course;
 
-/* Whether an edge leads to where cells are looked into in the next step: to what comes no later
- * there. Rows are the same in all steps, so that such an edge may take part in the layout against
- * its arrow, and is led down between the steps. */
+static int compare_edges(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Whether an edge that takes part in the layout leads from one module to another. */
+static bool leads(const writer *w, uint32_t from, uint32_t to)
+{
+    uint64_t key = reel__edge(from, to);
+    return w->edges && bsearch(&key, w->edge, w->edges, sizeof *w->edge, compare_edges);
+}
+
+/* Whether an edge leads down in the next step: where cells are looked into, to what comes no later
+ * there, or to a module that leads to the edge's own. Rows are the same in all steps, so that such
+ * an edge may take part in the layout against its arrow, and is led down between the steps. */
 static bool descends(const writer *w, const course *c, uint32_t from, uint32_t to)
 {
     int64_t span = position(w->p, c->to) - position(w->p, c->from);
-    return c->step && !c->crosses && !c->level && w->row[from] && w->row[to] &&
-           is_single(c->from) && is_single(c->to) && band(w->p, c->from) &&
-           band(w->p, c->from) == band(w->p, c->to) && c->from->ordinal >= c->to->ordinal &&
-           (span == 1 || span == -1);
+    uint32_t a = band(w->p, c->from), b = band(w->p, c->to);
+    if (!c->step || c->crosses || c->level || !w->row[from] || !w->row[to] || !a || !b ||
+        (span != 1 && span != -1)) {
+        return false;
+    }
+    return a == b ? is_single(c->from) && is_single(c->to) && c->from->ordinal >= c->to->ordinal
+                  : !c->from->order && leads(w, b, a);
 }
 
 static course course_of(const writer *w, uint32_t from, uint32_t to)
@@ -574,28 +590,18 @@ static void write_edge(writer *w, size_t e)
 /* Stacking: a module's rows stand above those of the module before it, unless edges lead from the
  * later to the earlier one. */
 
-static int compare_edges(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void find_band_edges(writer *w)
 {
     const reel__picture *p = w->p;
+    size_t n = 0;
     for (size_t e = 0; e < p->edges; e++) {
         course c = course_of(w, reel__edge_from(p->edge[e]), reel__edge_to(p->edge[e]));
-        if (!c.loose && !c.level && !c.weight && !c.from->order) {
-            w->edge[w->edges++] = reel__edge(band(p, c.from), band(p, c.to));
+        if (!c.loose && !c.level && !c.weight && !c.step && !c.from->order) {
+            w->edge[n++] = reel__edge(band(p, c.from), band(p, c.to));
         }
     }
+    w->edges = n; /* courses know of none before */
     qsort(w->edge, w->edges, sizeof *w->edge, compare_edges);
-}
-
-static bool leads(const writer *w, uint32_t from, uint32_t to)
-{
-    uint64_t key = reel__edge(from, to);
-    return w->edges && bsearch(&key, w->edge, w->edges, sizeof *w->edge, compare_edges);
 }
 
 typedef struct stacked {
@@ -712,13 +718,13 @@ static void write_all(writer *w, stacked *list)
 {
     write_head(w);
     write_figures(w);
+    find_band_edges(w);
     for (size_t e = 0; e < w->p->edges; e++) {
         write_edge(w, e);
     }
     write_stubs(w);
     if (!w->p->plain) {
         write_rows(w);
-        find_band_edges(w);
         write_stack(w, list);
         write_anchors(w, w->member);
     }
