@@ -25,6 +25,24 @@ says second.html 'backward of backward'
 run 0 lstm --steps 2 --windows 3 -o windows.html
 says windows.html '"t=5"'
 says windows.html '"detach"'
+# At module level the drawings of docs/drawing.md have as many figures as it says, and few.
+figures()
+{
+    number=$1
+    shift
+    run 0 "$@" -o figures.dot
+    no_lines "reel-draw $*: not $number figures but" \
+        "$(grep -c '^ *"[^"]*" \[label=' figures.dot | grep -vx "$number")"
+}
+figures 15 lstm --layers 2 --steps 5
+figures 105 lstm --layers 2 --steps 5 --level gate
+figures 16 gru --bidirectional --steps 20
+figures 76 gru --bidirectional --steps 20 --level gate
+figures 40 seq2seq
+figures 47 seq2seq --bidirectional
+figures 54 seq2seq --bidirectional --loss
+figures 158 seq2seq --bidirectional --level gate
+
 run 0 gru --lengths 3,2 -o lengths.dot
 says lengths.dot '"gru:2@1"'
 run 0 gru --lengths 3,2 --padded --bidirectional --backward -o lengths.dot
