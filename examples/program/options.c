@@ -273,7 +273,7 @@ static int run(size_t k, int argc, char **argv)
         return misused(k, "what is '", argv[optind + c->most], "'?");
     }
     if (n < c->least) {
-        return misused(k, c->operands ? c->operands : "an operand", " is", " missing:");
+        return misused(k, "", c->operands ? c->operands : "an operand is", " missing:");
     }
     return c->run(n, argv + optind);
 }
