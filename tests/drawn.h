@@ -51,8 +51,8 @@ static inline reel_node *random_graph(reel_tape *tape, uint64_t seed, reel_node 
     return all;
 }
 
-/* The DOT text, which is the caller's. Inlined, gcc takes what points into it for dangling. */
-__attribute__((unused, noinline)) static char *drawn(reel_draw_args args)
+/* The DOT text, which is the caller's. */
+static inline char *drawn(reel_draw_args args)
 {
     char *text = NULL;
     size_t n = 0;
