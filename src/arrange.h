@@ -9,13 +9,15 @@ typedef struct reel__array {
     size_t bytes; /* of one instance */
     uint32_t count;
     int64_t first, last; /* steps between which it is in use */
-    uint32_t wanted;     /* how many instances are kept */
+    size_t wanted;       /* how many bytes of it are kept */
     bool read;           /* by another block, or kept */
     bool far;            /* and not just by the window and the next one of its recurrence */
     bool lasts;          /* and not just by main of the next level */
     bool rolling, paired;
     uint32_t within; /* the array that it is a stretch of + 1; 0: none */
     size_t at;       /* and where */
+    uint32_t asked;  /* the array that asked last whether this can be a stretch of it, + 1 */
+    size_t covered;  /* how many bytes are parts of that one */
     reel__place place;
 } reel__array;
 

@@ -238,6 +238,62 @@ static bool lies_ready(const reel__arranging *a, const reel__block *b, const ree
     return size == v->size && v->n > 0;
 }
 
+/* Whether an array may be a stretch of another: it has a place for each instance, and is none
+ * already. */
+static bool stays_apart(const reel__arranging *a, uint32_t array, uint32_t maker, uint32_t whole)
+{
+    uint32_t group = a->g->block[maker].group;
+    size_t offset = 0;
+    return array != whole_of(a, whole, &offset) && !a->array[array].within &&
+           !a->group[group].given[array - a->array_start[group]];
+}
+
+/* Whether the arrays of a value's parts can be stretches of its own one, which they fill. Several
+ * groups have such parts: the steps of a recurrence and its first one, whose state is another. */
+static bool takes_in(reel__arranging *a, const reel__block *b, int i)
+{
+    const reel__ir *ir = &a->group[b->group].code->ir;
+    const reel__value *v = &ir->v[i];
+    uint32_t whole = a->array_start[b->group] + (uint32_t)i;
+    size_t size = 0;
+    for (int k = 0; k < v->n; k++) {
+        const reel__value *part = &ir->v[v->arg[k]];
+        size_t offset = (size_t)v->window[k].offset * element(v);
+        if (part->kind != REEL__PORT || part->dtype != v->dtype ||
+            !reel__window_dense(part->shape, &v->window[k])) {
+            return false;
+        }
+        uint32_t maker = 0;
+        reel__spot s = made_by(a, reel__ports_of(a, b)[v->arg[k]], &maker);
+        if (s.array == REEL__NONE || s.offset > offset || !stays_apart(a, s.array, maker, whole)) {
+            return false;
+        }
+        reel__array *x = &a->array[s.array];
+        if (x->asked != whole + 1) {
+            x->asked = whole + 1;
+            x->at = offset - s.offset;
+            x->covered = 0;
+        }
+        if (x->at != offset - s.offset) {
+            return false;
+        }
+        x->covered += (size_t)part->size * element(v);
+        size += (size_t)part->size * element(v);
+    }
+    bool fits = size == (size_t)v->size * element(v);
+    for (int k = 0; fits && k < v->n; k++) {
+        const reel__array *x = &a->array[spot_of(a, reel__ports_of(a, b)[v->arg[k]]).array];
+        fits = x->covered == x->bytes * x->count;
+    }
+    for (int k = 0; fits && k < v->n; k++) {
+        reel__array *x = &a->array[spot_of(a, reel__ports_of(a, b)[v->arg[k]]).array];
+        if (x->asked == whole + 1) { /* else a part of this array came before */
+            x->within = whole + 1;
+        }
+    }
+    return fits;
+}
+
 static void find_stretches(reel__arranging *a)
 {
     for (uint32_t j = 0; j < a->g->blocks; j++) {
@@ -246,11 +302,15 @@ static void find_stretches(reel__arranging *a)
         const reel__ir *ir = &q->code->ir;
         for (int i = ir->ports; q->count == 1 && i < ir->n; i++) {
             reel__spot s = {.array = REEL__NONE};
-            if (ir->v[i].kind == REEL__ASSEMBLE && ir->v[i].store == REEL__ARRAY &&
-                lies_ready(a, b, &ir->v[i], &s)) {
-                reel__array *x = &a->array[a->array_start[b->group] + (uint32_t)i];
+            if (ir->v[i].kind != REEL__ASSEMBLE || ir->v[i].store != REEL__ARRAY) {
+                continue;
+            }
+            reel__array *x = &a->array[a->array_start[b->group] + (uint32_t)i];
+            if (lies_ready(a, b, &ir->v[i], &s)) {
                 x->within = s.array + 1;
                 x->at = s.offset;
+                q->given[i] |= REEL__IN_PLACE;
+            } else if (!x->within && takes_in(a, b, i)) {
                 q->given[i] |= REEL__IN_PLACE;
             }
         }
@@ -322,7 +382,9 @@ static void find_wanted(reel__arranging *a)
             if (g->kept[g->block[j].first + at] && !g->block[j].copy) {
                 reel__spot x = spot_of(a, (reel__source){j, at});
                 if (x.array != REEL__NONE) {
-                    a->array[x.array].wanted++;
+                    const reel__ir *ir = &a->group[g->block[j].group].code->ir;
+                    const reel__value *v = &ir->v[ir->out[at]];
+                    a->array[x.array].wanted += (size_t)v->size * element(v);
                     a->array[x.array].last = a->steps;
                 }
             }
@@ -430,7 +492,7 @@ static bool place_arrays(reel__arranging *a)
             continue;
         }
         a->plan->shared += bytes;
-        if (x->wanted && 2 * x->wanted >= x->count) {
+        if (x->wanted && 2 * x->wanted >= x->bytes * x->count) {
             x->place = (reel__place){REEL__KEPT, a->plan->kept};
             a->plan->kept += bytes;
         } else {

@@ -13,9 +13,6 @@
 #include "memory.h"
 #include "params.h"
 #include "tape.h"
-
-enum { SUFFIX = 64 };
-
 static void fail_memory(reel_params *ps)
 {
     reel_params_fail(ps, REEL_ERR_MEMORY, "out of memory for a cell's weight");
@@ -40,8 +37,27 @@ static bool remember(reel_cell *c, const char *what, reel_param *p)
     return true;
 }
 
-/* The cell's weight `what`, made on first use as `<cell>.<what><suffix>`. NULL after reporting. */
-static reel_param *weight(reel_cell *c, const char *what, const char *suffix, reel_shape shape,
+/* "first<between>second" in `room` of n bytes, or false. Recording asks for weights by name at
+ * every step, so this is no printf. */
+static bool join(char *room, size_t n, const char *first, char between, const char *second)
+{
+    size_t k = strlen(first), m = strlen(second);
+    if (k + m + 2 > n) {
+        return false;
+    }
+    memcpy(room, first, k);
+    room[k] = between;
+    memcpy(room + k + 1, second, m + 1);
+    return true;
+}
+
+/* Whether a weight's name has the layer's number, "_l1", in any layer, as PyTorch's have, or from
+ * the second one on: in the first it is of the cell alone. */
+typedef enum numbering { LATER_LAYERS, ALL_LAYERS } numbering;
+
+/* The cell's weight `what`, made on first use as `<cell>.<what>`, the layer's number, and the
+ * cell's suffix. NULL after reporting. */
+static reel_param *weight(reel_cell *c, const char *what, numbering numbered, reel_shape shape,
                           reel_init init, int blocks)
 {
     for (size_t i = 0; i < c->known_n; i++) {
@@ -50,7 +66,9 @@ static reel_param *weight(reel_cell *c, const char *what, const char *suffix, re
             return c->known[i].param;
         }
     }
-    char *full = reel__format("%s.%s%s", c->name, what, suffix);
+    char *full = c->layer || numbered == ALL_LAYERS
+                     ? reel__format("%s.%s_l%d%s", c->name, what, c->layer, c->suffix)
+                     : reel__format("%s.%s%s", c->name, what, c->suffix);
     reel_param *p = full ? reel_params_get(c->params, full, shape, init, blocks) : NULL;
     if (!full || (p && !remember(c, what, p))) {
         fail_memory(c->params);
@@ -60,31 +78,18 @@ static reel_param *weight(reel_cell *c, const char *what, const char *suffix, re
     return p;
 }
 
-/* "_l1" for layer 1; nothing for layer 0, where a weight is of the cell alone. Then the cell's own
- * suffix. */
-static const char *own_suffix(const reel_cell *c, char *text, size_t n)
-{
-    if (c->layer) {
-        snprintf(text, n, "_l%d%s", c->layer, c->suffix);
-    } else {
-        snprintf(text, n, "%s", c->suffix);
-    }
-    return text;
-}
-
 /* A gate's weight, "<role>_<gate>". NULL after reporting. */
 static reel_param *gate_weight(reel_cell *c, const char *role, const char *gate, reel_shape shape,
                                reel_init init)
 {
-    char what[96], suffix[SUFFIX];
-    int length = snprintf(what, sizeof what, "%s_%s", role, gate ? gate : "");
-    if (!gate || !*gate || length >= (int)sizeof what) {
+    char what[96];
+    if (!gate || !*gate || !join(what, sizeof what, role, '_', gate)) {
         reel_params_fail(c->params, REEL_ERR_ARGUMENT,
                          "cell '%s': the name of a gate is %s: expected 1 to %d characters",
                          c->name, gate && *gate ? "too long" : "missing", (int)sizeof what - 20);
         return NULL;
     }
-    return weight(c, what, own_suffix(c, suffix, sizeof suffix), shape, init, 1);
+    return weight(c, what, LATER_LAYERS, shape, init, 1);
 }
 
 static reel_shape matrix(int64_t rows, int64_t cols)
@@ -115,7 +120,6 @@ static reel_node *no_cell(const char *at, reel_node *x)
 
 reel_param *reel_cell_param(reel_cell *c, const char *what, reel_shape shape, reel_init init)
 {
-    char suffix[SUFFIX];
     if (!c) {
         return NULL;
     }
@@ -123,7 +127,7 @@ reel_param *reel_cell_param(reel_cell *c, const char *what, reel_shape shape, re
         reel_params_fail(c->params, REEL_ERR_ARGUMENT, "cell '%s': a weight needs a name", c->name);
         return NULL;
     }
-    return weight(c, what, own_suffix(c, suffix, sizeof suffix), shape, init, 1);
+    return weight(c, what, LATER_LAYERS, shape, init, 1);
 }
 
 reel_node *reel_cell_weight_at(const char *at, reel_cell *c, reel_node *like, const char *what,
@@ -169,17 +173,13 @@ reel_node *reel_gate_at(const char *at, reel_cell *c, const char *gate, reel_nod
 /* The n stacked weights under PyTorch's names: "weight_ih", "weight_hh". */
 static reel_param *stacked(reel_cell *c, int n, const char *what, int64_t cols, reel_init init)
 {
-    char suffix[SUFFIX];
-    snprintf(suffix, sizeof suffix, "_l%d%s", c->layer, c->suffix);
-    return weight(c, what, suffix, matrix(n * c->hidden, cols), init, n);
+    return weight(c, what, ALL_LAYERS, matrix(n * c->hidden, cols), init, n);
 }
 
 /* "bias_ih" or "bias_hh"; the input one carries the gates' own starts. */
 static reel_param *stacked_bias(reel_cell *c, int n, const char *what, bool input)
 {
-    char suffix[SUFFIX];
-    snprintf(suffix, sizeof suffix, "_l%d%s", c->layer, c->suffix);
-    reel_param *p = weight(c, what, suffix, vector(n * c->hidden), c->bias, n);
+    reel_param *p = weight(c, what, ALL_LAYERS, vector(n * c->hidden), c->bias, n);
     if (!p || !input || !c->gate_biases || !reel_param_take_fresh(p)) {
         return p;
     }
@@ -355,8 +355,7 @@ static reel_param *named(reel_params *ps, const char *name, const char *what, re
                          reel_init init)
 {
     char few[256]; /* so that finding a weight that exists needs no memory */
-    int length = snprintf(few, sizeof few, "%s.%s", name, what);
-    bool fits = length >= 0 && (size_t)length < sizeof few;
+    bool fits = name && join(few, sizeof few, name, '.', what);
     char *full = fits ? few : reel__format("%s.%s", name, what);
     reel_param *p = full ? reel_params_get(ps, full, shape, init, 1) : NULL;
     if (!full) {

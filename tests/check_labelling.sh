@@ -198,6 +198,8 @@ printf 'what\rsay \r you\n\0\n\r\nhe\0goes\r' >strange
 no_lines 'reel-tag label of strange lines' "$(cat err)"
 if [ "$(cut -f 1 out | tr -s '\n' ' ')" = 'what say you he goes ' ]; then pass; else fail "words: $(cat out)"; fi
 rejects 1 'none was held out' eval --held-out-part --checkpoint play.safetensors data
+sed s/goes/comes/ data >others
+rejects 1 'was trained on other data' eval --held-out-part --checkpoint play.safetensors others
 name=reel-classify program=$build/reel-classify
 rejects 2 'agreement is made up' prepare data
 summary

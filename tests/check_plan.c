@@ -339,6 +339,34 @@ START_TEST(parts_may_be_shared)
 }
 END_TEST
 
+/* The inputs' derivatives are one tensor: the steps' parts of it are computed where they belong,
+ * the last step's, which another template computes, as well. */
+START_TEST(parts_are_computed_in_place)
+{
+    net n = net_open();
+    static const float data[MOST * BATCH * HIDDEN];
+    reel_node *all = reel_input(n.tape, REEL_F32, data, reel_dims(MOST, BATCH, HIDDEN));
+    reel_node *x[MOST], *y[MOST];
+    reel_unstack(all, MOST, x);
+    ck_assert_int_eq(reel_unroll(n.cell, MOST, x, NULL, y), REEL_OK);
+    reel_node *loss = reel_sum(reel_square(reel_stack(MOST, y)));
+    const void *gradient;
+    ck_assert_msg(reel_gradients(loss, 1, &all, &gradient) == REEL_OK, "%s",
+                  reel_tape_message(n.tape));
+    char *text = written(n.tape, reel_plan_dump_at), *rest = NULL;
+    int copies = 0;
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        if (strstr(line, "  copy  ")) {
+            copies++;
+            ck_assert_msg(strstr(line, ", lies there already") != NULL, "%s", line);
+        }
+    }
+    ck_assert_int_eq(copies, 2 * MOST);
+    free(text);
+    net_close(&n);
+}
+END_TEST
+
 START_TEST(dump_without_recording)
 {
     net n = net_open();
@@ -684,6 +712,7 @@ int main(void)
     tcase_add_test(dumps, dumps_are_stable);
     tcase_add_test(dumps, dump_without_recording);
     tcase_add_test(dumps, parts_may_be_shared);
+    tcase_add_test(dumps, parts_are_computed_in_place);
     suite_add_tcase(suite, dumps);
     TCase *profiles = tcase_create("profiles");
     tcase_add_test(profiles, profile_adds_up);

@@ -310,7 +310,9 @@ static bool eval_texts(run *r, int n, char *const *path)
     if (ok && set.common.held_out_part && r->n_train == r->texts.n) {
         ok = complain("--held-out-part: of these %" PRId64 " texts none was held out", r->texts.n);
     }
-    return ok && texts_encode(&r->texts, r->words, set.longest);
+    ok = ok && texts_encode(&r->texts, r->words, set.longest);
+    return ok && (!set.common.held_out_part ||
+                  checkpoint_learned(set.common.checkpoint, texts_hash(&r->texts)));
 }
 
 static int eval(int n, char *const *path)

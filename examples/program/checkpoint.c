@@ -71,6 +71,7 @@ static bool fill(reel_archive *a, training *t, bool whole)
     counter list[COUNTERS];
     list_counters(t, list);
     return archive_sign(a) && reel_archive_put_params(a, "", t->params) == REEL_OK &&
+           reel_archive_set_u64(a, "data", t->data) == REEL_OK &&
            (!whole ||
             (reel_archive_set_u64(a, "run.data", t->data) == REEL_OK &&
              counters_put(a, list, COUNTERS) && reel_archive_put_opt(a, t->opt) == REEL_OK));
@@ -111,6 +112,19 @@ static bool same_data(reel_archive *a, const training *t)
     return data == t->data ||
            complain("%s: was trained or measured on other data: resume with the same files",
                     t->checkpoint);
+}
+
+bool checkpoint_learned(const char *path, uint64_t data)
+{
+    uint64_t learned = data;
+    reel_archive *a = checkpoint_open(path, CHECKPOINT_USE);
+    bool ok = a != NULL;
+    if (ok && reel_archive_get(a, "data") && reel_archive_get_u64(a, "data", &learned)) {
+        ok = archive_complain(a);
+    }
+    reel_archive_free(a);
+    return ok && (learned == data ||
+                  complain("%s: was trained on other data: expected the same files", path));
 }
 
 bool training_restore(training *t)

@@ -119,6 +119,8 @@ typedef enum checkpoint_use {
 /* Opens a checkpoint and takes back the options it keeps. What was given wins, but for a resumed
  * run. NULL after a complaint. */
 reel_archive *checkpoint_open(const char *path, checkpoint_use use);
+/* Whether the checkpoint's training had data of this hash, as far as it tells; complains if not. */
+bool checkpoint_learned(const char *path, uint64_t data);
 /* The options of that care as text beside the tensors; and back, without those that were given. */
 bool options_store(reel_archive *a, option_care care);
 bool options_restore(const reel_archive *a, const char *path, checkpoint_use use);

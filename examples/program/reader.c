@@ -2,14 +2,20 @@
 #include "reader.h"
 #include "program.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 bool reader_check(const reader_options *o)
 {
-    return reel_cell_type_find(o->cell) ||
-           complain("--cell: '%s' is no kind of cell: expected one that 'reel-charlm train "
-                    "--help' lists",
-                    o->cell);
+    char kinds[256] = "";
+    size_t n = 0;
+    if (reel_cell_type_find(o->cell)) {
+        return true;
+    }
+    for (const reel_cell_type *const *t = reel_cell_types(); *t && n < sizeof kinds; t++) {
+        n += (size_t)snprintf(kinds + n, sizeof kinds - n, "%s%s", n ? ", " : "", (*t)->name);
+    }
+    return complain("--cell: '%s' is no kind of cell: expected one of %s", o->cell, kinds);
 }
 
 reel_cell *reader_new(reel_params *ps, const char *name, int64_t in, const reader_options *o)

@@ -265,7 +265,9 @@ static bool eval_sentences(run *r, int n, char *const *path)
                         "on",
                         set.common.checkpoint);
     }
-    return split(r, false) && coding_of(&r->coding, &r->sentences);
+    return split(r, false) && coding_of(&r->coding, &r->sentences) &&
+           (!set.common.held_out_part ||
+            checkpoint_learned(set.common.checkpoint, sentences_hash(&r->sentences)));
 }
 
 static bool held_out_is_there(const run *r)
