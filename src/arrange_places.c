@@ -238,14 +238,13 @@ static bool lies_ready(const reel__arranging *a, const reel__block *b, const ree
     return size == v->size && v->n > 0;
 }
 
-/* Whether an array may be a stretch of another: it has a place for each instance, and is none
- * already. */
-static bool stays_apart(const reel__arranging *a, uint32_t array, uint32_t maker, uint32_t whole)
+/* Whether an array that parts are read from, and that is no stretch, may be one of another: it has
+ * a place for each instance. (What is read has more than a window's.) */
+static bool stays_apart(const reel__arranging *a, uint32_t array, uint32_t whole)
 {
-    uint32_t group = a->g->block[maker].group;
     size_t offset = 0;
-    return array != whole_of(a, whole, &offset) && !a->array[array].within &&
-           !a->group[group].given[array - a->array_start[group]];
+    const reel__array *x = &a->array[array];
+    return array != whole_of(a, whole, &offset) && !x->rolling && !x->paired;
 }
 
 /* Whether the arrays of a value's parts can be stretches of its own one, which they fill. Several
@@ -263,9 +262,8 @@ static bool takes_in(reel__arranging *a, const reel__block *b, int i)
             !reel__window_dense(part->shape, &v->window[k])) {
             return false;
         }
-        uint32_t maker = 0;
-        reel__spot s = made_by(a, reel__ports_of(a, b)[v->arg[k]], &maker);
-        if (s.array == REEL__NONE || s.offset > offset || !stays_apart(a, s.array, maker, whole)) {
+        reel__spot s = spot_of(a, reel__ports_of(a, b)[v->arg[k]]);
+        if (s.array == REEL__NONE || s.offset > offset || !stays_apart(a, s.array, whole)) {
             return false;
         }
         reel__array *x = &a->array[s.array];

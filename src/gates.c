@@ -7,12 +7,12 @@
 #include <reel/random.h>
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "memory.h"
 #include "params.h"
 #include "tape.h"
+
 static void fail_memory(reel_params *ps)
 {
     reel_params_fail(ps, REEL_ERR_MEMORY, "out of memory for a cell's weight");

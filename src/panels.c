@@ -113,6 +113,7 @@ static void run_aside(const reel__strips *p, reel__tile_kernel *kernel, reel__ti
         copy_tile(p, false, i, rows, j, wide, buffer);
     }
     tile->c = buffer;
+    tile->next = buffer; /* with this stride */
     tile->c_row = wide;
     kernel(tile);
     copy_tile(p, true, i, rows, j, wide, buffer);

@@ -26,7 +26,7 @@ typedef double vector_f64 __attribute__((vector_size(16), aligned(8), may_alias)
 #define TARGET
 #define NEEDS      0
 #define ROWS       2
-#define DEEP   128
+#define DEEP       256
 #define KERNELS(K) K(1, 0) K(1, 1) K(2, 0)
 
 #define REAL                  float
@@ -60,7 +60,7 @@ typedef double vector_f64 __attribute__((vector_size(16), aligned(8), may_alias)
 #define TARGET     __attribute__((target("avx2,fma")))
 #define NEEDS      (REEL__CPU_AVX2 | REEL__CPU_FMA)
 #define ROWS       6
-#define DEEP   128
+#define DEEP       256
 #define KERNELS(K) K(1, 0) K(1, 1) K(1, 2) K(2, 0) K(2, 1) K(3, 0) K(3, 1) K(4, 0) K(5, 0) K(6, 0)
 
 #define REAL                  float

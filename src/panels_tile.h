@@ -16,7 +16,7 @@ enum {
     NAME(VECTORS) = REEL__PANEL / sizeof(VECTOR) /* in a panel's row */
 };
 
-/* Calls for the part of C that the next tile adds to: it begins with that. */
+/* Calls for the next tile's part of C. */
 TARGET INLINE void NAME(call_for)(const REAL *c, int64_t row, const int rows, const int panels)
 {
     UNROLL

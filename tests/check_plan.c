@@ -367,6 +367,57 @@ START_TEST(parts_are_computed_in_place)
 }
 END_TEST
 
+/* Tensors of parts that are put together again, each in a scope of its own, so that plans make them
+ * in different blocks: what lies in a stretch of another may become part of a third. */
+static void put_together(reel_executor executor, int which, float *got, size_t *size)
+{
+    enum { T = 6, ROWS = 2 };
+    reel_params *ps = reel_params_new(REEL_F32, 1);
+    reel_tape *tape = reel_tape_new(1, .executor = executor);
+    reel_cell *cell = reel_cell_of(ps, "rnn", &reel_rnn, .in = HIDDEN, .hidden = HIDDEN);
+    static const float data[ROWS * HIDDEN] = {0.5F, -1, 0.25F, 1, 2, -0.5F, 0, 1};
+    reel_node *x[T], *y[T];
+    for (int t = 0; t < T; t++) {
+        x[t] = reel_input(tape, REEL_F32, data, reel_dims(ROWS, HIDDEN));
+    }
+    ck_assert_int_eq(reel_unroll(cell, T, x, NULL, y), REEL_OK);
+    reel_scope_enter(tape, "first");
+    reel_node *first =
+        which == 2 ? reel_stack(2, (reel_node *[]){y[1], reel_tanh(y[0])}) : reel_stack(T, y);
+    reel_scope_leave(tape);
+    reel_scope_enter(tape, "other");
+    reel_node *other = reel_tanh(reel_linear(ps, "l", HIDDEN, x[0]));
+    reel_scope_leave(tape);
+    reel_scope_enter(tape, "second");
+    reel_node *one = reel_reshape(other, reel_dims(1, ROWS, HIDDEN));
+    reel_node *second = which == 1 ? reel_stack(3, (reel_node *[]){other, y[0], y[1]})
+                                   : reel_concat(0, 2, (reel_node *[]){first, one});
+    reel_scope_leave(tape);
+    reel_scope_enter(tape, "third");
+    reel_node *third = reel_concat(0, 2, (reel_node *[]){one, second});
+    reel_scope_leave(tape);
+    reel_node *all[] = {first, third, second};
+    ck_assert_msg(reel_eval(which == 3 ? 2 : 3, all) == REEL_OK, "%s", reel_tape_message(tape));
+    *size = (size_t)reel_node_size(third);
+    ck_assert_int_eq(reel_read_f32(third, got, *size), REEL_OK);
+    reel_tape_free(tape);
+    reel_cell_free(cell);
+    reel_params_free(ps);
+}
+
+START_TEST(parts_are_put_together_again)
+{
+    float got[128], want[128];
+    size_t n, m;
+    put_together(REEL_COMPILED, _i, got, &n);
+    put_together(REEL_REFERENCE, _i, want, &m);
+    ck_assert_uint_eq(n, m);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_float_eq_tol(got[i], want[i], 1e-6F);
+    }
+}
+END_TEST
+
 START_TEST(dump_without_recording)
 {
     net n = net_open();
@@ -713,6 +764,7 @@ int main(void)
     tcase_add_test(dumps, dump_without_recording);
     tcase_add_test(dumps, parts_may_be_shared);
     tcase_add_test(dumps, parts_are_computed_in_place);
+    tcase_add_loop_test(dumps, parts_are_put_together_again, 0, 4);
     suite_add_tcase(suite, dumps);
     TCase *profiles = tcase_create("profiles");
     tcase_add_test(profiles, profile_adds_up);
