@@ -10,7 +10,8 @@ typedef struct ties {
     uint32_t reader, readers; /* of its own order */
     uint64_t sum;             /* over its readers: the same for the same readers */
     uint64_t maps;            /* over those of them that are linear maps of it alone */
-    bool differs;             /* a map is read by others than it is */
+    uint64_t said;            /* what such a map says; 0: none so far */
+    bool differs;             /* a map is read by others than it is, or says something else */
     bool recurs;              /* it leads to another step of its module */
     bool root;
     uint32_t into; /* what it becomes a part of; REEL__NONE */
@@ -84,12 +85,27 @@ static bool is_map(const reel__picture *p, const ties *t, uint32_t f, uint32_t o
            t[f].readers && p->figure[f].word == REEL__NONE;
 }
 
+/* What one label can say of several maps. Numbers in names do not count. */
+static uint64_t said_by(const reel__picture *p, uint32_t f)
+{
+    const reel__figure *g = &p->figure[f];
+    const reel__slot *s = reel__slot_at(p->tape, g->last);
+    uint64_t h = reel__mix((uintptr_t)s->op, g->products);
+    for (const char *c = reel_node_name(reel__node_of(s)); *c; c++) {
+        h = *c >= '0' && *c <= '9' ? h : reel__mix(h, (unsigned char)*c);
+    }
+    return h | 1;
+}
+
 static void find_joins(const reel__picture *p, ties *t)
 {
     for (uint32_t f = 0; f < p->figures; f++) {
         uint32_t of = mapped(p, t, f);
         if (of != REEL__NONE && is_map(p, t, f, of)) {
+            uint64_t said = said_by(p, f);
             t[of].maps += reel__mix(f, 1);
+            t[of].differs = t[of].differs || (t[of].said && t[of].said != said);
+            t[of].said = said;
         }
     }
     for (uint32_t f = 0; f < p->figures; f++) {

@@ -405,6 +405,7 @@ static bool place_node(leveling *g, uint32_t k)
         }
     }
     join(g->p, f, k);
+    g->p->figure[f].times++;
     return true;
 }
 

@@ -45,38 +45,31 @@ typedef struct counting {
     uint32_t *run;
     uint64_t *path; /* per scope: where it is, runs being told apart */
     uint32_t *end;  /* per scope: the first behind it that is not inside */
-    reel__map made; /* (path, run, step) that there is */
+    reel__map made; /* (path, step) -> how many runs have it */
 } counting;
 
-static uint64_t step_of(const counting *c, uint32_t scope, uint32_t run, uint32_t step)
+static uint64_t step_of(const counting *c, uint32_t scope, uint32_t step)
 {
-    uint64_t where = reel__mix(c->path[scope], run);
-    return reel__mix(where, path_within(c->tape, scope, step)) | 1;
+    return reel__mix(c->path[scope], path_within(c->tape, scope, step)) | 1;
 }
 
-static bool made_before(const counting *c, uint32_t scope, uint32_t run)
-{
-    for (uint32_t i = scope + 1; i < c->end[scope]; i++) {
-        if (is_step(c->tape, i) && reel__map_get(&c->made, step_of(c, scope, run, i))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A scope belongs to the first run that has made none of the steps of cells inside it: windows of
- * one sequence go on with it, and another sequence is another run. */
+/* A scope belongs to the run after the last that has any of the steps of cells inside it: windows
+ * of one sequence go on with it, and another sequence is another run. */
 static bool count_run(counting *c, uint32_t scope)
 {
-    while (made_before(c, scope, c->run[scope])) {
-        c->run[scope]++;
+    uint32_t run = 0;
+    for (uint32_t i = scope + 1; i < c->end[scope]; i++) {
+        uintptr_t runs =
+            is_step(c->tape, i) ? (uintptr_t)reel__map_get(&c->made, step_of(c, scope, i)) : 0;
+        run = runs > run ? (uint32_t)runs : run;
     }
     for (uint32_t i = scope + 1; i < c->end[scope]; i++) {
         if (is_step(c->tape, i) &&
-            !reel__map_put(&c->made, step_of(c, scope, c->run[scope], i), c->tape->scopes)) {
+            !reel__map_put(&c->made, step_of(c, scope, i), (void *)((uintptr_t)run + 1))) {
             return false;
         }
     }
+    c->run[scope] = run;
     return true;
 }
 
@@ -104,7 +97,8 @@ static bool count_runs(counting *c)
     return true;
 }
 
-uint32_t *reel__scope_runs(const reel_tape *tape)
+/* Which run of its module each scope on the tape is, by its number; NULL when memory is out. */
+static uint32_t *scope_runs(const reel_tape *tape)
 {
     const size_t n = tape->scope_count + 1;
     counting c = {.tape = tape,
@@ -127,7 +121,7 @@ reel__places *reel__places_new(reel__picture *p)
     p->place = reel__calloc(1, sizeof *p->place);
     bool done = w && p->place;
     if (done && reel__picture_rows(p) && p->args->collapse != REEL_BY_MODULE) {
-        w->run = reel__scope_runs(p->tape);
+        w->run = scope_runs(p->tape);
         done = w->run != NULL;
     }
     if (!done) {

@@ -356,8 +356,8 @@ static void write_single(const reel__picture *p, const reel__figure *f, reel__te
         small(p, "<br/>", out);
         write_time(p, f->column, out);
         reel__text_add(out, "</font>");
-    } else if (f->kind == REEL__FIGURE_ALIKE && f->count > f->products + 1U) {
-        reel__text_format(out, " " TIMES "%" PRIu32, f->count);
+    } else if (f->kind == REEL__FIGURE_ALIKE && f->times > 1) {
+        reel__text_format(out, " " TIMES "%" PRIu32, f->times);
     }
     if (p->args->level == REEL_LEVEL_OP || leaf) {
         write_shape(p, s, out);

@@ -48,6 +48,7 @@ typedef enum reel__figure_kind {
 typedef struct reel__figure {
     uint32_t first, last; /* ids of its first and last node */
     uint32_t count;       /* of nodes */
+    uint32_t times;       /* how many figures of its own kind it stands for */
     uint32_t place;
     uint32_t next;    /* in the same place; REEL__NONE: none */
     uint32_t word;    /* a node that a box took in; REEL__NONE: none */
@@ -179,8 +180,6 @@ reel__places *reel__places_new(reel__picture *p);
 /* The place of a scope for an order of differentiation; REEL__NONE when memory is out. */
 uint32_t reel__place_of(reel__places *w, uint32_t scope, uint8_t order);
 void reel__places_free(reel__places *w);
-/* Which run of its module each scope on the tape is, by its number; NULL when memory is out. */
-uint32_t *reel__scope_runs(const reel_tape *tape);
 
 /* Columns of time, for places (draw_columns.c). False when memory is out. */
 bool reel__picture_columns(reel__picture *p);

@@ -418,6 +418,35 @@ START_TEST(what_says_one_thing_is_one_box)
 }
 END_TEST
 
+/* Two linear maps of what the same modules read: one label cannot say both. */
+START_TEST(maps_that_differ_stand_apart)
+{
+    net n = net_open();
+    static const float value[2 * HIDDEN];
+    reel_node *x[2] = {reel_input(n.tape, REEL_F32, value, reel_dims(2, HIDDEN)),
+                       reel_input(n.tape, REEL_F32, value, reel_dims(2, HIDDEN))};
+    reel_node *both = reel_stack(2, x), *out[2];
+    reel_node *keys = reel_name(reel_linear(n.params, "k", HIDDEN, both), "keys");
+    reel_node *values = reel_linear(n.params, "v", HIDDEN, both);
+    values = reel_name(_i ? reel_tanh(values) : values, _i ? "values" : "keys2");
+    for (int i = 0; i < 2; i++) {
+        reel_scope_enter(n.tape, i ? "first" : "second");
+        out[i] = reel_tanh(reel_mul(reel_mul(keys, values), both));
+        reel_scope_leave(n.tape);
+    }
+    char *text =
+        drawn((reel_draw_args){.root = reel_add(out[0], out[1]), .level = REEL_LEVEL_MODULE});
+    ck_assert_uint_eq(count(text, "and <b>"), _i ? 0 : 1);
+    ck_assert_uint_eq(count(text, "\xc3\x97"
+                                  "2"),
+                      _i ? 0 : 1);
+    ck_assert_uint_eq(count(text, "<b>values</b>"), _i ? 1 : 0);
+    ck_assert_uint_eq(count(text, "<b>keys</b>"), _i ? 1 : 0);
+    free(text);
+    net_close(&n);
+}
+END_TEST
+
 /* What is right is a word of the layer that compares with it; what joins both directions is not
  * drawn between layers, and is where it is asked for. */
 START_TEST(words_and_directions_are_part_of_what_reads_them)
@@ -1057,6 +1086,7 @@ int main(void)
     tcase_add_loop_test(content, what_is_reachable_stays_reachable, 0, 24);
     tcase_add_test(content, modules_are_few);
     tcase_add_test(content, what_says_one_thing_is_one_box);
+    tcase_add_loop_test(content, maps_that_differ_stand_apart, 0, 2);
     tcase_add_test(content, words_and_directions_are_part_of_what_reads_them);
     tcase_add_test(content, a_layer_is_a_row_of_cells);
     tcase_add_test(content, a_users_cell_is_a_box);

@@ -43,6 +43,10 @@ figures 47 seq2seq --bidirectional
 figures 54 seq2seq --bidirectional --loss
 figures 158 seq2seq --bidirectional --level gate
 
+# What a figure took in is no repetition of it.
+run 0 seq2seq --net --bidirectional --loss -o net.dot
+says net.dot 'label=<stack<br/>and '
+
 run 0 gru --lengths 3,2 -o lengths.dot
 says lengths.dot '"gru:2@1"'
 run 0 gru --lengths 3,2 --padded --bidirectional --backward -o lengths.dot
@@ -128,12 +132,20 @@ run 2 lstm --frobnicate
 says err "unknown or ambiguous option '--frobnicate'"
 run 2 lstm --steps 0
 says err "'0' is not a whole number from 1 to 4096"
-run 1 lstm --lengths 3,,2
+run 2 lstm --lengths 3,,2
 says err "'3,,2' is no list"
 run 2 seq2seq --lengths 3,2
 says err '--lengths is for kinds of cells alone'
-run 1 lstm --lengths 3,2 --windows 2
-says err 'do not go together'
+run 2 lstm --lengths 3,2 --windows 2
+says err '--windows does not go together with --lengths'
+run 2 seq2seq --windows 2
+says err '--windows does not go together with seq2seq'
+run 2 lstm --padded
+says err 'expected these'
+run 2 lstm --lengths 3,2 --padded --batch 4
+says err 'and no --batch'
+run 2 "$(printf 'l\330\234stm')"
+says err 'xd8.x9c'
 run 2 lstm --level atom
 says err "'atom' is none of op|gate|module"
 run 1 lstm --options peephole=round -o x.dot

@@ -11,6 +11,14 @@
 
 enum { MOST_ROOTS = 512, MOST_NOTES = 600 };
 
+enum { MOST_SEQUENCES = 64, MOST_STEPS = 4096 };
+
+typedef struct sequences {
+    int64_t length[MOST_SEQUENCES];
+    int n;
+    int64_t longest;
+} sequences;
+
 /* What the options say. */
 typedef struct settings {
     const char *kind;    /* a cell's, "seq2seq", or a file's path */
@@ -21,6 +29,7 @@ typedef struct settings {
     int64_t source, target, vocabulary;                /* of seq2seq */
     const char *score;
     const char *lengths; /* of sequences, "5,3,4"; NULL: one of --steps */
+    sequences sequences; /* these */
     bool padded;         /* those as one batch */
     bool bidirectional, two_biases, loss, list;
     drawing drawing; /* how it is drawn */
@@ -51,6 +60,8 @@ typedef struct recording {
 
 /* Each says on stderr what is wrong, and returns false. */
 bool record_cell(const settings *s, recording *r);
+/* "5,3,4"; false after a complaint. */
+bool lengths_read(const char *text, sequences *q);
 bool record_seq2seq(const settings *s, recording *r);
 /* A model from a file of safetensors: the recurrent net in it that PyTorch's names tell. */
 bool record_file(const settings *s, recording *r);

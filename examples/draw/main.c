@@ -89,8 +89,19 @@ static bool is_file(const char *kind)
 
 static bool check(void)
 {
-    if (set.lengths && (is_file(set.kind) || strcmp(set.kind, "seq2seq") == 0)) {
+    const bool pair = strcmp(set.kind, "seq2seq") == 0;
+    if (set.lengths && (pair || is_file(set.kind))) {
         return complain("--lengths is for kinds of cells alone");
+    }
+    if (set.windows > 1 && (set.lengths || pair)) {
+        return complain("--windows does not go together with %s", pair ? "seq2seq" : "--lengths");
+    }
+    if (set.padded && (!set.lengths || option_given("batch"))) {
+        return complain("--padded makes one batch of the sequences of --lengths: expected these, "
+                        "and no --batch");
+    }
+    if (set.lengths && !lengths_read(set.lengths, &set.sequences)) {
+        return false;
     }
     return is_file(set.kind) || strcmp(set.kind, "seq2seq") == 0 || reel_cell_type_find(set.kind) ||
            complain("'%s' is no kind of cell: 'reel-draw --list' tells which there are; a file's "

@@ -3,15 +3,7 @@
 
 #include <stdlib.h>
 
-enum { MOST_SEQUENCES = 64, MOST_STEPS = 4096 };
-
-typedef struct sequences {
-    int64_t length[MOST_SEQUENCES];
-    int n;
-    int64_t longest;
-} sequences;
-
-static bool take_lengths(const char *text, sequences *q)
+bool lengths_read(const char *text, sequences *q)
 {
     for (const char *at = text; q->n < MOST_SEQUENCES;) {
         char *end = NULL;
@@ -43,15 +35,15 @@ static bool run(const settings *s, recording *r, int64_t T, int64_t batch, const
 /* What is drawn of a run: a loss, or what the cell gives in the end. */
 static bool end(const settings *s, recording *r, int64_t T, reel_node **y, reel_node **loss)
 {
-    const bool stepwise = reel_cell_stepwise(r->cell);
+    /* in both directions no output has seen all steps; in a batch not all have the last */
+    const bool last = reel_cell_stepwise(r->cell) && !s->padded;
     if (loss) {
-        /* in both directions no output has seen all steps; in a batch not all have the last */
-        reel_node *all = stepwise && !s->padded ? y[T - 1] : reel_stack((int)T, y);
+        reel_node *all = last ? y[T - 1] : reel_stack((int)T, y);
         *loss = reel_mean(reel_square(all));
         return true;
     }
-    for (int64_t t = stepwise ? T - 1 : 0; t < T; t++) {
-        if (!record_keep(r, reel_name(y[t], stepwise ? "h" : "y"))) {
+    for (int64_t t = last ? T - 1 : 0; t < T; t++) {
+        if (!record_keep(r, reel_name(y[t], last ? "h" : "y"))) {
             return false;
         }
     }
@@ -60,13 +52,7 @@ static bool end(const settings *s, recording *r, int64_t T, reel_node **y, reel_
 
 bool record_sequences(const settings *s, recording *r)
 {
-    sequences q = {.n = 0};
-    if (s->windows > 1) {
-        return complain("--lengths and --windows do not go together");
-    }
-    if (!take_lengths(s->lengths, &q)) {
-        return false;
-    }
+    const sequences q = s->sequences;
     reel_node *loss[MOST_SEQUENCES], **y = calloc((size_t)q.longest, sizeof(reel_node *));
     const bool down = s->loss || drawing_order(&s->drawing) > 0;
     const int runs = s->padded ? 1 : q.n;

@@ -117,7 +117,7 @@ static bool same_data(reel_archive *a, const training *t)
 bool checkpoint_learned(const char *path, uint64_t data)
 {
     uint64_t learned = data;
-    reel_archive *a = checkpoint_open(path, CHECKPOINT_USE);
+    reel_archive *a = archive_open(path);
     bool ok = a != NULL;
     if (ok && reel_archive_get(a, "data") && reel_archive_get_u64(a, "data", &learned)) {
         ok = archive_complain(a);

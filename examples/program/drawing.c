@@ -2,6 +2,7 @@
 #include "drawing.h"
 #include "say.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

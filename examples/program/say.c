@@ -32,7 +32,7 @@ static size_t shown(const unsigned char *c)
         code = code << 6 | (c[i] & 0x3fU);
     }
     bool least = n < 3 || code >= (n == 3 ? 0x800 : 0x10000);
-    bool steers = code < 0x20 || (code >= 0x7f && code < 0xa0) ||
+    bool steers = code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c ||
                   (code >= 0x200e && code < 0x2010) || (code >= 0x2028 && code < 0x202f) ||
                   (code >= 0x2066 && code < 0x206a);
     return least && !steers && code < 0x110000 && (code < 0xd800 || code > 0xdfff) ? n : 0;
