@@ -208,6 +208,18 @@ static bool find_arrays(reel__arranging *a)
     return !a->failed;
 }
 
+/* Where part k of a value is read, and how far into the value it belongs; no array where it is not
+ * dense there. */
+static reel__spot part_of(const reel__arranging *a, const reel__block *b, const reel__value *v,
+                          int k, size_t *offset)
+{
+    const reel__value *part = &a->group[b->group].code->ir.v[v->arg[k]];
+    *offset = (size_t)v->window[k].offset * element(v);
+    bool dense = part->kind == REEL__PORT && part->dtype == v->dtype &&
+                 reel__window_dense(part->shape, &v->window[k]);
+    return dense ? spot_of(a, reel__ports_of(a, b)[v->arg[k]]) : (reel__spot){.array = REEL__NONE};
+}
+
 /* Whether the parts of a value lie in some array just as the value wants them: that stretch of the
  * array is the value then. */
 static bool lies_ready(const reel__arranging *a, const reel__block *b, const reel__value *v,
@@ -216,13 +228,8 @@ static bool lies_ready(const reel__arranging *a, const reel__block *b, const ree
     const reel__ir *ir = &a->group[b->group].code->ir;
     int64_t size = 0;
     for (int k = 0; k < v->n; k++) {
-        const reel__value *part = &ir->v[v->arg[k]];
-        size_t offset = (size_t)v->window[k].offset * element(v);
-        if (part->kind != REEL__PORT || part->dtype != v->dtype ||
-            !reel__window_dense(part->shape, &v->window[k])) {
-            return false;
-        }
-        reel__spot s = spot_of(a, reel__ports_of(a, b)[v->arg[k]]);
+        size_t offset = 0;
+        reel__spot s = part_of(a, b, v, k, &offset);
         if (s.array == REEL__NONE || a->array[s.array].rolling || s.offset < offset) {
             return false;
         }
@@ -233,7 +240,7 @@ static bool lies_ready(const reel__arranging *a, const reel__block *b, const ree
         if (s.array != first->array || s.offset != first->offset) {
             return false;
         }
-        size += part->size;
+        size += ir->v[v->arg[k]].size;
     }
     return size == v->size && v->n > 0;
 }
@@ -256,13 +263,8 @@ static bool takes_in(reel__arranging *a, const reel__block *b, int i)
     uint32_t whole = a->array_start[b->group] + (uint32_t)i;
     size_t size = 0;
     for (int k = 0; k < v->n; k++) {
-        const reel__value *part = &ir->v[v->arg[k]];
-        size_t offset = (size_t)v->window[k].offset * element(v);
-        if (part->kind != REEL__PORT || part->dtype != v->dtype ||
-            !reel__window_dense(part->shape, &v->window[k])) {
-            return false;
-        }
-        reel__spot s = spot_of(a, reel__ports_of(a, b)[v->arg[k]]);
+        size_t offset = 0;
+        reel__spot s = part_of(a, b, v, k, &offset);
         if (s.array == REEL__NONE || s.offset > offset || !stays_apart(a, s.array, whole)) {
             return false;
         }
@@ -275,8 +277,9 @@ static bool takes_in(reel__arranging *a, const reel__block *b, int i)
         if (x->at != offset - s.offset) {
             return false;
         }
-        x->covered += (size_t)part->size * element(v);
-        size += (size_t)part->size * element(v);
+        size_t bytes = (size_t)ir->v[v->arg[k]].size * element(v);
+        x->covered += bytes;
+        size += bytes;
     }
     bool fits = size == (size_t)v->size * element(v);
     for (int k = 0; fits && k < v->n; k++) {
