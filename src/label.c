@@ -101,10 +101,17 @@ size_t reel__character(const unsigned char *s, uint32_t *point)
     return p < least[n] || p > 0x10ffff || (p >= 0xd800 && p < 0xe000) ? 0 : n;
 }
 
+/* Graphviz replaces \N, \G and others by names of what it draws, and \\ by one backslash: once in
+ * labels, twice in tooltips (2.43). */
+#define BACKSLASH         "\\\\"
+#define TOOLTIP_BACKSLASH BACKSLASH BACKSLASH
+
 /* What stands for the characters that may not stand for themselves; NULL: the character may. */
 static const char *html_escape(uint32_t point)
 {
     switch (point) {
+    case '\\':
+        return BACKSLASH;
     case '&':
         return "&amp;";
     case '<':
@@ -128,7 +135,7 @@ static const char *quoted_escape(uint32_t point)
     case '"':
         return "\\\"";
     case '\\':
-        return "\\\\";
+        return TOOLTIP_BACKSLASH;
     case '\n':
         return "\\n";
     default:
@@ -138,7 +145,7 @@ static const char *quoted_escape(uint32_t point)
 
 static const char *xml_escape(uint32_t point)
 {
-    return point == '\n' ? "\xe2\x90\xa4" : html_escape(point);
+    return point == '\n' ? "\xe2\x90\xa4" : point == '\\' ? NULL : html_escape(point);
 }
 
 /* Control characters as their pictures, U+2400 on; those that are no characters as U+FFFD. */

@@ -207,7 +207,7 @@ static const struct {
 } escapes[] = {
     {"plain", "plain", "plain"},
     {"a<b>&\"c\"", "a&lt;b&gt;&amp;&quot;c&quot;", "a<b>&amp;\\\"c\\\""},
-    {"\\N|{}\n", "\\N|{}<br/>", "\\\\N|{}\\n"},
+    {"\\N|{}\n", "\\\\N|{}<br/>", "\\\\\\\\N|{}\\n"},
     {"&amp;", "&amp;amp;", "&amp;amp;"},
     {"\x01\x7f\t", "\xe2\x90\x81\xe2\x90\xa1\xe2\x90\x89", "\xe2\x90\x81\xe2\x90\xa1\xe2\x90\x89"},
     {"\xcf\x83\xf0\x9f\x98\x80", "\xcf\x83\xf0\x9f\x98\x80", "\xcf\x83\xf0\x9f\x98\x80"},

@@ -447,6 +447,25 @@ START_TEST(maps_that_differ_stand_apart)
 }
 END_TEST
 
+/* Graphviz would put names of its own for these, and one backslash for two. */
+START_TEST(backslashes_are_doubled)
+{
+    net n = net_open();
+    static const float value[2];
+    reel_node *x = reel_name(reel_input(n.tape, REEL_F32, value, reel_dims(2)), "A\\N");
+    reel_scope_enter(n.tape, "S\\G");
+    reel_node *y = reel_tanh(x);
+    reel_scope_leave(n.tape);
+    char *text = drawn((reel_draw_args){.root = y, .level = REEL_LEVEL_OP, .title = "T\\L"});
+    ck_assert_ptr_nonnull(strstr(text, "A\\\\N"));
+    ck_assert_ptr_nonnull(strstr(text, "<b>S\\\\G</b>"));
+    ck_assert_ptr_nonnull(strstr(text, "T\\\\L"));
+    ck_assert_ptr_nonnull(strstr(text, "tanh in S\\\\\\\\G"));
+    free(text);
+    net_close(&n);
+}
+END_TEST
+
 /* What is right is a word of the layer that compares with it; what joins both directions is not
  * drawn between layers, and is where it is asked for. */
 START_TEST(words_and_directions_are_part_of_what_reads_them)
@@ -1086,6 +1105,7 @@ int main(void)
     tcase_add_loop_test(content, what_is_reachable_stays_reachable, 0, 24);
     tcase_add_test(content, modules_are_few);
     tcase_add_test(content, what_says_one_thing_is_one_box);
+    tcase_add_test(content, backslashes_are_doubled);
     tcase_add_loop_test(content, maps_that_differ_stand_apart, 0, 2);
     tcase_add_test(content, words_and_directions_are_part_of_what_reads_them);
     tcase_add_test(content, a_layer_is_a_row_of_cells);

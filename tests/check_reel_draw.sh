@@ -152,6 +152,10 @@ run 1 lstm --options peephole=round -o x.dot
 says err 'expected one of none|diagonal|full'
 run 1 seq2seq --score round -o x.dot
 says err "'round' is none of additive"
+run 1 lstm --pass backward -o x.dot
+says err 'add --backward'
+run 1 lstm --colour gradient -o x.dot
+says err 'add --loss'
 run 1 lstm -o x.gif
 says err 'x.gif: unknown kind of file'
 run 1 lstm -o no/such/folder/x.dot

@@ -65,6 +65,12 @@ bool drawing_write(const drawing *d, const char *path, const char *title, size_t
                          .title = d->title ? d->title : title) == REEL_OK ||
                tape_complain(tape);
     }
+    if (d->pass == REEL_PASS_BACKWARD && drawing_order(d) == 0) {
+        return complain("--pass backward: no backward pass is recorded: add --backward");
+    }
+    if (d->colour == REEL_BY_GRADIENT && reel_node_size(root[0]) != 1) {
+        return complain("--colour gradient: expected one number to differentiate: add --loss");
+    }
     /* plans and times are known when it has been computed */
     if (d->colour == REEL_BY_PLAN || d->colour == REEL_BY_TIME) {
         reel_tape_set_profiling(tape, true);
