@@ -11,6 +11,17 @@ int drawing_order(const drawing *d)
     return d->second ? 2 : d->backward ? 1 : 0;
 }
 
+/* Each order's derivatives under names of their own. */
+static void name_slopes(reel_params *ps, int order, reel_node **slope)
+{
+    for (size_t i = 0; i < reel_params_count(ps); i++) {
+        char name[160];
+        snprintf(name, sizeof name, "\xe2\x88\x82%s %s", order > 1 ? "\xc2\xb2" : "",
+                 reel_param_name(reel_params_at(ps, i)));
+        reel_name(slope[i], name);
+    }
+}
+
 static bool differentiate(reel_params *ps, reel_node *y, int order, reel_node *const *weight,
                           reel_node **slope)
 {
@@ -19,17 +30,13 @@ static bool differentiate(reel_params *ps, reel_node *y, int order, reel_node *c
         if (reel_grad(y, n, weight, slope) != REEL_OK) {
             return false;
         }
+        name_slopes(ps, k, slope);
         for (size_t i = 0; k < order && i < n; i++) {
             slope[i] = reel_sum(reel_square(slope[i]));
         }
         y = k < order ? reel_name(reel_sum_of((int)n, slope),
                                   "\xe2\x80\x96\xe2\x88\x87\xe2\x80\x96\xc2\xb2")
                       : y;
-    }
-    for (size_t i = 0; i < n; i++) {
-        char name[160];
-        snprintf(name, sizeof name, "\xe2\x88\x82 %s", reel_param_name(reel_params_at(ps, i)));
-        reel_name(slope[i], name);
     }
     return true;
 }
