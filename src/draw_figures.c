@@ -565,6 +565,7 @@ void reel__picture_free(reel__picture *p)
     reel__free(p->strands);
     reel__free(p->strand);
     reel__free(p->cut);
+    reel__free(p->later);
     reel__ids_free(&p->stubs);
     reel__free(p->column);
     reel__free(p->column_of);

@@ -451,7 +451,8 @@ static bool make_figures(leveling *g)
 typedef struct strand {
     uint64_t edge;
     uint32_t node;
-    bool cut; /* no gradient comes back */
+    bool cut;   /* no gradient comes back */
+    bool later; /* it leads to another step of a column for several */
 } strand;
 
 static int compare_strands(const void *a, const void *b)
@@ -483,6 +484,13 @@ static bool add_strand(strands *list, strand s)
     return true;
 }
 
+/* Whether both are steps of one column, and not the same. */
+static bool is_later(const leveling *g, uint32_t a, uint32_t k)
+{
+    const reel__place *x = &g->p->place[g->place[a]], *y = &g->p->place[g->place[k]];
+    return x->timed && y->timed && x->column != y->column && g->column[a] == g->column[k];
+}
+
 /* What leads from node a to figure `to`, in which node k is. A figure leads to itself only where
  * steps were folded. */
 static bool lead(const leveling *g, uint32_t a, uint32_t k, bool cut, strands *list)
@@ -496,9 +504,9 @@ static bool lead(const leveling *g, uint32_t a, uint32_t k, bool cut, strands *l
         const reel__place *x = &p->place[g->place[a]], *y = &p->place[g->place[k]];
         bool recurs =
             p->args->collapse == REEL_BY_MODULE && x->timed && y->timed && x->column != y->column;
-        return !recurs || add_strand(list, (strand){reel__edge(from, to), a, cut});
+        return !recurs || add_strand(list, (strand){reel__edge(from, to), a, cut, false});
     }
-    return add_strand(list, (strand){reel__edge(from, to), a, cut});
+    return add_strand(list, (strand){reel__edge(from, to), a, cut, is_later(g, a, k)});
 }
 
 static bool lead_all(const leveling *g, uint32_t k, strands *list)
@@ -552,7 +560,8 @@ static bool list_uses(const leveling *g, strands *list)
             if (g->part[a] == FOLDED && g->source[a].n == 1) {
                 a = g->pool.v[g->source[a].begin];
             }
-            if (g->part[a] == WEIGHT && !add_strand(list, (strand){p->figure_of[k], a, false})) {
+            if (g->part[a] == WEIGHT &&
+                !add_strand(list, (strand){p->figure_of[k], a, false, false})) {
                 return false;
             }
         }
@@ -617,7 +626,7 @@ static bool weights_as_stubs(leveling *g, const strands *use, strands *edge)
         uint32_t user = (uint32_t)use->v[i].edge, most = 0;
         uint32_t f = new_figure(g, REEL__FIGURE_WEIGHT, use->v[i].node, 0);
         if (f == REEL__NONE ||
-            !add_strand(edge, (strand){reel__edge(f, user), use->v[i].node, false})) {
+            !add_strand(edge, (strand){reel__edge(f, user), use->v[i].node, false, false})) {
             return false;
         }
         size_t begin = p->stubs.n;
@@ -671,17 +680,19 @@ static bool merge(const leveling *g, strands *list)
     p->strands = reel__calloc(list->n + 1, sizeof *p->strands);
     p->strand = reel__calloc(list->n + 1, sizeof *p->strand);
     p->cut = reel__calloc(list->n + 1, sizeof *p->cut);
-    if (!p->edge || !p->strands || !p->strand || !p->cut) {
+    p->later = reel__calloc(list->n + 1, sizeof *p->later);
+    if (!p->edge || !p->strands || !p->strand || !p->cut || !p->later) {
         return false;
     }
     for (size_t i = 0; i < list->n; i++) {
         const strand *s = &list->v[i];
         if (!p->edges || p->edge[p->edges - 1] != s->edge) {
             p->edge[p->edges] = s->edge;
-            p->cut[p->edges] = true;
+            p->cut[p->edges] = p->later[p->edges] = true;
             p->strand[p->edges++] = s->node;
         }
         p->cut[p->edges - 1] = p->cut[p->edges - 1] && s->cut;
+        p->later[p->edges - 1] = p->later[p->edges - 1] && s->later;
         bool repeated = i && compare_strands(s - 1, s) == 0;
         p->strands[p->edges - 1] += !repeated && counts(g, p->strand[p->edges - 1], s->node);
     }

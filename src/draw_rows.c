@@ -444,6 +444,14 @@ static bool descends(const writer *w, const course *c, uint32_t from, uint32_t t
                   : !c->from->order && leads(w, b, a);
 }
 
+/* Of a column for several steps, whether the edge leads from each to another one. */
+static bool is_later(const reel__picture *p, uint32_t from, uint32_t to)
+{
+    uint64_t key = reel__edge(from, to);
+    const uint64_t *e = bsearch(&key, p->edge, p->edges, sizeof *p->edge, compare_edges);
+    return e && p->later[e - p->edge];
+}
+
 static course course_of(const writer *w, uint32_t from, uint32_t to)
 {
     const reel__picture *p = w->p;
@@ -451,8 +459,9 @@ static course course_of(const writer *w, uint32_t from, uint32_t to)
     c.weight = c.from->kind == REEL__FIGURE_WEIGHT;
     c.crosses = c.from->order != c.to->order && !c.weight;
     bool timed = c.from->column != REEL__NONE && c.to->column != REEL__NONE && !c.weight;
-    c.step = from == to || (timed && c.from->column != c.to->column &&
-                            p->column[c.from->column].axis == p->column[c.to->column].axis);
+    c.step = from == to || is_later(p, from, to) ||
+             (timed && c.from->column != c.to->column &&
+              p->column[c.from->column].axis == p->column[c.to->column].axis);
     c.level = w->row[from] && w->row[from] == w->row[to];
     c.loose = c.crosses || ((c.step || (c.weight && w->row[from])) && !c.level);
     if (descends(w, &c, from, to)) {

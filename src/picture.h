@@ -121,6 +121,7 @@ typedef struct reel__picture {
     uint32_t *strands; /* at the upper levels: how many nodes each edge is from */
     uint32_t *strand;  /* and the first of them, an index of nodes */
     bool *cut;         /* and whether no gradient comes back over the edge */
+    bool *later;       /* and whether it leads to another step of the same column */
     reel__ids stubs;   /* weights by stub: indices of nodes */
     reel__column *column;
     size_t columns;

@@ -43,6 +43,11 @@ figures 47 seq2seq --bidirectional
 figures 54 seq2seq --bidirectional --loss
 figures 158 seq2seq --bidirectional --level gate
 
+# In a column for several steps, what each has from the one before is told from what it has itself.
+run 0 seq2seq --most-steps 4 -o several.dot
+says several.dot '"decoder/decoder@3..4" -> "decoder/attention@3..4" .*penwidth=2, constraint=false'
+says several.dot '"decoder/attention@3..4" -> "decoder/decoder@3..4" .color="black", weight=6.'
+
 # What a figure took in is no repetition of it.
 run 0 seq2seq --net --bidirectional --loss -o net.dot
 says net.dot 'label=<stack<br/>and '
