@@ -16,23 +16,27 @@ enum {
     NAME(VECTORS) = REEL__PANEL / sizeof(VECTOR) /* in a panel's row */
 };
 
-/* Calls for the next tile's part of C. */
-TARGET INLINE void NAME(call_for)(const REAL *c, int64_t row, const int rows, const int panels)
+/* Calls for the next tile's part of C. Addresses are numbers here: that tile may be smaller, and C
+ * end before. */
+TARGET INLINE void NAME(call_for)(const void *c, int64_t row, const int rows, const int panels)
 {
+    const uintptr_t begin = (uintptr_t)c, step = (uintptr_t)row * sizeof(REAL);
     UNROLL
     for (int i = 0; i < rows; i++) {
         UNROLL
         for (int p = 0; p < panels; p++) {
-            __builtin_prefetch(c + i * row + p * NAME(WIDTH), 0, 2);
+            const uintptr_t line = begin + (uintptr_t)i * step + (uintptr_t)(p * REEL__PANEL);
+            __builtin_prefetch((const void *)line, 0, 2);
         }
     }
 }
 
-/* Row i of A at the column that is next: a pointer to every third row, so that a row's address is
- * one of few registers and at most twice another. */
-TARGET INLINE REAL NAME(row)(const char *const *a, int64_t stride, const int i)
+/* Row i of A at the column that is next: the address of every third row, so that a row's is one of
+ * few registers and at most twice another. They are numbers, as after the last column they may be
+ * anywhere. */
+TARGET INLINE REAL NAME(row)(const uintptr_t *a, uintptr_t stride, const int i)
 {
-    return *(const REAL *)(const void *)(a[i / 3] + i % 3 * stride);
+    return *(const REAL *)(a[i / 3] + (uintptr_t)(i % 3) * stride);
 }
 
 /* Rows and panels are constants where this is inlined: all loops over them vanish and the sums stay
@@ -41,16 +45,17 @@ TARGET INLINE void NAME(tile)(const reel__tile *t, const int rows, const int pan
 {
     VECTOR sum[REEL__TILE_ROWS][REEL__TILE_PANELS * NAME(VECTORS)];
     const int columns = panels * NAME(VECTORS), thirds = (rows + 2) / 3;
-    const int64_t size = (int64_t)sizeof(REAL), stride = t->a_row * size;
-    const int64_t next_column = t->a_column * size;
-    const char *a[(REEL__TILE_ROWS + 2) / 3], *ahead = t->ahead;
+    const uintptr_t stride = (uintptr_t)t->a_row * sizeof(REAL);
+    const uintptr_t next_column = (uintptr_t)t->a_column * sizeof(REAL);
+    uintptr_t a[(REEL__TILE_ROWS + 2) / 3];
+    const char *ahead = t->ahead;
     const REAL *panel = t->panel;
-    const int64_t panel_step = t->panel_step, panel_bytes = panel_step * size;
+    const int64_t panel_step = t->panel_step, panel_bytes = panel_step * (int64_t)sizeof(REAL);
     const int64_t ahead_step = t->ahead_step, c_row = t->c_row;
     REAL *const c = t->c;
     UNROLL
     for (int i = 0; i < thirds; i++) {
-        a[i] = (const char *)t->a + 3 * i * stride;
+        a[i] = (uintptr_t)t->a + (uintptr_t)(3 * i) * stride;
     }
     UNROLL
     for (int i = 0; i < rows; i++) {

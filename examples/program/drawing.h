@@ -46,7 +46,8 @@ typedef struct drawing {
 /* How often what is drawn is differentiated. */
 int drawing_order(const drawing *d);
 /* The derivatives of a scalar for all weights, by their order in the set: of a higher order, those
- * of the sum of squares of the derivatives before. They are named "∂ weight". slope: room for all
+ * of the sum of squares of the derivatives before. They are named "∂ weight", of the
+ * second order "∂² weight". slope: room for all
  * weights. False after a complaint. */
 bool drawing_differentiate(reel_tape *tape, reel_params *ps, reel_node *y, int order,
                            reel_node **slope);
