@@ -31,7 +31,7 @@ static const int64_t lengths[LENGTHS] = {20, 100, 200};
 static const double solved = 0.1;
 
 static double length, cell, iterations = 10000, batch = 128, rate = 1e-3, alpha = 0.9, clip,
-                            symbols = 10, forget = 1;
+                            symbols = 10, forget = 1, fall = 1;
 
 static const setting settings[] = {
     {"cell", &cell, 0, 0, "all|lstm|gru|rnn", "which network"},
@@ -40,6 +40,7 @@ static const setting settings[] = {
     {"iterations", &iterations, 1, 1e7, NULL, "updates"},
     {"batch", &batch, 1, MOST_BATCH, NULL, "sequences of an update"},
     {"rate", &rate, 1e-9, 10, NULL, "RMSprop's rate"},
+    {"fall", &fall, 0, 1, NULL, "what is left of the rate at the end, falling as a cosine"},
     {"alpha", &alpha, 1e-9, 0.999999, NULL, "RMSprop's smoothing"},
     {"clip", &clip, 0, 1e9, NULL, "limit on the gradient's global norm; 0: none"},
     {"forget", &forget, -100, 100, NULL, "where the LSTM's forget bias starts"},
@@ -125,6 +126,10 @@ static result test(experiment *e, net *a)
 static result train(experiment *e, net *a, const char *name)
 {
     reel_opt *opt = reel_rmsprop(a->params, .rate = rate, .alpha = alpha, .clip_norm = clip);
+    reel_schedule schedule = {.kind = REEL_RATE_COSINE,
+                              .rate = rate,
+                              .total = (int64_t)iterations,
+                              .floor = rate * fall};
     char series[64];
     snprintf(series, sizeof series, "%s, T = %lld", name, (long long)a->T);
     experiment_begin(e, (int64_t)iterations, "%s", series);
@@ -134,6 +139,7 @@ static result train(experiment *e, net *a, const char *name)
         double value = NAN;
         int64_t n = (int64_t)batch;
         draw(a, n, &a->random);
+        reel_opt_set_rate(opt, reel_schedule_rate(&schedule, i - 1));
         good = reel_opt_step(opt, loss(a, logits(a, a->tape, n), n), &value) == REEL_OK ||
                complain("%s", reel_tape_message(a->tape));
         sum += value;

@@ -22,6 +22,13 @@ typedef struct member {
     uint32_t figure;
 } member;
 
+typedef enum band_kind {
+    MIXED = 1,       /* has steps that are looked into, and a box for others */
+    FRAMED_BACK = 8, /* and of those of its gradients */
+    FRAMED = 2,      /* the former are clusters */
+    LEFT = 4         /* what it does is used by what is in no step */
+} band_kind;
+
 typedef struct writer {
     const reel__picture *p;
     const reel__palette *colour;
@@ -35,6 +42,7 @@ typedef struct writer {
     uint64_t *edge;     /* those that take part in the layout, by bands, sorted */
     size_t edges;
     uint32_t *reader; /* by figure: of what comes in, the band that reads it, if of several runs */
+    uint8_t *kind;    /* by place, of modules: the bits of band_kind */
     bool *beside;     /* by figure: comes in, and is not the first to do so there */
     uint32_t stubs;   /* of cut edges, written so far */
 } writer;
@@ -336,6 +344,17 @@ static void place_weights(writer *w)
     }
 }
 
+/* The same number for what a module does in all its steps: where it is looked into in some of them,
+ * its box stands in the row of what is at the top, which is what it does last, from where its state
+ * goes on, and of gradients what is done first. 0: no box's. */
+static uint64_t open_module(const writer *w, const reel__figure *f)
+{
+    const reel__picture *p = w->p;
+    bool some = f->column != REEL__NONE && band(p, f) &&
+                (f->kind == REEL__FIGURE_MODULE || f->kind == REEL__FIGURE_NODE);
+    return some ? reel__mix(reel__mix(p->column[f->column].axis, band(p, f)), 2 + f->order) | 1 : 0;
+}
+
 /* Rows are numbered by their first figure, so that their order does not depend on hashes. */
 static bool find_rows(writer *w)
 {
@@ -353,7 +372,22 @@ static bool find_rows(writer *w)
             done = reel__map_put(&known, key, (void *)row);
         }
         w->row[f] = row;
-        w->member[w->members++] = (member){row, position(p, &p->figure[f]), f};
+        uint64_t module = open_module(w, &p->figure[f]);
+        if (module && p->figure[f].kind == REEL__FIGURE_NODE) {
+            bool top = p->figure[f].order % 2 == 0 || !reel__map_get(&known, module);
+            done = done && (!top || reel__map_put(&known, module, (void *)row));
+        }
+    }
+    for (uint32_t f = 0; f < p->figures; f++) {
+        if (w->row[f] && p->figure[f].kind == REEL__FIGURE_MODULE) {
+            uint64_t module = open_module(w, &p->figure[f]);
+            uintptr_t row = module ? (uintptr_t)reel__map_get(&known, module) : 0;
+            w->row[f] = row ? row : w->row[f];
+            w->kind[band(p, &p->figure[f])] |= row && !p->figure[f].order ? MIXED : 0;
+        }
+        if (w->row[f]) {
+            w->member[w->members++] = (member){w->row[f], position(p, &p->figure[f]), f};
+        }
     }
     reel__map_free(&known);
     place_weights(w);
@@ -440,8 +474,19 @@ static bool descends(const writer *w, const course *c, uint32_t from, uint32_t t
         (span != 1 && span != -1)) {
         return false;
     }
-    return a == b ? is_single(c->from) && is_single(c->to) && c->from->ordinal >= c->to->ordinal
-                  : !c->from->order && leads(w, b, a);
+    if (a != b) {
+        return !c->from->order && leads(w, b, a);
+    }
+    bool last = c->from->kind == REEL__FIGURE_MODULE && w->kind[a] & MIXED;
+    return is_single(c->to) && (last || (is_single(c->from) && c->from->ordinal >= c->to->ordinal));
+}
+
+/* Whether an edge leads up to the box for the steps that follow. */
+static bool ascends(const writer *w, const course *c)
+{
+    uint32_t b = band(w->p, c->to);
+    return c->step && !c->level && is_single(c->from) && c->to->kind == REEL__FIGURE_MODULE &&
+           w->kind[b] & MIXED && band(w->p, c->from) == b;
 }
 
 /* Of a column for several steps, whether the edge leads from each to another one. */
@@ -467,6 +512,8 @@ static course course_of(const writer *w, uint32_t from, uint32_t to)
     if (descends(w, &c, from, to)) {
         c.loose = false;
         c.back = c.from->order % 2 == 0;
+    } else if (ascends(w, &c)) {
+        c.loose = false;
     } else if (c.level) {
         c.back = position(p, c.from) > position(p, c.to);
     } else if (!c.weight && !c.crosses) {
@@ -596,8 +643,8 @@ static void write_edge(writer *w, size_t e)
     reel__text_add(w->out, "]\n");
 }
 
-/* Stacking: a module's rows stand above those of the module before it, unless edges lead from the
- * later to the earlier one. */
+/* Stacking: what a module does in a step stands above what was done in that step before it, which
+ * is never what reads it. What a module does before and after one inside it is two such parts. */
 
 static void find_band_edges(writer *w)
 {
@@ -624,14 +671,11 @@ static int compare_stacked(const void *a, const void *b)
     if (x->column != y->column) {
         return x->column < y->column ? -1 : 1;
     }
-    if (x->band != y->band) {
-        return x->band < y->band ? -1 : 1;
-    }
     return x->foot < y->foot ? -1 : x->foot > y->foot;
 }
 
-/* What stands in each column, from the foot up: one entry for each module, and what comes in for
- * one of several runs below that. */
+/* What stands in each column, from the foot up: one entry for what a module does without a break,
+ * and what comes in for one of several runs below that. */
 static size_t list_stacked(const writer *w, stacked *list)
 {
     const reel__picture *p = w->p;
@@ -665,16 +709,57 @@ static void write_stack(const writer *w, stacked *list)
     }
 }
 
-/* dot does not keep the clusters of gradients in order by what leads from one to the other. It does
- * by points under them that are in order and are not seen. `list`: room for a member for each
- * place. */
+/* The last figure of a cluster. */
+static uint32_t last_in(const writer *w, uint32_t place)
+{
+    uint32_t f = w->first_in[place];
+    while (w->p->figure[f].next != REEL__NONE) {
+        f = w->p->figure[f].next;
+    }
+    return f;
+}
+
+static bool anchored(const writer *w, const reel__figure *f)
+{
+    uint8_t kind = w->kind[band(w->p, f)], all = MIXED | FRAMED | LEFT;
+    return f->order ? kind & FRAMED_BACK : (kind & all) == all;
+}
+
+static void find_kinds(const writer *w)
+{
+    const reel__picture *p = w->p;
+    for (uint32_t i = 0; i < p->places; i++) {
+        if (w->cluster[i] != REEL__NONE) {
+            const reel__figure *f = &p->figure[w->first_in[i]];
+            w->kind[band(p, f)] |= f->order ? FRAMED_BACK : FRAMED;
+        }
+    }
+    for (size_t e = 0; e < p->edges; e++) {
+        const reel__figure *from = &p->figure[reel__edge_from(p->edge[e])];
+        const reel__figure *to = &p->figure[reel__edge_to(p->edge[e])];
+        w->kind[band(p, from)] |= to->column == REEL__NONE && !to->order ? LEFT : 0;
+    }
+}
+
+/* dot does not keep clusters in order by what leads from one to the other in a row: with gradients,
+ * and where what some steps do is used by what is in none, they change places for fewer crossings.
+ * It does by points under them that are in order and are not seen, each leading to what its step
+ * does last. `list`: room for a member for each place and figure. */
 static void write_anchors(const writer *w, member *list)
 {
     const reel__picture *p = w->p;
     size_t n = 0;
+    find_kinds(w);
     for (uint32_t i = 0; i < p->places; i++) {
-        if (w->cluster[i] != REEL__NONE && p->place[i].order) {
-            const reel__figure *f = &p->figure[w->first_in[i]];
+        uint32_t last = w->cluster[i] != REEL__NONE ? last_in(w, i) : REEL__NONE;
+        if (last != REEL__NONE && anchored(w, &p->figure[last])) {
+            const reel__figure *f = &p->figure[last];
+            list[n++] = (member){(uint64_t)band(p, f) << 8 | f->order, position(p, f), last};
+        }
+    }
+    for (uint32_t i = 0; i < p->figures; i++) {
+        const reel__figure *f = &p->figure[i];
+        if (f->kind == REEL__FIGURE_MODULE && f->column != REEL__NONE && anchored(w, f)) {
             list[n++] = (member){(uint64_t)band(p, f) << 8 | f->order, position(p, f), i};
         }
     }
@@ -683,10 +768,6 @@ static void write_anchors(const writer *w, member *list)
     }
     for (size_t i = 0; i < n; i++) {
         bool chained = i && list[i - 1].row == list[i].row;
-        uint32_t last = w->first_in[list[i].figure];
-        while (p->figure[last].next != REEL__NONE) {
-            last = p->figure[last].next;
-        }
         reel__text_format(w->out, "    \"anchor %zu\" [shape=point, style=invis, width=0.01]\n", i);
         if (chained) {
             reel__text_format(w->out,
@@ -694,8 +775,9 @@ static void write_anchors(const writer *w, member *list)
                               i - 1, i);
         }
         reel__text_format(w->out, "    \"anchor %zu\" -> ", i);
-        reel__row_name(p, last, w->out);
-        reel__text_add(w->out, " [style=invis, weight=20]\n");
+        reel__row_name(p, list[i].figure, w->out);
+        reel__text_format(w->out, " [style=invis, weight=%d]\n",
+                          p->figure[list[i].figure].order ? 20 : 1);
     }
 }
 
@@ -743,8 +825,7 @@ static void write_all(writer *w, stacked *list)
 bool reel__picture_write_rows(const reel__picture *p, reel__text *out)
 {
     writer w = {.p = p, .colour = p->palette, .out = out};
-    size_t most = p->places > p->figures ? p->places : p->figures;
-    w.member = reel__reallocarray(NULL, most + 1, sizeof *w.member);
+    w.member = reel__reallocarray(NULL, p->places + p->figures, sizeof *w.member);
     w.row = reel__calloc(p->figures + 1, sizeof *w.row);
     w.crowd = reel__calloc(p->places, sizeof *w.crowd);
     w.first_in = reel__calloc(p->places, sizeof *w.first_in);
@@ -752,9 +833,10 @@ bool reel__picture_write_rows(const reel__picture *p, reel__text *out)
     w.edge = reel__reallocarray(NULL, p->edges + 1, sizeof *w.edge);
     w.reader = reel__calloc(p->figures + 1, sizeof *w.reader);
     w.beside = reel__calloc(p->figures + 1, sizeof *w.beside);
+    w.kind = reel__calloc(p->places, sizeof *w.kind);
     stacked *list = reel__reallocarray(NULL, p->figures + 1, sizeof *list);
     bool done = w.member && w.row && w.crowd && w.first_in && w.cluster && w.edge && list &&
-                w.reader && w.beside;
+                w.reader && w.beside && w.kind;
     done = done && find_inputs(&w) && find_rows(&w);
     if (done) {
         write_all(&w, list);
@@ -767,6 +849,7 @@ bool reel__picture_write_rows(const reel__picture *p, reel__text *out)
     reel__free(w.edge);
     reel__free(w.reader);
     reel__free(w.beside);
+    reel__free(w.kind);
     reel__free(list);
     return done;
 }

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Counts, from what `dot -Tjson` says of DOT files, what makes pictures hard to read: nodes that overlap,
-edges through nodes that are not theirs, crossings, lines that bend at a point, and how high the smallest text is when the
-picture is shown 1200 px wide.
+edges through nodes that are not theirs, crossings, lines that bend at a point, steps of a module that do not stand from left
+to right, and how high the smallest text is when the picture is shown 1200 px wide. What `dot` complains about is a fault,
+too.
 
     check_pictures.py FILE.dot...
 
-Without files, as a test: of the pictures of docs/drawing.md and some more. Fails when nodes overlap, when an edge
-passes through a foreign node or bends, or when text is less than 8 px high."""
+Without files, as a test: of the pictures of docs/drawing.md and some more, by the programs built in the working directory.
+Fails when nodes overlap, when an edge passes through a foreign node or bends, when steps are out of order, or when text is
+less than 8 px high."""
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +34,17 @@ DRAWN = (
     "lstm steps=2 level=gate values",
     "lstm layers=2 level=module collapse=module",
     "lstm steps=1000 level=module",
+)
+SHIPPED = (
+    "lstm --layers 2 --steps 20 --level gate",
+    "lstm --steps 20 --level gate --options peephole=diagonal",
+    "gru --steps 20 --bidirectional --level gate",
+    "gru --steps 20 --bidirectional",
+    "seq2seq --level gate",
+    "seq2seq --level gate --loss",
+    "seq2seq --level gate --bidirectional",
+    "seq2seq --level gate --source 20 --target 15 --score general",
+    "seq2seq --loss",
 )
 
 
@@ -94,14 +108,33 @@ def crossings(lines):
     return n
 
 
+def out_of_order(objects):
+    """Pairs of steps of what a module does forward, next to each other, that do not stand from left to right."""
+    rows = {}
+    for o in objects:
+        found = re.fullmatch(r"([^@']*)@(\d+)(?:\.\.\d+)?([^@']*)", o["name"])
+        if found:
+            module = found[1] + found[3].split("#")[0]
+            rows.setdefault(module, {}).setdefault(int(found[2]), []).append(float(o["pos"].split(",")[0]))
+    n = 0
+    for row in rows.values():
+        middle = [(min(row[t]) + max(row[t])) / 2 for t in sorted(row)]
+        n += sum(a >= b for a, b in zip(middle, middle[1:]))
+    return n
+
+
 def smallest_text(objects):
     return min([op["size"] for o in objects for key in ("_ldraw_", "_draw_") for op in o.get(key, ())
                 if op.get("op") == "F"] or [math.nan])
 
 
 def check(path):
-    text = subprocess.run(["dot", "-Tjson", path], check=True, capture_output=True).stdout
-    graph = json.loads(text)
+    ran = subprocess.run(["dot", "-Tjson", path], capture_output=True)
+    if ran.returncode or ran.stderr:
+        said = ran.stderr.decode(errors="replace").strip()
+        print(f"{path}: dot ended with {ran.returncode}: {said}")
+        return False
+    graph = json.loads(ran.stdout)
     objects = [o for o in graph.get("objects", ()) if "pos" in o]
     nodes = {o["_gvid"]: box(o) for o in objects}
     points = {o["_gvid"] for o in objects if o.get("shape") == "point"}
@@ -113,14 +146,22 @@ def check(path):
                   for k, b in solid.items() if k not in ends)
     _, _, width, height = map(float, graph["bb"].split(","))
     bends = sum(not points.isdisjoint(ends) for ends, _ in lines)
+    disorder = out_of_order(objects)
     height_of_text = smallest_text(objects) * min(1.0, 1200 / (width * 96 / 72)) * 96 / 72
     print(f"{path}: {len(solid)} nodes, {len(lines)} edges, {overlaps} overlaps, {through} through nodes, "
-          f"{crossings(lines)} crossings, {bends} bends, text {height_of_text:.1f} px of {width * 96 / 72:.0f} px width")
-    return overlaps == 0 and through == 0 and bends == 0 and not height_of_text < 8
+          f"{crossings(lines)} crossings, {bends} bends, {disorder} out of order, "
+          f"text {height_of_text:.1f} px of {width * 96 / 72:.0f} px width")
+    return overlaps == 0 and through == 0 and bends == 0 and disorder == 0 and not height_of_text < 8
 
 
 def draw(folder):
-    program = os.path.join(os.environ.get("builddir", "."), "examples", "drawings")
+    build = os.environ.get("builddir", ".")
+    for words in SHIPPED:
+        path = os.path.join(folder, words.replace(" ", "_") + ".dot")
+        subprocess.run([os.path.join(build, "reel-draw"), *words.split(), "-o", path], check=True,
+                       stdout=subprocess.DEVNULL)
+        yield path
+    program = os.path.join(build, "examples", "drawings")
     for number, words in enumerate(DRAWN):
         net, *options = words.split()
         path = os.path.join(folder, f"{number:02}-{net}.dot")
