@@ -199,6 +199,11 @@ static reel_status fill_and_send(reel__picture *p, bool by_plan, const char *for
         !reel__picture_sum_up(p)) {
         return no_memory(p);
     }
+    if (*p->unknown) {
+        return reel__picture_fail(p, REEL_ERR_ARGUMENT,
+                                  "no module matches '%s': expected a pattern of %s", p->unknown,
+                                  *p->modules ? p->modules : "modules, of which there are none");
+    }
     reel__row_titles(p);
     mark_roots(p);
     return send(p, format);

@@ -1,5 +1,6 @@
 /* Job: colours that show what the plan did: when a figure was computed, or how long that took.
- * Invariant: what one kernel computes looks alike; labels say nothing that another run would not.
+ * Invariant: what one kernel computes looks alike; but for times, labels say nothing that another
+ * run would not.
  * Must not know: plans. */
 #include <inttypes.h>
 #include <math.h>
@@ -21,6 +22,7 @@ static void add_node(reel__tint *t, const reel__traced *x)
     }
     t->votes += t->most == x->step ? 1 : -1; /* finds the majority, where there is one */
     t->seconds += x->seconds;
+    t->flops += x->flops;
     t->nodes++;
 }
 
@@ -76,14 +78,36 @@ void reel__figure_colour(const reel__picture *p, uint32_t figure, reel__text *ou
     }
 }
 
+/* "1.2 ms", "340 flop" */
+static void write_amount(double n, const char *const *unit, int units, reel__text *out)
+{
+    int u = 0;
+    for (; n >= 999.5 && u < units - 1; u++) {
+        n /= 1000;
+    }
+    reel__text_format(out, "%.3g %s", n, unit[u]);
+}
+
+static void write_spent(const reel__tint *t, reel__text *out)
+{
+    static const char *const time[] = {"ns", "\xc2\xb5s", "ms", "s"}, *const work[] = {
+                                                                          "flop", "kflop", "Mflop",
+                                                                          "Gflop", "Tflop"};
+    write_amount(1e9 * t->seconds, time, 4, out);
+    reel__text_add(out, ", ");
+    write_amount(t->flops, work, 5, out);
+}
+
 void reel__figure_step(const reel__picture *p, uint32_t figure, reel__text *out)
 {
-    if (!p->tint || !p->tint[figure].nodes || p->args->colour != REEL_BY_PLAN) {
+    if (!p->tint || !p->tint[figure].nodes) {
         return;
     }
     const reel__tint *t = &p->tint[figure];
     reel__text_add(out, "<br/><font point-size=\"9\" color=\"#222222\"><i>");
-    if (p->figure[figure].count == 1) {
+    if (p->args->colour == REEL_BY_TIME) {
+        write_spent(t, out);
+    } else if (p->figure[figure].count == 1) {
         reel__text_format(out, "step %" PRIu32 ".%" PRIu32, t->first, t->kernel);
     } else if (t->first == t->last) {
         reel__text_format(out, "step %" PRIu32, t->first);
@@ -106,6 +130,7 @@ void reel__figure_trace(const reel__picture *p, uint32_t figure, reel__text *out
         reel__text_format(out, ", steps %" PRIu32 " to %" PRIu32, t->first, t->last);
     }
     if (p->args->colour == REEL_BY_TIME) {
-        reel__text_format(out, ", %.3g \xc2\xb5s", 1e6 * t->seconds);
+        reel__text_add(out, ", ");
+        write_spent(t, out);
     }
 }

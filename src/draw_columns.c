@@ -1,6 +1,7 @@
 /* Job: which time steps are drawn apart, and which modules are drawn as boxes.
  * Invariant: a place has the column of its outermost step; steps in one column follow each other.
  * Must not know: what is drawn in them. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,23 +151,78 @@ static void write_path(const reel__picture *p, uint32_t module, char *path)
     memmove(path, path + at, LONGEST_PATH - at);
 }
 
-/* Whether one of the patterns, which commas part, matches. */
+/* The next of patterns that commas part: its length, 0 at the end. */
+static size_t next_pattern(const char **at)
+{
+    *at += strspn(*at, ", ");
+    return strcspn(*at, ",");
+}
+
+static bool matches_one(const char *pattern, size_t n, const char *path)
+{
+    char one[LONGEST_PATTERN];
+    if (n >= sizeof one) {
+        return false;
+    }
+    memcpy(one, pattern, n);
+    one[n] = '\0';
+    return reel_name_matches(one, path);
+}
+
 static bool matches(const char *patterns, const char *path)
 {
-    for (const char *at = patterns; at && *at;) {
-        char one[LONGEST_PATTERN];
-        at += strspn(at, ", ");
-        size_t n = strcspn(at, ",");
-        if (n && n < sizeof one) {
-            memcpy(one, at, n);
-            one[n] = '\0';
-            if (reel_name_matches(one, path)) {
+    const char *at = patterns ? patterns : "";
+    for (size_t n; (n = next_pattern(&at)) > 0; at += n) {
+        if (matches_one(at, n, path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_module(const reel__picture *p, uint32_t i)
+{
+    const reel__place *q = &p->place[i];
+    return q->row == i && q->name && !q->pass && q->depth;
+}
+
+static bool known(const reel__picture *p, const char *pattern, size_t n)
+{
+    char path[LONGEST_PATH];
+    for (uint32_t i = 1; i < p->places; i++) {
+        if (is_module(p, i)) {
+            write_path(p, i, path);
+            if (matches_one(pattern, n, path)) {
                 return true;
             }
         }
-        at += n;
     }
     return false;
+}
+
+static void list_modules(reel__picture *p)
+{
+    char path[LONGEST_PATH];
+    size_t at = 0;
+    for (uint32_t i = 1; i < p->places && at < sizeof p->modules; i++) {
+        if (is_module(p, i)) {
+            write_path(p, i, path);
+            int n = snprintf(p->modules + at, sizeof p->modules - at, "%s%s", at ? ", " : "", path);
+            at += n > 0 ? (size_t)n : 0;
+        }
+    }
+}
+
+/* A pattern that matches nothing is a slip of the pen. */
+static void find_unknown(reel__picture *p, const char *patterns)
+{
+    const char *at = patterns ? patterns : "";
+    for (size_t n; !*p->unknown && (n = next_pattern(&at)) > 0; at += n) {
+        if (!known(p, at, n)) {
+            snprintf(p->unknown, sizeof p->unknown, "%.*s", (int)(n < 100 ? n : 100), at);
+            list_modules(p);
+        }
+    }
 }
 
 typedef struct seeking {
@@ -219,6 +275,8 @@ bool reel__picture_boxes(reel__picture *p)
     bool done = p->box_of && s.outer && s.opened;
     if (done) {
         find_boxes(p, &s);
+        find_unknown(p, p->args->open);
+        find_unknown(p, p->args->closed);
     }
     reel__free(s.outer);
     reel__free(s.opened);

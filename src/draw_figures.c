@@ -27,41 +27,6 @@ static bool collapsed(const reel__picture *p)
     return p->args->collapse != REEL_DRAW_ALL;
 }
 
-static uint8_t order_of(const reel__slot *s)
-{
-    uint8_t order = 0;
-    for (; s->origin && order < UINT8_MAX; order++) {
-        s = reel__slot_at(s->tape, s->origin - 1);
-    }
-    return order;
-}
-
-static bool is_free_leaf(const reel__slot *s)
-{
-    return s->n == 0 && !s->origin && !is_weight(s);
-}
-
-/* A leaf that only gradients use, such as the 1 that ∂L/∂L is, belongs to them. */
-static void find_orders(reel__picture *p)
-{
-    for (size_t k = 0; k < p->nodes.n; k++) {
-        const reel__slot *s = reel__drawn(p, k);
-        p->order[k] = is_free_leaf(s) ? UINT8_MAX : order_of(s);
-    }
-    for (size_t k = p->nodes.n; k-- > 0;) {
-        const reel__slot *s = reel__drawn(p, k);
-        for (int i = 0; i < s->n; i++) {
-            const reel__slot *a = reel__args(s)[i];
-            if (is_free_leaf(a) && p->order[k] < p->order[a->mark]) {
-                p->order[a->mark] = p->order[k];
-            }
-        }
-    }
-    for (size_t k = 0; k < p->nodes.n; k++) {
-        p->order[k] = p->order[k] == UINT8_MAX ? 0 : p->order[k];
-    }
-}
-
 uint32_t reel__new_figure(reel__picture *p, reel__figure_kind kind, uint32_t node, uint32_t place)
 {
     if (p->figures == p->figure_capacity) {
@@ -492,7 +457,9 @@ static bool hides_weights(const reel__picture *p)
 static bool fill(grouping *g)
 {
     reel__picture *p = g->picture;
-    find_orders(p);
+    if (!reel__find_orders(p->tape, &p->nodes, p->order)) {
+        return false;
+    }
     g->places = reel__places_new(p);
     if (!g->places || !place_nodes(g)) {
         return false;

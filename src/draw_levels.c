@@ -373,6 +373,18 @@ static uint64_t likeness(const leveling *g, uint32_t k)
     return reel__mix(h, g->p->place[g->place[k]].module);
 }
 
+/* Of a net that is not unrolled, what nodes of its steps must have in common: the line that records
+ * them, and to be the same of what that line records there. False when memory is out. */
+static bool line_of(leveling *g, uint32_t k, uint64_t *line)
+{
+    const reel__slot *s = reel__drawn(g->p, k);
+    uint64_t what = reel__mix(reel__mix((uintptr_t)s->op, (uintptr_t)s->at), g->p->order[k]);
+    uint64_t here = reel__mix(reel__mix(what, 0x6c696e65U), g->place[k]) | 1;
+    uintptr_t before = (uintptr_t)reel__map_get(&g->known, here);
+    *line = reel__mix(reel__mix(what, before), g->p->place[g->place[k]].module) | 1;
+    return reel__map_put(&g->known, here, (void *)(before + 1));
+}
+
 /* 0: a figure of its own. */
 static uint64_t key_of(const leveling *g, uint32_t k)
 {
@@ -383,7 +395,8 @@ static uint64_t key_of(const leveling *g, uint32_t k)
         return reel__mix(where, row) | 1;
     }
     bool several = column != REEL__NONE && p->column[column].count > 1;
-    if (several || (p->args->collapse == REEL_BY_MODULE && !is_root(p, reel__drawn(p, k)))) {
+    bool single = is_root(p, reel__drawn(p, k)) && !p->place[g->place[k]].timed;
+    if (several || (p->args->collapse == REEL_BY_MODULE && !single)) {
         return reel__mix(reel__mix(where, 0x616c696b65U), likeness(g, k)) | 1;
     }
     return 0;
@@ -392,6 +405,10 @@ static uint64_t key_of(const leveling *g, uint32_t k)
 static bool place_node(leveling *g, uint32_t k)
 {
     uint64_t key = key_of(g, k);
+    if (key && g->p->args->collapse == REEL_BY_MODULE && g->p->place[g->place[k]].timed &&
+        box_row(g, k) == REEL__NONE && !line_of(g, k, &key)) {
+        return false;
+    }
     uintptr_t known = key ? (uintptr_t)reel__map_get(&g->known, key) : 0;
     uint32_t f = (uint32_t)known - 1;
     if (!known) {

@@ -352,11 +352,11 @@ static void write_single(const reel__picture *p, const reel__figure *f, reel__te
     } else if (!leaf || !*name) {
         write_op(p, s, out);
     }
-    if (f->kind == REEL__FIGURE_ALIKE && f->column != REEL__NONE) {
+    if (f->kind == REEL__FIGURE_ALIKE && f->column != REEL__NONE && f->times > 1) {
         small(p, "<br/>", out);
         write_time(p, f->column, out);
         reel__text_add(out, "</font>");
-    } else if (f->kind == REEL__FIGURE_ALIKE && f->times > 1) {
+    } else if (f->kind == REEL__FIGURE_ALIKE && f->times > 1 && !p->place[f->place].timed) {
         reel__text_format(out, " " TIMES "%" PRIu32, f->times);
     }
     if (p->args->level == REEL_LEVEL_OP || leaf) {
@@ -440,7 +440,7 @@ void reel__row_label(const reel__picture *p, uint32_t figure, reel__text *out)
         }
         reel__row_place_title(p, f->place, f->column, out);
         write_insides(p, f, out);
-        if (p->args->level != REEL_LEVEL_GATE) {
+        if (p->args->level != REEL_LEVEL_GATE && !f->order) { /* derivatives are of many shapes */
             write_shape(p, reel__slot_at(p->tape, f->last), out);
         }
         break;
@@ -501,7 +501,7 @@ void reel__row_edge_label(const reel__picture *p, size_t edge, const char *remar
     if (!carries && !remark) {
         return;
     }
-    reel__text_add(out, ", label=<");
+    reel__text_add(out, from == to ? ", label=<&#160;" : ", label=<"); /* clear of the loop */
     if (carries) {
         write_carried(p, edge, out);
     }

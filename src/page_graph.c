@@ -44,16 +44,6 @@ static bool collect_nodes(reel__page *p, size_t n, reel_node *const *root)
     return true;
 }
 
-/* How often one has to differentiate to get the node. */
-static uint8_t order_of(const reel__slot *s)
-{
-    uint8_t order = 0;
-    for (; s->origin && order < UINT8_MAX; order++) {
-        s = reel__slot_at(s->tape, s->origin - 1);
-    }
-    return order;
-}
-
 static bool add_place(reel__page *p, uint64_t key, reel__page_place place)
 {
     if (p->places == p->place_capacity) {
@@ -120,16 +110,14 @@ bool reel__page_collect(reel__page *p, size_t n, reel_node *const *root)
         return false;
     }
     p->place_of = reel__calloc(p->nodes.n, sizeof *p->place_of);
-    if (!p->place_of) {
-        return false;
-    }
-    for (size_t k = 0; k < p->nodes.n; k++) {
+    uint8_t *order = reel__calloc(p->nodes.n, sizeof *order);
+    bool done = p->place_of && order && reel__find_orders(p->tape, &p->nodes, order);
+    for (size_t k = 0; done && k < p->nodes.n; k++) {
         const reel__slot *s = reel__slot_at(p->tape, p->nodes.v[k]);
-        if (!find_place(p, s->scope, order_of(s), &p->place_of[k])) {
-            return false;
-        }
+        done = find_place(p, s->scope, order[k], &p->place_of[k]);
     }
-    return true;
+    reel__free(order);
+    return done;
 }
 
 /* A string of JSON. < could end the element that the JSON stands in, and what is not UTF-8 the

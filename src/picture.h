@@ -72,7 +72,7 @@ typedef struct reel__tint {
     uint32_t most;                /* the step of most nodes */
     int votes;
     const char *segment;
-    double seconds;
+    double seconds, flops;
 } reel__tint;
 
 /* One or several time steps that are drawn as one column. Steps of different outermost modules have
@@ -115,6 +115,8 @@ typedef struct reel__picture {
     reel__figure *figure;
     size_t figures, figure_capacity;
     reel__place *place;
+    char unknown[128]; /* of args->open and closed, a pattern that no module's path matches */
+    char modules[256]; /* and the paths that there are */
     size_t places, place_capacity;
     uint64_t *edge; /* reel__edge, ascending by target, then source when collapsed */
     size_t edges;

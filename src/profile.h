@@ -21,7 +21,7 @@ typedef struct reel__spents {
 
 /* A node's part in the run that was measured last. */
 typedef struct reel__part {
-    double ns;
+    double ns, flops;
     int64_t run; /* in which it was computed */
     uint32_t step, kernel;
     uint8_t segment;

@@ -208,6 +208,12 @@ uint64_t reel__rule_reads(const reel__slot *s);
 /* What s's gradient rule gives for argument i, brought to the argument's shape; *dx is NULL when that
  * is zero. False after reporting. */
 bool reel__gradient_rule(reel__slot *s, int i, reel_node *dy, reel_node **dx);
+/* How often one has to differentiate to get each of some nodes (orders.c). A leaf that is read by
+ * derivatives alone, such as the 1 that ∂L/∂L is, has their order. `order`: room for all. False
+ * when memory is out. */
+enum { REEL__MOST_ORDER = UINT8_MAX - 1 };
+bool reel__find_orders(const reel_tape *tape, const reel__ids *nodes, uint8_t *order);
+
 /* The sum of contributions to s's cotangent, in their order; NULL when there are none. */
 reel_node *reel__gradient_sum(reel__slot *s, size_t n, reel_node *const *term);
 

@@ -80,13 +80,18 @@ typedef struct tracer {
     const uint32_t *first;
 } tracer;
 
+/* What a node has of a kernel. */
+typedef struct share {
+    double ns, flops;
+} share;
+
 static bool has_part(const reel__profile *p, const reel__slot *s)
 {
     return p->part[s->id].run == p->runs;
 }
 
 /* One kernel's part for template node `at` of all instances of the step. */
-static void note(tracer *t, uint32_t step, int kernel, int at, double ns)
+static void note(tracer *t, uint32_t step, int kernel, int at, share of)
 {
     const reel__plan *plan = t->ran->plan;
     const reel__step *x = &plan->step[step];
@@ -97,27 +102,34 @@ static void note(tracer *t, uint32_t step, int kernel, int at, double ns)
             reel__part *part = &t->p->part[s->id];
             bool again = plan->like && plan->like[block] & REEL__AGAIN;
             if (again && has_part(t->p, s)) {
-                part->ns += ns;
+                part->ns += of.ns;
+                part->flops += of.flops;
                 part->again = true;
                 continue;
             }
-            double before = has_part(t->p, s) ? part->ns : 0;
+            share before = has_part(t->p, s) ? (share){part->ns, part->flops} : (share){0, 0};
             bool both = again || (has_part(t->p, s) && part->again);
-            *part = (reel__part){before + ns, t->p->runs, step, (uint32_t)kernel, x->segment, both};
+            *part = (reel__part){.ns = before.ns + of.ns,
+                                 .flops = before.flops + of.flops,
+                                 .run = t->p->runs,
+                                 .step = step,
+                                 .kernel = (uint32_t)kernel,
+                                 .segment = x->segment,
+                                 .again = both};
         }
     }
 }
 
-static void note_kernel(tracer *t, uint32_t step, int number, const reel__kernel *k, uint64_t ns)
+static void note_kernel(tracer *t, uint32_t step, int number, const reel__kernel *k, uint64_t ns,
+                        int sums)
 {
     const reel__step *x = &t->ran->plan->step[step];
-    double share = (double)ns / (x->to - x->from);
-    if (k->kind != REEL__DO_MAP) {
-        note(t, step, number, k->node, share);
-        return;
-    }
-    for (int o = 0; o < k->fused->ops; o++) {
-        note(t, step, number, k->fused->op[o].node, share / k->fused->ops);
+    double flops = (double)reel__cost_of(t->ran->plan, x, k, sums).flops;
+    int nodes = k->kind == REEL__DO_MAP ? k->fused->ops : 1;
+    double parts = (double)(x->to - x->from) * nodes;
+    for (int o = 0; o < nodes; o++) {
+        int at = k->kind == REEL__DO_MAP ? k->fused->op[o].node : k->node;
+        note(t, step, number, at, (share){(double)ns / parts, flops / parts});
     }
 }
 
@@ -140,7 +152,7 @@ static void note_merged(tracer *t, const reel__ir *ir, uint32_t first, int at)
         }
         if (has_part(t->p, other)) {
             t->p->part[s->id] = t->p->part[other->id];
-            t->p->part[s->id].ns = 0;
+            t->p->part[s->id].ns = t->p->part[s->id].flops = 0;
         }
     }
 }
@@ -183,8 +195,10 @@ bool reel__trace(reel__profile *p, const reel__ran *ran)
     for (uint32_t s = 0; s < plan->steps; s++) {
         const reel__code *code = plan->group[plan->step[s].group].code;
         const reel__segment *segment = &code->segment[plan->step[s].segment];
+        int sums = 0;
         for (int k = 0; k < segment->kernels; k++) {
-            note_kernel(&t, s, k, &segment->kernel[k], p->of_kernel[number++]);
+            note_kernel(&t, s, k, &segment->kernel[k], p->of_kernel[number++], sums);
+            sums += segment->kernel[k].added;
         }
     }
     for (uint32_t q = 0; q < plan->groups; q++) {
@@ -210,7 +224,11 @@ bool reel__traced_of(const reel__slot *s, reel__traced *out)
         return false;
     }
     const reel__part *part = &p->part[s->id];
-    *out = (reel__traced){part->step, part->kernel, reel__segment_name(part->segment),
-                          part->ns / 1e9, part->again};
+    *out = (reel__traced){.step = part->step,
+                          .kernel = part->kernel,
+                          .segment = reel__segment_name(part->segment),
+                          .seconds = part->ns / 1e9,
+                          .flops = part->flops,
+                          .again = part->again};
     return true;
 }

@@ -7,7 +7,7 @@
 typedef struct reel__traced {
     uint32_t step, kernel; /* kernel: its number in the step */
     const char *segment;   /* "pre", "main" or "post" */
-    double seconds;        /* its share of the kernels it was computed in */
+    double seconds, flops; /* its share of the kernels it was computed in */
     bool again;            /* the backward pass computed it once more */
 } reel__traced;
 

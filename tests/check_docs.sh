@@ -148,10 +148,10 @@ check_page()
     rm -rf "$work/run"
 }
 
-# What a picture says, whatever version of dot laid it out.
+# What a picture says, whatever version of dot laid it out, and however long a run took.
 labels()
 {
-    sed -n 's/.*<text [^>]*>\(.*\)<\/text>.*/\1/p' "$1" | sort
+    sed -n 's/.*<text [^>]*>\(.*\)<\/text>.*/\1/p' "$1" | sed 's/^[0-9.e+]* [^ ]*s, \([^ ]* [kMG]*flop\)$/\1/' | sort
 }
 
 check_pictures()

@@ -600,7 +600,7 @@ END_TEST
 START_TEST(modules_open_and_close)
 {
     net n = unrolled(&reel_lstm, 2, false, 2);
-    reel_draw_args args = {.root = n.loss, .level = REEL_LEVEL_MODULE, .open = "x, lstm/l1"};
+    reel_draw_args args = {.root = n.loss, .level = REEL_LEVEL_MODULE, .open = " ,lstm/l1"};
     char *text = drawn(args);
     ck_assert_uint_eq(count(text, "\"lstm/l0@0\" [label"), 1);
     ck_assert_uint_eq(count(text, "\"lstm/l1@0\" [label"), 0);
@@ -666,6 +666,59 @@ START_TEST(passes_are_apart_or_alone)
         expect_valid(text, true);
         free(text);
     }
+    net_close(&n);
+}
+END_TEST
+
+/* What a second sweep makes is of second order, be it by rules of the forward pass or not. */
+START_TEST(second_derivatives_are_of_second_order)
+{
+    enum { WEIGHTS = 3 };
+    net n = unrolled(&reel_rnn, 1, false, 2);
+    reel_node *w[WEIGHTS], *d[WEIGHTS], *dd[WEIGHTS];
+    ck_assert_uint_eq(reel_params_count(n.params), WEIGHTS);
+    for (size_t i = 0; i < WEIGHTS; i++) {
+        w[i] = reel_use(n.tape, reel_params_at(n.params, i));
+    }
+    ck_assert_int_eq(reel_grad(n.loss, WEIGHTS, w, d), REEL_OK);
+    for (int i = 0; i < WEIGHTS; i++) {
+        reel_name(d[i], "first");
+        d[i] = reel_sum(reel_square(d[i]));
+    }
+    reel_node *norm = reel_name(reel_sum_of(WEIGHTS, d), "norm");
+    ck_assert_int_eq(reel_grad(norm, WEIGHTS, w, dd), REEL_OK);
+    for (int i = 0; i < WEIGHTS; i++) {
+        reel_name(dd[i], "second");
+    }
+    reel_draw_args args = {.root = norm, .more = WEIGHTS, .roots = dd};
+    for (int level = REEL_LEVEL_OP; level <= REEL_LEVEL_MODULE; level++) {
+        args.level = (reel_draw_level)level;
+        args.most_steps = -1; /* at op level laid out by rows, too */
+        char *text = drawn(args);
+        ck_assert_uint_eq(count(text, "''\" [label=<<b>second"), WEIGHTS);
+        ck_assert_uint_eq(count(text, "''\" [label=<<b>first"), 0);
+        ck_assert_uint_eq(count(text, "'\" [label=<<b>first"), WEIGHTS);
+        ck_assert_uint_eq(count(text, "'\" [label=<<b>norm"), 1);
+        expect_valid(text, true);
+        free(text);
+    }
+    net_close(&n);
+}
+END_TEST
+
+/* A cell that is not unrolled has each of its ops once, whatever the first step leaves out. */
+START_TEST(cells_are_looked_into_before_they_are_unrolled)
+{
+    net n = unrolled(&reel_lstm, 1, false, 4);
+    char *text = drawn(
+        (reel_draw_args){.root = n.loss, .level = REEL_LEVEL_GATE, .collapse = REEL_BY_MODULE});
+    ck_assert_uint_eq(count(text, "[label=<\xcf\x83>"), 3);
+    ck_assert_uint_eq(count(text, "[label=<tanh>"), 2);
+    ck_assert_uint_eq(count(text, "[label=<\xe2\x8a\x99>"), 3);
+    ck_assert_uint_eq(count(text, "[label=<+>"), 1);
+    ck_assert_uint_eq(count(text, "W x + U h + b>"), 1);
+    expect_valid(text, true);
+    free(text);
     net_close(&n);
 }
 END_TEST
@@ -754,10 +807,34 @@ START_TEST(values_are_described)
             .root = y, .values = true, .level = rows ? REEL_LEVEL_GATE : REEL_LEVEL_OP});
         ck_assert_ptr_nonnull(strstr(text, "4 \xc2\xb1 3.5")); /* of 2 2 2 10 */
         ck_assert_ptr_nonnull(strstr(text, "2 \xc2\xb1 1.7"));
-        ck_assert_ptr_nonnull(strstr(text, "\xe2\x96\x88\xe2\x96\x81")); /* three to one */
+        ck_assert_ptr_nonnull(strstr(text, "\xe2\x96\x87\xe2\x96\x81")); /* three to one */
         free(text);
     }
     reel_tape_free(tape);
+}
+END_TEST
+
+START_TEST(time_and_work_are_told)
+{
+    net n = unrolled(&reel_rnn, 1, false, 2);
+    reel_tape_set_profiling(n.tape, true);
+    double value;
+    ck_assert_int_eq(reel_scalar(n.loss, &value), REEL_OK);
+    char *text =
+        drawn((reel_draw_args){.root = n.loss, .level = REEL_LEVEL_OP, .colour = REEL_BY_TIME});
+    double flops = 0;
+    for (const char *at = text; (at = strstr(at, "<i>")) != NULL; at++) {
+        double time, part;
+        char unit[8] = "", of[8] = "";
+        if (sscanf(at, "<i>%lf %7[^,], %lf %7[a-z]", &time, unit, &part, of) == 4) {
+            ck_assert_msg(strcmp(of, "flop") == 0, "%s", of);
+            flops += part;
+        }
+    }
+    reel_plan_stats stats = reel_plan_statistics(n.tape);
+    ck_assert_double_eq(flops, (double)stats.flops);
+    free(text);
+    net_close(&n);
 }
 END_TEST
 
@@ -886,6 +963,26 @@ START_TEST(themes_differ)
         }
     }
     net_close(&n);
+}
+END_TEST
+
+START_TEST(patterns_that_match_nothing_are_told)
+{
+    for (int closed = 0; closed < 2; closed++) {
+        net n = unrolled(&reel_lstm, 2, false, 2);
+        const char *pattern = "lstm/l1, lst";
+        reel_draw_args args = {.root = n.loss,
+                               .level = REEL_LEVEL_MODULE,
+                               .open = closed ? NULL : pattern,
+                               .closed = closed ? pattern : NULL,
+                               .stream = stdout};
+        ck_assert_int_eq(reel_draw_with(&args), REEL_ERR_ARGUMENT);
+        ck_assert_msg(strstr(reel_tape_message(n.tape),
+                             "no module matches 'lst': expected a pattern of lstm, lstm/l0, "
+                             "lstm/l1") != NULL,
+                      "%s", reel_tape_message(n.tape));
+        net_close(&n);
+    }
 }
 END_TEST
 
@@ -1120,11 +1217,15 @@ int main(void)
     tcase_add_test(content, names_are_stable);
     tcase_add_test(content, hostile_names_break_nothing);
     tcase_add_test(content, themes_differ);
+    tcase_add_test(content, second_derivatives_are_of_second_order);
+    tcase_add_test(content, cells_are_looked_into_before_they_are_unrolled);
+    tcase_add_test(content, patterns_that_match_nothing_are_told);
     tcase_add_test(content, bad_choices_are_told);
     suite_add_tcase(suite, content);
 
     TCase *measured = tcase_create("measured");
     tcase_add_test(measured, values_are_described);
+    tcase_add_test(measured, time_and_work_are_told);
     tcase_add_test(measured, origin_of_nan_is_told);
     tcase_add_test(measured, gradients_fade_along_time);
     tcase_add_test(measured, memory_is_told);

@@ -42,6 +42,8 @@ figures 40 seq2seq
 figures 47 seq2seq --bidirectional
 figures 54 seq2seq --bidirectional --loss
 figures 158 seq2seq --bidirectional --level gate
+figures 8 seq2seq --net
+figures 11 lstm --net --level gate --steps 4
 
 # In a column for several steps, what each has from the one before is told from what it has itself.
 run 0 seq2seq --most-steps 4 -o several.dot
@@ -140,11 +142,21 @@ says err "'0' is not a whole number from 1 to 4096"
 run 2 lstm --lengths 3,,2
 says err "'3,,2' is no list"
 run 2 seq2seq --lengths 3,2
-says err '--lengths is for kinds of cells alone'
+says err '--lengths is for kinds of cells alone: what is to be drawn is seq2seq'
 run 2 lstm --lengths 3,2 --windows 2
-says err '--windows does not go together with --lengths'
+says err '--lengths stands in place of --steps and --windows'
+run 2 lstm --lengths 3,2 --steps 2
+says err '--lengths stands in place of --steps and --windows'
 run 2 seq2seq --windows 2
-says err '--windows does not go together with seq2seq'
+says err '--windows is for kinds of cells and files alone: what is to be drawn is seq2seq'
+run 2 lstm --score dot
+says err '--score is for seq2seq alone: what is to be drawn is lstm'
+run 2 "$top/tests/golden/imported.safetensors" --hidden 3
+says err '--hidden is for kinds of cells and seq2seq alone'
+run 2 lstm --from 3
+says err '--from 3 --to 0: expected --to, and larger than --from'
+run 1 seq2seq --open 'decoder/atention,encoder' -o x.dot
+says err "no module matches 'decoder/atention': expected a pattern of encoder, .*decoder/attention"
 run 2 lstm --padded
 says err 'expected these'
 run 2 lstm --lengths 3,2 --padded --batch 4
@@ -157,11 +169,11 @@ run 1 lstm --options peephole=round -o x.dot
 says err 'expected one of none|diagonal|full'
 run 1 seq2seq --score round -o x.dot
 says err "'round' is none of additive"
-run 1 lstm --pass backward -o x.dot
+run 2 lstm --pass backward -o x.dot
 says err 'add --backward'
 run 1 lstm --colour gradient -o x.dot
 says err 'add --loss'
-run 1 lstm -o x.gif
+run 2 lstm -o x.gif
 says err 'x.gif: unknown kind of file'
 run 1 lstm -o no/such/folder/x.dot
 says err 'no/such/folder/x.dot'
@@ -186,7 +198,7 @@ $(cat log)"
         name=$(basename "$file")
         case $name in
             # what has been learned, or is printed with few digits, may differ between processors
-            alignment.svg | confusion.svg | units.svg | flow_*.svg | values.svg) [ -s "gallery/$name" ] ;;
+            alignment.svg | confusion.svg | units.svg | flow_*.svg | values.svg | time.svg) [ -s "gallery/$name" ] ;;
             *) labels "$file" >old && labels "gallery/$name" >new && [ -s old ] && cmp -s old new ;;
         esac
         if [ $? -eq 0 ]; then

@@ -44,6 +44,9 @@ int command_draw(config *c, bool from_checkpoint, const char *output)
 {
     vocabulary v = {0};
     model m = {0};
+    if (!drawing_check(&c->drawing, output)) {
+        return EXIT_USAGE;
+    }
     bool ok = from_checkpoint ? checkpoint_open(c, true, &v, &m) : model_new(&m, c, ALPHABET);
     ok = ok && draw(&m, c, output);
     model_free(&m);

@@ -87,26 +87,63 @@ static bool is_file(const char *kind)
     return n > 12 && strcmp(kind + n - 12, ".safetensors") == 0;
 }
 
+/* What an option is for. */
+enum { CELL = 1, PAIR = 2, FILE_OF = 4 };
+
+static const struct {
+    const char *name;
+    int kinds;
+} meant[] = {{"layers", CELL | PAIR},
+             {"in", CELL | PAIR},
+             {"hidden", CELL | PAIR},
+             {"bidirectional", CELL | PAIR},
+             {"two-biases", CELL},
+             {"steps", CELL | FILE_OF},
+             {"windows", CELL | FILE_OF},
+             {"lengths", CELL},
+             {"padded", CELL},
+             {"source", PAIR | FILE_OF},
+             {"target", PAIR | FILE_OF},
+             {"score", PAIR},
+             {"module", FILE_OF}};
+
+static bool check_meant(int kind)
+{
+    static const char *const name[] = {[CELL] = "kinds of cells",
+                                       [PAIR] = "seq2seq",
+                                       [FILE_OF] = "files",
+                                       [CELL | PAIR] = "kinds of cells and seq2seq",
+                                       [CELL | FILE_OF] = "kinds of cells and files",
+                                       [PAIR | FILE_OF] = "seq2seq and files"};
+    for (size_t i = 0; i < sizeof meant / sizeof *meant; i++) {
+        if (option_given(meant[i].name) && !(meant[i].kinds & kind)) {
+            return complain("--%s is for %s alone: what is to be drawn is %s", meant[i].name,
+                            name[meant[i].kinds], set.kind);
+        }
+    }
+    return true;
+}
+
 static bool check(void)
 {
     const bool pair = strcmp(set.kind, "seq2seq") == 0;
-    if (set.lengths && (pair || is_file(set.kind))) {
-        return complain("--lengths is for kinds of cells alone");
+    if (!is_file(set.kind) && !pair && !reel_cell_type_find(set.kind)) {
+        return complain("'%s' is no kind of cell: 'reel-draw --list' tells which there are; a "
+                        "file's name ends in .safetensors",
+                        set.kind);
     }
-    if (set.windows > 1 && (set.lengths || pair)) {
-        return complain("--windows does not go together with %s", pair ? "seq2seq" : "--lengths");
+    if (!check_meant(pair ? PAIR : is_file(set.kind) ? FILE_OF : CELL)) {
+        return false;
+    }
+    if (set.lengths && (set.windows > 1 || option_given("steps"))) {
+        return complain("--lengths stands in place of --steps and --windows");
     }
     if (set.padded && (!set.lengths || option_given("batch"))) {
         return complain("--padded makes one batch of the sequences of --lengths: expected these, "
                         "and no --batch");
     }
-    if (set.lengths && !lengths_read(set.lengths, &set.sequences)) {
-        return false;
-    }
-    return is_file(set.kind) || strcmp(set.kind, "seq2seq") == 0 || reel_cell_type_find(set.kind) ||
-           complain("'%s' is no kind of cell: 'reel-draw --list' tells which there are; a file's "
-                    "name ends in .safetensors",
-                    set.kind);
+    return (!set.lengths || lengths_read(set.lengths, &set.sequences)) &&
+           drawing_check(&set.drawing, *set.output ? set.output : ".svg");
 }
 
 static bool draw(recording *r)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int drawing_order(const drawing *d)
 {
@@ -60,7 +61,39 @@ bool drawing_differentiate(reel_tape *tape, reel_params *ps, reel_node *y, int o
 static bool is_page(const char *path)
 {
     const char *end = strrchr(path, '.');
-    return end && (strcmp(end, ".html") == 0 || strcmp(end, ".htm") == 0);
+    return end && (strcasecmp(end, ".html") == 0 || strcasecmp(end, ".htm") == 0);
+}
+
+bool drawing_check(const drawing *d, const char *path)
+{
+    static const char *const known[] = {".svg", ".png", ".pdf", ".dot", ".gv", ".html", ".htm"};
+    const char *name = strrchr(path, '/');
+    const char *end = strrchr(name ? name : path, '.');
+    bool found = false;
+    for (size_t i = 0; end && i < sizeof known / sizeof *known; i++) {
+        found = found || strcasecmp(end, known[i]) == 0;
+    }
+    if (!found) {
+        return complain("%s: unknown kind of file: expected a name that ends in .svg, .png, .pdf, "
+                        ".dot, .gv or .html",
+                        path);
+    }
+    if ((d->from > 0 || d->to > 0) && d->to <= d->from) {
+        return complain("--from %lld --to %lld: expected --to, and larger than --from",
+                        (long long)d->from, (long long)d->to);
+    }
+    if (d->pass == REEL_PASS_BACKWARD && drawing_order(d) == 0) {
+        return complain("--pass backward: no backward pass is recorded: add --backward");
+    }
+    return true;
+}
+
+/* Without the place in this file. */
+static bool draw_complain(reel_tape *tape)
+{
+    static const char by[] = "reel_draw: ";
+    const char *message = reel_tape_message(tape), *at = strstr(message, by);
+    return complain("%s", at ? at + sizeof by - 1 : message);
 }
 
 bool drawing_write(const drawing *d, const char *path, const char *title, size_t roots,
@@ -71,9 +104,6 @@ bool drawing_write(const drawing *d, const char *path, const char *title, size_t
         return reel_page(path, root[0], .more = roots - 1, .roots = root + 1,
                          .title = d->title ? d->title : title) == REEL_OK ||
                tape_complain(tape);
-    }
-    if (d->pass == REEL_PASS_BACKWARD && drawing_order(d) == 0) {
-        return complain("--pass backward: no backward pass is recorded: add --backward");
     }
     if (d->colour == REEL_BY_GRADIENT && reel_node_size(root[0]) != 1) {
         return complain("--colour gradient: expected one number to differentiate: add --loss");
@@ -93,5 +123,5 @@ bool drawing_write(const drawing *d, const char *path, const char *title, size_t
                      .depth = (int)d->depth, .from = d->from, .to = d->to,
                      .most_steps = (int)d->most_steps, .values = d->values, .nan = d->nan,
                      .cut = d->cut, .no_shapes = d->no_shapes, .font = d->font) == REEL_OK ||
-           tape_complain(tape);
+           draw_complain(tape);
 }

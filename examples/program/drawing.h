@@ -51,6 +51,9 @@ int drawing_order(const drawing *d);
  * weights. False after a complaint. */
 bool drawing_differentiate(reel_tape *tape, reel_params *ps, reel_node *y, int order,
                            reel_node **slope);
+/* Whether what the options say can be drawn there: to be asked before anything is recorded. False
+ * after a complaint. */
+bool drawing_check(const drawing *d, const char *path);
 /* Draws the roots as a picture or, where the path ends in .html, a page, which has that title if
  * none was given. False after a complaint. */
 bool drawing_write(const drawing *d, const char *path, const char *title, size_t roots,
