@@ -3,10 +3,14 @@
  * repeated. */
 #ifndef REEL_REAL
 
+#include <reel/isa.h>
 #include <reel/op.h>
 #include <reel/ops.h>
 
+#include <math.h>
 #include <string.h>
+
+enum { COLUMNS = 16 }; /* that are summed at a time */
 
 typedef struct target {
     int64_t rank;
@@ -59,11 +63,26 @@ static void step(walker *w)
     }
 }
 
-#include <reel/real32.h>
+/* Whether all axes along which the small tensor, of that size, is repeated come before all others.
+ */
+static bool over_leading_axes(const walker *w, int64_t size)
+{
+    int64_t inner = 1;
+    for (int k = w->large.rank - 1; k >= 0 && inner < size; k--) {
+        if (w->stride[k] == 0 && w->large.dim[k] != 1) {
+            return false;
+        }
+        inner *= w->large.dim[k];
+    }
+    return size > 0 && inner == size;
+}
+
+/* vector.h has some functions of floats by those of doubles, so these come first. */
+#include <reel/real64.h>
 
 #include "broadcast.c"
 
-#include <reel/real64.h>
+#include <reel/real32.h>
 
 #include "broadcast.c"
 
@@ -185,7 +204,15 @@ reel_node *reel_sum_to_at(const char *at, reel_node *x, reel_shape shape)
     return apply(at, &reel_op_sum_to, x, shape);
 }
 
-#else
+#elif !defined ISA_OPEN /* once per type */
+
+#undef ISA_SOURCE
+#define ISA_SOURCE "broadcast.c"
+#include "isa_each.h"
+
+/* By instruction set. */
+static void (*const TYPED(add_rows)[REEL_ISAS])(const REAL *x, int64_t rows, int64_t n,
+                                                double *sum) = EACH_ISA(TYPED(add_rows));
 
 static void TYPED(broadcast_to)(const reel_call *c)
 {
@@ -215,7 +242,11 @@ static void TYPED(sum_to)(const reel_call *c)
     }
     walker w = walk(c->x[0].shape, c->y.shape);
     int64_t n = w.large.dim[w.large.rank - 1];
-    for (int64_t from = 0; from < c->x[0].size; from += n) {
+    bool leading = over_leading_axes(&w, c->y.size);
+    if (leading) {
+        TYPED(add_rows)[reel_isa_used()](x, c->x[0].size / c->y.size, c->y.size, sum);
+    }
+    for (int64_t from = 0; !leading && from < c->x[0].size; from += n) {
         const REAL *row = x + from;
         double *to = sum + w.at;
         if (w.stride[w.large.rank - 1]) {
@@ -233,6 +264,34 @@ static void TYPED(sum_to)(const reel_call *c)
     }
     for (int64_t i = 0; i < c->y.size; i++) {
         y[i] = (REAL)sum[i];
+    }
+}
+
+#else /* once per type and instruction set */
+
+/* Adds rows of n elements to sum[n], each column in the order of the rows, some columns at a time
+ * in registers. */
+static void V(add_rows)(const REAL *x, int64_t rows, int64_t n, double *sum)
+{
+    int64_t i = 0;
+    for (; i + COLUMNS <= n; i += COLUMNS) {
+        double part[COLUMNS];
+        for (int j = 0; j < COLUMNS; j++) {
+            part[j] = sum[i + j];
+        }
+        for (int64_t k = 0; k < rows; k++) {
+            for (int j = 0; j < COLUMNS; j++) {
+                part[j] += (double)x[k * n + i + j];
+            }
+        }
+        for (int j = 0; j < COLUMNS; j++) {
+            sum[i + j] = part[j];
+        }
+    }
+    for (; i < n; i++) {
+        for (int64_t k = 0; k < rows; k++) {
+            sum[i] += (double)x[k * n + i];
+        }
     }
 }
 
