@@ -126,10 +126,8 @@ static result test(experiment *e, net *a)
 static result train(experiment *e, net *a, const char *name)
 {
     reel_opt *opt = reel_rmsprop(a->params, .rate = rate, .alpha = alpha, .clip_norm = clip);
-    reel_schedule schedule = {.kind = REEL_RATE_COSINE,
-                              .rate = rate,
-                              .total = (int64_t)iterations,
-                              .floor = rate * fall};
+    reel_schedule schedule = {
+        .kind = REEL_RATE_COSINE, .rate = rate, .total = (int64_t)iterations, .floor = rate * fall};
     char series[64];
     snprintf(series, sizeof series, "%s, T = %lld", name, (long long)a->T);
     experiment_begin(e, (int64_t)iterations, "%s", series);

@@ -90,9 +90,8 @@ static void write_amount(double n, const char *const *unit, int units, reel__tex
 
 static void write_spent(const reel__tint *t, reel__text *out)
 {
-    static const char *const time[] = {"ns", "\xc2\xb5s", "ms", "s"}, *const work[] = {
-                                                                          "flop", "kflop", "Mflop",
-                                                                          "Gflop", "Tflop"};
+    static const char *const time[] = {"ns", "\xc2\xb5s", "ms", "s"};
+    static const char *const work[] = {"flop", "kflop", "Mflop", "Gflop", "Tflop"};
     write_amount(1e9 * t->seconds, time, 4, out);
     reel__text_add(out, ", ");
     write_amount(t->flops, work, 5, out);
@@ -104,7 +103,7 @@ void reel__figure_step(const reel__picture *p, uint32_t figure, reel__text *out)
         return;
     }
     const reel__tint *t = &p->tint[figure];
-    reel__text_add(out, "<br/><font point-size=\"9\" color=\"#222222\"><i>");
+    reel__text_format(out, "<br/><font point-size=\"9\" color=\"%s\"><i>", p->palette->ink);
     if (p->args->colour == REEL_BY_TIME) {
         write_spent(t, out);
     } else if (p->figure[figure].count == 1) {

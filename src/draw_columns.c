@@ -10,7 +10,7 @@
 #include "memory.h"
 #include "picture.h"
 
-enum { MOST_MODULE = 10, MOST_GATE = 5, LONGEST_PATH = 512, LONGEST_PATTERN = 128 };
+enum { MOST_MODULE = 10, MOST_GATE = 5, LONGEST_PATH = 512, LONGEST_PATTERN = 512 };
 
 /* Columns */
 
@@ -183,7 +183,7 @@ static bool matches(const char *patterns, const char *path)
 static bool is_module(const reel__picture *p, uint32_t i)
 {
     const reel__place *q = &p->place[i];
-    return q->row == i && q->name && !q->pass && q->depth;
+    return q->row == i && q->name && !q->pass && q->depth && !q->run;
 }
 
 static bool known(const reel__picture *p, const char *pattern, size_t n)
@@ -204,12 +204,17 @@ static void list_modules(reel__picture *p)
 {
     char path[LONGEST_PATH];
     size_t at = 0;
-    for (uint32_t i = 1; i < p->places && at < sizeof p->modules; i++) {
-        if (is_module(p, i)) {
-            write_path(p, i, path);
-            int n = snprintf(p->modules + at, sizeof p->modules - at, "%s%s", at ? ", " : "", path);
-            at += n > 0 ? (size_t)n : 0;
+    for (uint32_t i = 1; i < p->places; i++) {
+        if (!is_module(p, i)) {
+            continue;
         }
+        write_path(p, i, path);
+        if (at + strlen(path) + sizeof ", ..." > sizeof p->modules) {
+            memcpy(p->modules + at, at ? ", ..." : "...", at ? sizeof ", ..." : sizeof "...");
+            return;
+        }
+        at +=
+            (size_t)snprintf(p->modules + at, sizeof p->modules - at, "%s%s", at ? ", " : "", path);
     }
 }
 

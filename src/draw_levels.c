@@ -374,12 +374,13 @@ static uint64_t likeness(const leveling *g, uint32_t k)
 }
 
 /* Of a net that is not unrolled, what nodes of its steps must have in common: the line that records
- * them, and to be the same of what that line records there. False when memory is out. */
+ * them, and to be the first, second, ... of their kind that it records in the step. False when
+ * memory is out. */
 static bool line_of(leveling *g, uint32_t k, uint64_t *line)
 {
     const reel__slot *s = reel__drawn(g->p, k);
     uint64_t what = reel__mix(reel__mix((uintptr_t)s->op, (uintptr_t)s->at), g->p->order[k]);
-    uint64_t here = reel__mix(reel__mix(what, 0x6c696e65U), g->place[k]) | 1;
+    uint64_t here = reel__mix(reel__mix(what, 0x6c696e65U), s->scope) | 1;
     uintptr_t before = (uintptr_t)reel__map_get(&g->known, here);
     *line = reel__mix(reel__mix(what, before), g->p->place[g->place[k]].module) | 1;
     return reel__map_put(&g->known, here, (void *)(before + 1));
@@ -402,6 +403,22 @@ static uint64_t key_of(const leveling *g, uint32_t k)
     return 0;
 }
 
+/* Of a net that is not unrolled, the place of the first of the steps that stands for all of them,
+ * or else the node's own. False when memory is out. */
+static bool first_step(leveling *g, uint32_t k, uint32_t *place)
+{
+    const reel__picture *p = g->p;
+    const reel__place *own = &p->place[g->place[k]];
+    *place = g->place[k];
+    if (p->args->collapse != REEL_BY_MODULE || !own->timed) {
+        return true;
+    }
+    uint64_t key = reel__mix(reel__mix(own->module, p->order[k]), 0x66697273U) | 1;
+    uintptr_t known = (uintptr_t)reel__map_get(&g->known, key);
+    *place = known ? (uint32_t)known - 1 : *place;
+    return known || reel__map_put(&g->known, key, (void *)((uintptr_t)*place + 1));
+}
+
 static bool place_node(leveling *g, uint32_t k)
 {
     uint64_t key = key_of(g, k);
@@ -410,12 +427,15 @@ static bool place_node(leveling *g, uint32_t k)
         return false;
     }
     uintptr_t known = key ? (uintptr_t)reel__map_get(&g->known, key) : 0;
-    uint32_t f = (uint32_t)known - 1;
+    uint32_t f = (uint32_t)known - 1, place = g->place[k];
     if (!known) {
         uint32_t row = box_row(g, k);
+        if (row == REEL__NONE && !first_step(g, k, &place)) {
+            return false;
+        }
         f = row != REEL__NONE
                 ? new_figure(g, REEL__FIGURE_MODULE, k, row)
-                : new_figure(g, key ? REEL__FIGURE_ALIKE : REEL__FIGURE_NODE, k, g->place[k]);
+                : new_figure(g, key ? REEL__FIGURE_ALIKE : REEL__FIGURE_NODE, k, place);
         if (f == REEL__NONE ||
             (key && !reel__map_put(&g->known, key, (void *)((uintptr_t)f + 1)))) {
             return false;

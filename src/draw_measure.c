@@ -251,8 +251,8 @@ static void write_histogram(const reel__measured *m, reel__text *out)
     for (int i = 0; i < BINS; i++) {
         most = m->bin[i] > most ? m->bin[i] : most;
     }
-    for (int i = 0; i < BINS;
-         i++) { /* U+2581 to U+2587: blocks of rising height, clear of the line above */
+    /* U+2581 to U+2587: blocks of rising height, clear of the line above */
+    for (int i = 0; i < BINS; i++) {
         uint64_t height = (uint64_t)m->bin[i] * 6 / most;
         reel__text_format(out, "\xe2\x96%c", (int)(0x81 + height));
     }

@@ -23,10 +23,10 @@ typedef struct member {
 } member;
 
 typedef enum band_kind {
-    MIXED = 1,       /* has steps that are looked into, and a box for others */
-    FRAMED_BACK = 8, /* and of those of its gradients */
-    FRAMED = 2,      /* the former are clusters */
-    LEFT = 4         /* what it does is used by what is in no step */
+    MIXED = 1,       /* some of its steps are looked into, others are in a box */
+    FRAMED = 2,      /* those that are looked into are clusters */
+    BACK_FRAMED = 4, /* and those of its gradients */
+    LEFT = 8         /* what it does is used by what is in no step */
 } band_kind;
 
 typedef struct writer {
@@ -485,8 +485,8 @@ static bool descends(const writer *w, const course *c, uint32_t from, uint32_t t
 static bool ascends(const writer *w, const course *c)
 {
     uint32_t b = band(w->p, c->to);
-    return c->step && !c->level && is_single(c->from) && c->to->kind == REEL__FIGURE_MODULE &&
-           w->kind[b] & MIXED && band(w->p, c->from) == b;
+    return c->step && !c->crosses && !c->level && is_single(c->from) &&
+           c->to->kind == REEL__FIGURE_MODULE && w->kind[b] & MIXED && band(w->p, c->from) == b;
 }
 
 /* Of a column for several steps, whether the edge leads from each to another one. */
@@ -722,7 +722,7 @@ static uint32_t last_in(const writer *w, uint32_t place)
 static bool anchored(const writer *w, const reel__figure *f)
 {
     uint8_t kind = w->kind[band(w->p, f)], all = MIXED | FRAMED | LEFT;
-    return f->order ? kind & FRAMED_BACK : (kind & all) == all;
+    return f->order ? kind & BACK_FRAMED : (kind & all) == all;
 }
 
 static void find_kinds(const writer *w)
@@ -731,7 +731,7 @@ static void find_kinds(const writer *w)
     for (uint32_t i = 0; i < p->places; i++) {
         if (w->cluster[i] != REEL__NONE) {
             const reel__figure *f = &p->figure[w->first_in[i]];
-            w->kind[band(p, f)] |= f->order ? FRAMED_BACK : FRAMED;
+            w->kind[band(p, f)] |= f->order ? BACK_FRAMED : FRAMED;
         }
     }
     for (size_t e = 0; e < p->edges; e++) {

@@ -16,6 +16,7 @@ static uint8_t order_of(const reel__slot *s, const uint8_t *order)
     uint8_t most = 0;
     if (s->origin) {
         uint8_t of = order[s->origin - 1];
+        of = of == UINT8_MAX ? 0 : of; /* a leaf that is read several times */
         most = of < REEL__MOST_ORDER ? (uint8_t)(of + 1) : REEL__MOST_ORDER;
     }
     for (int i = 0; i < s->n; i++) {

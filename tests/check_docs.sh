@@ -151,7 +151,7 @@ check_page()
 # What a picture says, whatever version of dot laid it out, and however long a run took.
 labels()
 {
-    sed -n 's/.*<text [^>]*>\(.*\)<\/text>.*/\1/p' "$1" | sed 's/^[0-9.e+]* [^ ]*s, \([^ ]* [kMG]*flop\)$/\1/' | sort
+    sed -n 's/.*<text [^>]*>\(.*\)<\/text>.*/\1/p' "$1" | sed 's/^[0-9.e+]* [^ ]*s, \([^ ]* [kMGT]*flop\)$/\1/' | sort
 }
 
 check_pictures()

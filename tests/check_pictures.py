@@ -45,6 +45,10 @@ SHIPPED = (
     "seq2seq --level gate --bidirectional",
     "seq2seq --level gate --source 20 --target 15 --score general",
     "seq2seq --loss",
+    "lstm --steps 20 --level gate --backward --cut --pass backward",
+    "gru --steps 20 --backward --bidirectional",
+    "lstm --lengths 9,8,7 --level gate",
+    "lstm --steps 6 --net --level gate --loss",
 )
 
 

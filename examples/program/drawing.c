@@ -64,6 +64,36 @@ static bool is_page(const char *path)
     return end && (strcasecmp(end, ".html") == 0 || strcasecmp(end, ".htm") == 0);
 }
 
+/* A page shows all of a recording; what pictures leave out or paint is not for it. */
+static bool check_page(const drawing *d)
+{
+    const struct {
+        bool given;
+        const char *name;
+    } picture[] = {{d->net, "net"},
+                   {d->open != NULL, "open"},
+                   {d->closed != NULL, "closed"},
+                   {d->depth > 0, "depth"},
+                   {d->to > 0, "to"},
+                   {d->most_steps != 0, "most-steps"},
+                   {d->pass != REEL_PASS_ALL, "pass"},
+                   {d->colour != REEL_BY_KIND, "colour"},
+                   {d->weights != REEL_WEIGHTS_DEFAULT, "weights"},
+                   {d->theme != REEL_THEME_LIGHT, "theme"},
+                   {d->values, "values"},
+                   {d->nan, "nan"},
+                   {d->cut, "cut"},
+                   {d->no_shapes, "no-shapes"},
+                   {d->font != NULL, "font"}};
+    for (size_t i = 0; i < sizeof picture / sizeof *picture; i++) {
+        if (picture[i].given) {
+            return complain("--%s is for pictures, and not for .html: a page shows all there is",
+                            picture[i].name);
+        }
+    }
+    return true;
+}
+
 bool drawing_check(const drawing *d, const char *path)
 {
     static const char *const known[] = {".svg", ".png", ".pdf", ".dot", ".gv", ".html", ".htm"};
@@ -85,7 +115,7 @@ bool drawing_check(const drawing *d, const char *path)
     if (d->pass == REEL_PASS_BACKWARD && drawing_order(d) == 0) {
         return complain("--pass backward: no backward pass is recorded: add --backward");
     }
-    return true;
+    return !is_page(path) || check_page(d);
 }
 
 /* Without the place in this file. */

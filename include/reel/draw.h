@@ -35,7 +35,7 @@ typedef enum reel_draw_colour {
                        and tooltips say which: "step 3.1" is kernel 1 of step 3 */
     REEL_BY_TIME, /**< from white to red by the time that a node's kernels took, shared equally
                        among the nodes of a fused kernel; labels and tooltips have the time and the
-                       floating-point operations */
+                       floating-point operations, with what was computed once more */
     REEL_BY_GRADIENT, /**< by log10 ‖∂L/∂node‖, L the root: strong where the loss feels the node,
                          and fading over two to seven powers of ten. Differentiates and evaluates.
                        */
@@ -79,8 +79,8 @@ typedef struct reel_draw_args {
     bool hide_weights; /**< as .weights = REEL_WEIGHTS_HIDDEN */
     reel_draw_level level;
     const char *open;   /**< modules to look into, as "decoder,lstm/l?": paths without steps,
-                         * for any characters; at module level. One that matches none, here or
-                         * below, is an error */
+                         * for any characters; at module level. A pattern that matches none, of
+                         * these or of .closed, is an error */
     const char *closed; /**< modules to draw as one box for each step, whatever the level */
     int depth;          /**< modules nested deeper are part of the one at that depth; 0: any */
     int64_t from, to;   /**< steps from <= t < to, when to > from; others are collapsed */
