@@ -3,6 +3,7 @@
  * Must not know: how pictures are laid out or rendered. */
 #include <reel/draw.h>
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -177,11 +178,13 @@ static bool known_choices(const reel__picture *p)
             return false;
         }
     }
-    if (a->depth < 0 || a->most_steps < -1 || (a->most_steps > 0 && a->most_steps < 3)) {
-        reel__picture_fail(p, REEL_ERR_ARGUMENT,
-                           "a depth of %d, at most %d steps: expected 0 or more; -1, 0, or 3 or "
-                           "more",
-                           a->depth, a->most_steps);
+    if (a->depth < 0) {
+        reel__picture_fail(p, REEL_ERR_ARGUMENT, "a depth of %d: expected 0 or more", a->depth);
+        return false;
+    }
+    if (a->most_steps < -1 || (a->most_steps > 0 && a->most_steps < 3)) {
+        reel__picture_fail(p, REEL_ERR_ARGUMENT, "at most %d steps: expected -1, 0, or 3 or more",
+                           a->most_steps);
         return false;
     }
     return true;
@@ -198,6 +201,12 @@ static reel_status fill_and_send(reel__picture *p, bool by_plan, const char *for
     if (!set_marks(p) || !reel__picture_fill(p) || (by_plan && !reel__picture_tint(p)) ||
         !reel__picture_sum_up(p)) {
         return no_memory(p);
+    }
+    if (p->outside) {
+        return reel__picture_fail(p, REEL_ERR_ARGUMENT,
+                                  "no step from %" PRId64 " to before %" PRId64
+                                  ": there are %" PRId64 " to %" PRId64,
+                                  p->args->from, p->args->to, p->earliest, p->latest);
     }
     if (*p->unknown) {
         return reel__picture_fail(p, REEL_ERR_ARGUMENT,

@@ -107,6 +107,17 @@ static void look_up(reel__picture *p, const uint32_t *axis, const timed *step, s
     }
 }
 
+static void check_window(reel__picture *p, const timed *step, size_t n)
+{
+    const reel_draw_args *a = p->args;
+    p->outside = n > 0 && a->to > a->from;
+    for (size_t i = 0; i < n; i++) {
+        p->outside = p->outside && !(step[i].t >= a->from && step[i].t < a->to);
+        p->earliest = i && p->earliest < step[i].t ? p->earliest : step[i].t;
+        p->latest = i && p->latest > step[i].t ? p->latest : step[i].t;
+    }
+}
+
 bool reel__picture_columns(reel__picture *p)
 {
     uint32_t *axis = reel__reallocarray(NULL, p->places, sizeof *axis);
@@ -124,6 +135,7 @@ bool reel__picture_columns(reel__picture *p)
             make_axis(p, step + begin, end - begin, column + begin);
         }
         look_up(p, axis, step, n, column);
+        check_window(p, step, n);
     }
     reel__free(axis);
     reel__free(step);

@@ -24,6 +24,7 @@
 extern char **environ;
 
 enum { LONGEST_PATH = 4096 };
+enum { HOPELESS = 1000 }; /* lines, of which dot takes its time to fail again */
 
 typedef struct run {
     const reel__picture *picture;
@@ -183,7 +184,20 @@ static void close_stream(FILE *stream)
     }
 }
 
-/* *gave_up: the program ran, and failed. */
+/* What dot says when it leaves out or misplaces lines; it may end well all the same. */
+static bool lost_its_way(FILE *err)
+{
+    static const char *const word[] = {"triangulat", "spline routing", "lost "};
+    char complaint[400];
+    read_complaint(err, complaint, sizeof complaint);
+    bool lost = false;
+    for (size_t i = 0; i < sizeof word / sizeof *word; i++) {
+        lost = lost || strstr(complaint, word[i]);
+    }
+    return lost;
+}
+
+/* *gave_up: the program ran, and failed; nothing was delivered. */
 static reel_status render(const reel__picture *p, const char *path, const char *format,
                           bool *gave_up)
 {
@@ -191,8 +205,10 @@ static reel_status render(const reel__picture *p, const char *path, const char *
     reel_status status = prepare(&r);
     int how = 0;
     status = status ? status : run_dot(&r, format, &how);
-    *gave_up = !status && !(WIFEXITED(how) && WEXITSTATUS(how) == 0);
-    if (!status && !(*gave_up && reel__picture_rows(p) && !p->plain)) {
+    bool last = !reel__picture_rows(p) || p->ease == REEL__EASE_PLAIN;
+    *gave_up =
+        !status && !last && (!(WIFEXITED(how) && WEXITSTATUS(how) == 0) || lost_its_way(r.err));
+    if (!status && !*gave_up) {
         status = judge(&r, how);
         status = status ? status : deliver(&r, path);
     }
@@ -202,16 +218,16 @@ static reel_status render(const reel__picture *p, const char *path, const char *
     return status;
 }
 
-/* Where rows and columns are more than dot can lay out, which few graphs manage, it does without.
- */
+/* Where rows and columns are more than dot can lay out, which is so with few graphs, it does with
+ * less and less of them. */
 reel_status reel__picture_render(const reel__picture *p, const char *path, const char *format)
 {
+    reel__picture eased = *p;
     bool gave_up;
-    reel_status status = render(p, path, format, &gave_up);
-    if (!status && gave_up) {
-        reel__picture plain = *p;
-        plain.plain = true;
-        status = render(&plain, path, format, &gave_up);
+    reel_status status = render(&eased, path, format, &gave_up);
+    while (!status && gave_up) {
+        eased.ease = p->edges > HOPELESS ? REEL__EASE_PLAIN : (uint8_t)(eased.ease + 1);
+        status = render(&eased, path, format, &gave_up);
     }
     return status;
 }

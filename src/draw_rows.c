@@ -23,10 +23,9 @@ typedef struct member {
 } member;
 
 typedef enum band_kind {
-    MIXED = 1,       /* some of its steps are looked into, others are in a box */
-    FRAMED = 2,      /* those that are looked into are clusters */
-    BACK_FRAMED = 4, /* and those of its gradients */
-    LEFT = 8         /* what it does is used by what is in no step */
+    MIXED = 1,      /* some of its steps are looked into, others are in a box */
+    FRAMED = 2,     /* those that are looked into are clusters */
+    BACK_FRAMED = 4 /* and those of its gradients */
 } band_kind;
 
 typedef struct writer {
@@ -45,6 +44,10 @@ typedef struct writer {
     uint8_t *kind;    /* by place, of modules: the bits of band_kind */
     bool *beside;     /* by figure: comes in, and is not the first to do so there */
     uint32_t stubs;   /* of cut edges, written so far */
+    uint32_t framed;  /* modules whose steps are clusters, but for gradients */
+    bool slopes;      /* there are gradients */
+    bool mirrored;    /* a module goes backward in time */
+    bool apart;       /* there are steps that have nothing to do with each other */
 } writer;
 
 bool reel__picture_rows(const reel__picture *p)
@@ -206,7 +209,8 @@ static void write_figure(const writer *w, uint32_t figure, const char *indent)
 static bool clustered(const writer *w, uint32_t place)
 {
     const reel__place *q = &w->p->place[place], *row = &w->p->place[q->row];
-    return !w->p->plain && row->depth && !row->pass && w->crowd[place] >= (row->kind ? 2 : 3);
+    return w->p->ease < REEL__EASE_PLAIN && row->depth && !row->pass &&
+           w->crowd[place] >= (row->kind ? 2 : 3);
 }
 
 static void write_cluster(const writer *w, uint32_t place, uint32_t first, uint32_t number)
@@ -214,7 +218,7 @@ static void write_cluster(const writer *w, uint32_t place, uint32_t first, uint3
     const reel__picture *p = w->p;
     const reel__place *q = &p->place[place];
     reel__text_format(w->out, "    subgraph cluster_%" PRIu32 " {\n        label=<", number);
-    reel__row_place_title(p, place, p->figure[first].column, w->out);
+    reel__row_place_title(p, place, q->timed ? p->figure[first].column : REEL__NONE, w->out);
     reel__text_format(
         w->out,
         ">; labeljust=l; labelloc=b; style=\"rounded,filled%s\"; color=\"%s\"; fillcolor=\"%s\";\n",
@@ -419,7 +423,8 @@ static void write_row(const writer *w, const member *m, size_t n)
         bool led = reel__has_edge(w->p, a, b) || reel__has_edge(w->p, b, a);
         bool inner =
             is_single(f) && band(w->p, f) && f->ordinal; /* the first row leads the others */
-        if (!led && !inner && m[i - 1].position != m[i].position) {
+        bool unseen = !led && !inner && m[i - 1].position != m[i].position;
+        if (unseen && w->p->ease < REEL__EASE_ORDER) {
             write_invisible(w, a, b, "");
         }
     }
@@ -550,7 +555,7 @@ static void write_edge_look(const writer *w, const course *c)
     } else {
         reel__text_add(w->out, c->back ? ", dir=back" : "");
     }
-    if (c->loose && !w->p->plain) {
+    if (c->loose && w->p->ease < REEL__EASE_PLAIN) {
         reel__text_add(w->out, ", constraint=false");
     } else if (!c->step && !c->weight) {
         reel__text_add(w->out, ", weight=6");
@@ -719,37 +724,64 @@ static uint32_t last_in(const writer *w, uint32_t place)
     return f;
 }
 
-static bool anchored(const writer *w, const reel__figure *f)
-{
-    uint8_t kind = w->kind[band(w->p, f)], all = MIXED | FRAMED | LEFT;
-    return f->order ? kind & BACK_FRAMED : (kind & all) == all;
-}
-
-static void find_kinds(const writer *w)
+/* What is known of the picture as a whole. */
+static void look_over(writer *w)
 {
     const reel__picture *p = w->p;
     for (uint32_t i = 0; i < p->places; i++) {
         if (w->cluster[i] != REEL__NONE) {
             const reel__figure *f = &p->figure[w->first_in[i]];
+            w->framed += !f->order && !(w->kind[band(p, f)] & FRAMED);
             w->kind[band(p, f)] |= f->order ? BACK_FRAMED : FRAMED;
         }
     }
-    for (size_t e = 0; e < p->edges; e++) {
-        const reel__figure *from = &p->figure[reel__edge_from(p->edge[e])];
-        const reel__figure *to = &p->figure[reel__edge_to(p->edge[e])];
-        w->kind[band(p, from)] |= to->column == REEL__NONE && !to->order ? LEFT : 0;
+    for (uint32_t f = 0; f < p->figures; f++) {
+        w->slopes = w->slopes || p->figure[f].order;
+    }
+    for (size_t c = 1; c < p->columns; c++) {
+        w->apart = w->apart || p->column[c].axis != p->column[0].axis;
+    }
+    for (size_t e = 0; e < p->edges && !w->mirrored; e++) {
+        const reel__figure *a = &p->figure[reel__edge_from(p->edge[e])];
+        const reel__figure *b = &p->figure[reel__edge_to(p->edge[e])];
+        w->mirrored = band(p, a) && band(p, a) == band(p, b) && !a->order && !b->order &&
+                      position(p, a) > position(p, b) && position(p, b) >= 0;
     }
 }
 
-/* dot does not keep clusters in order by what leads from one to the other in a row: with gradients,
- * and where what some steps do is used by what is in none, they change places for fewer crossings.
- * It does by points under them that are in order and are not seen, each leading to what its step
- * does last. `list`: room for a member for each place and figure. */
-static void write_anchors(const writer *w, member *list)
+/* Gradients, and without them modules whose steps are clusters. Of a single one, and of several
+ * runs, it is the inputs of each that keep them in order. */
+static bool anchored(const writer *w, const reel__figure *f)
+{
+    uint32_t b = band(w->p, f);
+    if (f->column == REEL__NONE) {
+        return false;
+    }
+    return f->order ? w->kind[b] & BACK_FRAMED
+                    : w->kind[b] & FRAMED && w->framed > 1 && !w->slopes && !reel__row_run(w->p, b);
+}
+
+/* The last of the inputs of the steps among which the figure's is; REEL__NONE: none. */
+static uint32_t last_input(const reel__picture *p, const reel__figure *of)
+{
+    uint32_t last = REEL__NONE;
+    for (uint32_t f = 0; f < p->figures; f++) {
+        const reel__figure *g = &p->figure[f];
+        bool ours = comes_in(p, g) && p->column[g->column].axis == p->column[of->column].axis;
+        last = ours && (last == REEL__NONE || position(p, g) >= position(p, &p->figure[last]))
+                   ? f
+                   : last;
+    }
+    return last;
+}
+
+/* dot does not keep clusters in order by what leads from one to the other in a row: they change
+ * places for fewer crossings. It does by points under them that are in order and are not seen, each
+ * leading to what its step does last. `list`: room for a member for each place and figure. */
+static size_t list_anchors(const writer *w, member *list)
 {
     const reel__picture *p = w->p;
     size_t n = 0;
-    find_kinds(w);
     for (uint32_t i = 0; i < p->places; i++) {
         uint32_t last = w->cluster[i] != REEL__NONE ? last_in(w, i) : REEL__NONE;
         if (last != REEL__NONE && anchored(w, &p->figure[last])) {
@@ -759,25 +791,41 @@ static void write_anchors(const writer *w, member *list)
     }
     for (uint32_t i = 0; i < p->figures; i++) {
         const reel__figure *f = &p->figure[i];
-        if (f->kind == REEL__FIGURE_MODULE && f->column != REEL__NONE && anchored(w, f)) {
+        if (f->kind == REEL__FIGURE_MODULE && anchored(w, f)) {
             list[n++] = (member){(uint64_t)band(p, f) << 8 | f->order, position(p, f), i};
         }
     }
     if (n) {
         qsort(list, n, sizeof *list, compare_members);
     }
+    return n;
+}
+
+static void write_anchors(const writer *w, member *list)
+{
+    const reel__picture *p = w->p;
+    const size_t n = list_anchors(w, list);
+    /* where some go backward in time, or there are several such nets, more would break than mend */
+    bool led = w->mirrored || w->apart;
     for (size_t i = 0; i < n; i++) {
-        bool chained = i && list[i - 1].row == list[i].row;
+        const reel__figure *f = &p->figure[list[i].figure];
+        bool chained = i && list[i - 1].row >> 8 == list[i].row >> 8;
+        uint32_t before = !chained && f->order && !led ? last_input(p, f) : REEL__NONE;
         reel__text_format(w->out, "    \"anchor %zu\" [shape=point, style=invis, width=0.01]\n", i);
         if (chained) {
-            reel__text_format(w->out,
-                              "    { rank=same; \"anchor %zu\" -> \"anchor %zu\" [style=invis] }\n",
-                              i - 1, i);
+            reel__text_format(w->out, "    { rank=same; \"anchor %zu\" -> ", i - 1);
+        } else if (before != REEL__NONE) { /* gradients stand to the right of all else */
+            reel__text_add(w->out, "    { rank=same; ");
+            reel__row_name(p, before, w->out);
+            reel__text_add(w->out, " -> ");
+            led = true;
+        }
+        if (chained || before != REEL__NONE) {
+            reel__text_format(w->out, "\"anchor %zu\" [style=invis] }\n", i);
         }
         reel__text_format(w->out, "    \"anchor %zu\" -> ", i);
         reel__row_name(p, list[i].figure, w->out);
-        reel__text_format(w->out, " [style=invis, weight=%d]\n",
-                          p->figure[list[i].figure].order ? 20 : 1);
+        reel__text_format(w->out, " [style=invis, weight=%d]\n", f->order ? 20 : 1);
     }
 }
 
@@ -789,11 +837,21 @@ static void write_head(const writer *w)
                            "ranksep=0.35, ");
     reel__text_font(a, w->out);
     reel__text_format(w->out, ", fontsize=11, bgcolor=\"%s\", fontcolor=\"%s\"", c->ground, c->ink);
-    reel__text_add(w->out, w->p->figures > SMALL ? ", nslimit=0.5, mclimit=0.2" : "");
-    if (a->title && *a->title) {
-        reel__text_add(w->out, ", labelloc=t, label=<<font point-size=\"18\">");
-        reel__text_html(w->out, a->title, TITLE_LIMIT);
-        reel__text_add(w->out, "</font>>");
+    bool large = w->p->figures > SMALL || w->p->edges > 2 * SMALL;
+    reel__text_add(w->out, large ? ", nslimit=0.5, mclimit=0.2" : "");
+    const char *title = a->title ? a->title : "";
+    if (*title || w->p->ease >= REEL__EASE_ROWS) {
+        reel__text_add(w->out, ", labelloc=t, label=<");
+        if (*title) {
+            reel__text_add(w->out, "<font point-size=\"18\">");
+            reel__text_html(w->out, title, TITLE_LIMIT);
+            reel__text_add(w->out, "</font>");
+        }
+        if (w->p->ease >= REEL__EASE_ROWS) {
+            reel__text_add(w->out, *title ? "<br/>" : "");
+            reel__text_add(w->out, "not in rows and columns: dot cannot lay out so much by them");
+        }
+        reel__text_add(w->out, ">");
     }
     reel__text_format(w->out,
                       "]\n    node [fontsize=12, height=0.3, width=0.3, "
@@ -814,9 +872,12 @@ static void write_all(writer *w, stacked *list)
         write_edge(w, e);
     }
     write_stubs(w);
-    if (!w->p->plain) {
+    if (w->p->ease < REEL__EASE_ROWS) {
         write_rows(w);
         write_stack(w, list);
+    }
+    if (w->p->ease < REEL__EASE_ORDER) {
+        look_over(w);
         write_anchors(w, w->member);
     }
     reel__text_add(w->out, "}\n");

@@ -65,6 +65,15 @@ typedef struct reel__figure {
     bool shared; /* a weight used in several places */
 } reel__figure;
 
+/* How much of a layout by rows and columns is left to dot, which cannot lay out all graphs by it.
+ */
+enum reel__ease {
+    REEL__EASE_NOTHING = 0,
+    REEL__EASE_ORDER, /* what keeps rows in order */
+    REEL__EASE_ROWS,  /* and rows */
+    REEL__EASE_PLAIN  /* and modules' frames */
+};
+
 /* What the plan did for a figure. */
 typedef struct reel__tint {
     uint32_t nodes;               /* that it computed; 0: the figure stays white */
@@ -115,6 +124,8 @@ typedef struct reel__picture {
     reel__figure *figure;
     size_t figures, figure_capacity;
     reel__place *place;
+    bool outside; /* no step is in the window that args asks for, of those that there are */
+    int64_t earliest, latest;
     char unknown[128]; /* of args->open and closed, a pattern that no module's path matches */
     char modules[256]; /* and the paths that there are */
     size_t places, place_capacity;
@@ -132,7 +143,7 @@ typedef struct reel__picture {
     reel__measured *node_measured; /* by node; NULL: nothing was */
     reel__measured *measured;      /* by figure */
     const reel__palette *palette;
-    bool plain;       /* rows and columns are left to dot */
+    uint8_t ease;     /* what is left to dot, of enum reel__ease */
     reel__tint *tint; /* by figure; NULL: colours are by kind */
     double slowest;   /* of all figures, in seconds */
     double steepest;  /* of all figures: the largest gradient */

@@ -227,5 +227,5 @@ rejects 1 'cut.safetensors' eval --checkpoint cut.safetensors words.txt
 rejects 1 'holds a model but no training' train --quiet --resume --checkpoint best.best.safetensors words.txt
 rejects 1 'does not occur in the text' sample --checkpoint one.safetensors --prime Q
 rejects 1 'does not occur in the text' eval --checkpoint one.safetensors greek.txt
-rejects 1 'y.jpeg' draw y.jpeg
+rejects 2 'y.jpeg' draw y.jpeg
 summary

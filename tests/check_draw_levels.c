@@ -706,6 +706,24 @@ START_TEST(second_derivatives_are_of_second_order)
 }
 END_TEST
 
+/* The sum of what an input's several readers contribute is a derivative like them. */
+START_TEST(derivatives_of_inputs_are_of_first_order)
+{
+    reel_tape *tape = reel_tape_new(1);
+    reel_node *x = reel_name(reel_input(tape, REEL_F64, (const double[]){1, 2}, reel_dims(2)), "x");
+    reel_node *y = reel_sum(reel_add(reel_square(x), reel_mul(reel_tanh(x), x))), *dx;
+    ck_assert_int_eq(reel_grad(y, 1, &x, &dx), REEL_OK);
+    reel_name(dx, "slope");
+    char *text =
+        drawn((reel_draw_args){.root = y, .more = 1, .roots = &dx, .level = REEL_LEVEL_GATE});
+    ck_assert_uint_eq(count(text, "'\" [label=<<b>slope"), 1);
+    ck_assert_uint_eq(count(text, "''"), 0);
+    expect_valid(text, true);
+    free(text);
+    reel_tape_free(tape);
+}
+END_TEST
+
 /* A cell that is not unrolled has each of its ops once, whatever the first step leaves out. */
 START_TEST(cells_are_looked_into_before_they_are_unrolled)
 {
@@ -996,7 +1014,7 @@ START_TEST(bad_choices_are_told)
                {{.theme = (reel_draw_theme)-1}, "no theme has number -1"},
                {{.pass = (reel_draw_pass)3}, "no pass has number 3"},
                {{.weights = (reel_draw_weights)4}, "no way to show weights has number 4"},
-               {{.most_steps = 2}, "at most 2 steps"},
+               {{.most_steps = 2}, "at most 2 steps: expected -1, 0, or 3 or more"},
                {{.depth = -1}, "a depth of -1"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         reel_draw_args args = bad[i].args;
@@ -1218,6 +1236,7 @@ int main(void)
     tcase_add_test(content, hostile_names_break_nothing);
     tcase_add_test(content, themes_differ);
     tcase_add_test(content, second_derivatives_are_of_second_order);
+    tcase_add_test(content, derivatives_of_inputs_are_of_first_order);
     tcase_add_test(content, cells_are_looked_into_before_they_are_unrolled);
     tcase_add_test(content, patterns_that_match_nothing_are_told);
     tcase_add_test(content, bad_choices_are_told);

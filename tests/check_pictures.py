@@ -46,9 +46,11 @@ SHIPPED = (
     "seq2seq --level gate --source 20 --target 15 --score general",
     "seq2seq --loss",
     "lstm --steps 20 --level gate --backward --cut --pass backward",
-    "gru --steps 20 --backward --bidirectional",
+    "gru --steps 4 --backward",
     "lstm --lengths 9,8,7 --level gate",
     "lstm --steps 6 --net --level gate --loss",
+    "indrnn --level gate --steps 8 --layers 3",
+    "lstm --steps 5 --layers 3 --level gate",
 )
 
 

@@ -44,6 +44,17 @@ figures 54 seq2seq --bidirectional --loss
 figures 158 seq2seq --bidirectional --level gate
 figures 8 seq2seq --net
 figures 11 lstm --net --level gate --steps 4
+figures 11 lstm --net --level gate --lengths 3,2
+
+# What starts a decoder is not of a step, though it is made of the last state of the encoder.
+run 0 seq2seq --layers 2 --level gate -o start.dot
+no_lines 'steps that the decoder does not have' "$(grep 'decoder t=6' start.dot)"
+
+# Where dot cannot lay out rows and columns, the picture says so.
+if command -v dot >/dev/null; then
+    run 0 seq2seq --level gate --backward -o much.svg
+    grep -q 'class="cluster"' much.svg || says much.svg 'not in rows and columns'
+fi
 
 # In a column for several steps, what each has from the one before is told from what it has itself.
 run 0 seq2seq --most-steps 4 -o several.dot
@@ -155,6 +166,16 @@ run 2 "$top/tests/golden/imported.safetensors" --hidden 3
 says err '--hidden is for kinds of cells and seq2seq alone'
 run 2 lstm --from 3
 says err '--from 3 --to 0: expected --to, and larger than --from'
+run 2 lstm -o ''
+says err 'unknown kind of file'
+run 2 lstm --net --to 2
+says err '--net draws what is not unrolled, which has no steps for --to'
+run 2 lstm --values -o x.html
+says err '--values is for pictures, and not for .html'
+run 1 lstm --steps 4 --from 10 --to 12 -o x.dot
+says err 'no step from 10 to before 12: there are 0 to 3'
+run 1 lstm --most-steps 2 -o x.dot
+says err 'at most 2 steps: expected -1, 0, or 3 or more'
 run 1 seq2seq --open 'decoder/atention,encoder' -o x.dot
 says err "no module matches 'decoder/atention': expected a pattern of encoder, .*decoder/attention"
 run 2 lstm --padded

@@ -143,7 +143,7 @@ static bool check(void)
                         "and no --batch");
     }
     return (!set.lengths || lengths_read(set.lengths, &set.sequences)) &&
-           drawing_check(&set.drawing, *set.output ? set.output : ".svg");
+           drawing_check(&set.drawing, option_given("output") ? set.output : ".svg");
 }
 
 static bool draw(recording *r)

@@ -112,6 +112,10 @@ bool drawing_check(const drawing *d, const char *path)
         return complain("--from %lld --to %lld: expected --to, and larger than --from",
                         (long long)d->from, (long long)d->to);
     }
+    if (d->net && (d->to > 0 || d->most_steps != 0)) {
+        return complain("--net draws what is not unrolled, which has no steps for --%s",
+                        d->to > 0 ? "to" : "most-steps");
+    }
     if (d->pass == REEL_PASS_BACKWARD && drawing_order(d) == 0) {
         return complain("--pass backward: no backward pass is recorded: add --backward");
     }
