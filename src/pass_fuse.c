@@ -10,7 +10,7 @@
 #include "memory.h"
 #include "plant.h"
 
-enum { MOST_OPS = 96, ALIGN = 64 };
+enum { MOST_OPS = 96, ALIGN = 64, GATHERED = 8 };
 
 typedef struct draft {
     uint8_t kind;
@@ -342,6 +342,19 @@ static void find_stored(work *w, bool *stored)
     }
 }
 
+/* Many parts that come from elsewhere, such as the outputs of all steps: they may lie there just as
+ * the value wants them, or be computed in its place, if it has a lasting one. Few parts are what
+ * every step joins, and are better close by. */
+static bool gathers(const reel__ir *ir, const reel__value *v)
+{
+    bool all = v->kind == REEL__ASSEMBLE && v->n >= GATHERED;
+    for (int k = 0; all && k < v->n; k++) {
+        const reel__value *part = &ir->v[v->arg[k]];
+        all = part->kind == REEL__PORT && reel__window_dense(part->shape, &v->window[k]);
+    }
+    return all;
+}
+
 static void give_places(work *w, const bool *stored)
 {
     reel__ir *ir = w->ir;
@@ -360,7 +373,7 @@ static void give_places(work *w, const bool *stored)
             v->store = REEL__NOWHERE;
             continue;
         }
-        bool lasting = v->flags & REEL__OUT || v->kind == REEL__ACCUMULATE ||
+        bool lasting = v->flags & REEL__OUT || v->kind == REEL__ACCUMULATE || gathers(ir, v) ||
                        several((unsigned)(w->used[i] | w->made[i]));
         v->store = lasting ? REEL__ARRAY : REEL__TEMP;
         v->made = w->made[i];
