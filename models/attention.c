@@ -121,16 +121,23 @@ reel_memory reel_memory_of_at(const char *at, const reel_attention *a, int64_t T
                                         "attention: %lld nodes to attend to: expected 1 or more",
                                         (long long)T));
     }
+    if (a->score < REEL_ADDITIVE || a->score > REEL_MULTI_HEAD) {
+        return no_memory(reel_node_fail(at, h[0], REEL_ERR_ARGUMENT,
+                                        "attention '%s': no score has number %d",
+                                        a->name ? a->name : "", (int)a->score));
+    }
+    if (a->coverage && a->score != REEL_ADDITIVE) {
+        return no_memory(reel_node_fail(at, h[0], REEL_ERR_ARGUMENT,
+                                        "attention '%s': coverage is for additive scores alone",
+                                        a->name ? a->name : ""));
+    }
     int64_t n = reel_node_dim(h[0], -1), heads = or_else(a->heads, 1);
-    if (reel_node_rank(h[0]) != 2 || (a->score == REEL_MULTI_HEAD && n % heads) ||
-        (a->coverage && a->score != REEL_ADDITIVE)) {
-        return no_memory(
-            reel_node_fail(at, h[0], REEL_ERR_ARGUMENT,
-                           "attention '%s': rank %d, %lld features, %lld heads%s: expected [batch, "
-                           "features] with a whole number of features for each head, and coverage "
-                           "with additive scores only",
-                           a->name ? a->name : "", reel_node_rank(h[0]), (long long)n,
-                           (long long)heads, a->coverage ? ", coverage" : ""));
+    if (reel_node_rank(h[0]) != 2 || (a->score == REEL_MULTI_HEAD && n % heads)) {
+        return no_memory(reel_node_fail(
+            at, h[0], REEL_ERR_ARGUMENT,
+            "attention '%s': rank %d, %lld features, %lld heads: expected [batch, "
+            "features] with a whole number of features for each head",
+            a->name ? a->name : "", reel_node_rank(h[0]), (long long)n, (long long)heads));
     }
     reel_node *all = reel_stack_axis_at(at, 1, (int)T, h);
     reel_memory m = {.value = all, .key = all};

@@ -23,7 +23,7 @@ static reel_node *indrnn(reel_cell *c, reel_node *x, reel_state *s)
     reel_node *u = reel_cell_weight(c, x, "weight_hh", reel_dims(reel_cell_hidden(c)),
                                     (reel_init){REEL_INIT_UNIFORM, 0, pow(2, 1 / steps)});
     reel_node *a = reel_gate(c, "h", x, NULL);
-    a = reel_add(a, reel_mul(u, s->v[0]));
+    a = reel_add(a, reel_mul(u, reel_recurrent(c, s->v[0])));
     return s->v[0] = reel_cell_option_value(c, ACTIVATION) == TANH ? reel_tanh(a) : reel_relu(a);
 }
 

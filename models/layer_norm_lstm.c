@@ -54,7 +54,8 @@ static reel_node *layer_norm_lstm(reel_cell *cell, reel_node *x, reel_state *s)
                           (reel_init){REEL_INIT_UNIFORM, -r, r});
     reel_node *U = weight(cell, x, "weight_hh", reel_dims(GATES * n, n),
                           (reel_init){REEL_INIT_ORTHOGONAL, 1, 0});
-    reel_node *from_h = normed(cell, reel_affine(h, U, NULL), "gain_hh", NULL);
+    reel_node *from_h =
+        normed(cell, reel_affine(reel_recurrent(cell, h), U, NULL), "gain_hh", NULL);
     reel_node *from_x = normed(cell, reel_affine(x, W, NULL), "gain_ih", NULL);
     reel_node *all = reel_add(reel_add(from_h, from_x), bias_of(cell, x, n));
     for (int k = 0; k < GATES; k++) {

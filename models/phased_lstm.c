@@ -93,6 +93,14 @@ static reel_node *peephole(reel_cell *cell, const char *what, reel_node *a, reel
 
 static reel_node *phased_lstm(reel_cell *cell, reel_node *x, reel_state *s)
 {
+    double low = reel_cell_option_value(cell, LOW), high = reel_cell_option_value(cell, HIGH);
+    double open = reel_cell_option_value(cell, OPEN), shift = reel_cell_option_value(cell, SHIFT);
+    if (!(low <= high && open > 0 && open <= 1 && shift >= 0)) {
+        return reel_node_fail(REEL_HERE, x, REEL_ERR_ARGUMENT,
+                              "cell '%s': period_low=%g period_high=%g open=%g shift=%g: expected "
+                              "the low one first, a share above 0 to 1, and no shift below 0",
+                              reel_cell_name(cell), low, high, open, shift);
+    }
     reel_node *a[GATES], *h = s->v[0], *c = s->v[1];
     reel_cell_gate_bias(cell, GATES, F, reel_cell_option_value(cell, FORGET_BIAS));
     reel_gates(cell, GATES, x, h, a);

@@ -37,7 +37,9 @@ static reel_node *gate(reel_cell *c, const char *name, const char *v, reel_node 
 static reel_node *sru(reel_cell *cell, reel_node *x, reel_state *s)
 {
     reel_node *c = s->v[0];
-    reel_node *f = gate(cell, "f", "weight_v_f", x, c), *r = gate(cell, "r", "weight_v_r", x, c);
+    reel_node *seen = reel_recurrent(cell, c);
+    reel_node *f = gate(cell, "f", "weight_v_f", x, seen);
+    reel_node *r = gate(cell, "r", "weight_v_r", x, seen);
     reel_node *fresh = reel_candidate(cell, reel_affine(x, matrix(cell, x, "weight_c"), NULL));
     bool same = reel_cell_in(cell) == reel_cell_hidden(cell);
     reel_node *around = same ? x : reel_affine(x, matrix(cell, x, "weight_p"), NULL);

@@ -70,6 +70,12 @@ static void set_option(reel_cell *c, const char *text, size_t length)
         return;
     }
     const reel_cell_option *o = &type->option[i];
+    if (c->chosen[i]) {
+        reel_params_fail(c->params, REEL_ERR_ARGUMENT, "cell '%s': option %s of %s is given twice",
+                         c->name, o->name, type->name);
+        return;
+    }
+    c->chosen[i] = true;
     const char *value = equals ? equals + 1 : "";
     size_t value_length = equals ? length - name_length - 1 : 0;
     if (o->words && !*o->words) {

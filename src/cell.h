@@ -56,6 +56,7 @@ typedef struct reel__now {
     reel__drops *drops; /* NULL: no run is going on */
     uint32_t scope;     /* of the layer */
     uint64_t place;
+    unsigned seen; /* arrows, as bits, that the cell has asked for masks of */
     int masks;
     reel__made made[4 * REEL__MOST_GATES];
 } reel__now;
@@ -70,6 +71,7 @@ struct reel_cell {
         broken; /* made with bad arguments: refuses to run, even when its set's error was cleared */
     const reel_cell_type *type;
     double option[REEL_MAX_OPTIONS];
+    bool chosen[REEL_MAX_OPTIONS]; /* options that were given */
     reel_init weight, recurrent, bias;
     bool two_biases, no_bias;
     void *context;
@@ -97,6 +99,9 @@ void reel__drops_step(reel_cell *c);
 reel_node *reel__drop(const char *at, reel_cell *c, int arrow, uint64_t gate, reel_node *x);
 /* Whether each gate has a mask of its own there. */
 bool reel__drops_by_gate(const reel_cell *c, int arrow);
+/* Whether the cell has used all masks that it was given, which not all cells have a place for; when
+ * it has not, the tape fails. */
+bool reel__drops_used(const char *at, const reel_cell *c);
 /* x between two layers, with probability p of dropping. */
 reel_node *reel__drop_between(const char *at, reel__drops *drops, reel_node *x, double p);
 /* Keeps some of the old states; gives the step's output, which is the new h if it was before. */

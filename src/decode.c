@@ -392,9 +392,9 @@ static bool countable(const reel_decode_args *a)
 
 static bool sensible(const reel_decode_args *a)
 {
-    return countable(a) && a->step && a->longest >= 1 && isfinite(a->alpha) && isfinite(a->beta) &&
-           a->top_k >= 0 && a->top_p >= 0 && a->top_p <= 1 && isfinite(a->temperature) &&
-           a->temperature >= 0;
+    return countable(a) && a->step && a->longest >= 1 && a->least <= a->longest &&
+           isfinite(a->alpha) && isfinite(a->beta) && a->top_k >= 0 && a->top_p >= 0 &&
+           a->top_p <= 1 && isfinite(a->temperature) && a->temperature >= 0;
 }
 
 reel_status reel_decode_with(const reel_decode_args *args, reel_hypothesis *found)
@@ -410,12 +410,15 @@ reel_status reel_decode_with(const reel_decode_args *args, reel_hypothesis *foun
         found[i] = (reel_hypothesis){.length = -1};
     }
     if (!sensible(args)) {
-        reel_tape_fail(args->tape, args->at, REEL_ERR_ARGUMENT,
-                       "decode: %lld sources, beam %d, best %d, longest %lld, top_k %d, top_p %g: "
-                       "expected a step function, 1 token or more, a share of at most 1, and 0 or "
-                       "more of the others",
-                       (long long)args->sources, args->beam, args->best, (long long)args->longest,
-                       args->top_k, args->top_p);
+        reel_tape_fail(
+            args->tape, args->at, REEL_ERR_ARGUMENT,
+            "decode: %lld sources, beam %d, best %d, longest %lld, least %lld, top_k %d, "
+            "top_p %g, temperature %g, alpha %g, beta %g: expected a step function, 1 "
+            "token or more, no more at least than at most, a share of at most 1, and 0 or "
+            "more of the others",
+            (long long)args->sources, args->beam, args->best, (long long)args->longest,
+            (long long)args->least, args->top_k, args->top_p, args->temperature, args->alpha,
+            args->beta);
         return REEL_ERR_ARGUMENT;
     }
     size_t sources = (size_t)args->sources, all = sources * (size_t)s.beam + 1;

@@ -127,6 +127,7 @@ reel_node *reel__drop(const char *at, reel_cell *c, int arrow, uint64_t gate, re
 {
     const reel_mask *m = mask_for(c, arrow);
     reel__now *now = &c->now;
+    now->seen |= 1U << arrow;
     if (!active(c, m)) {
         return x;
     }
@@ -164,6 +165,37 @@ reel_node *reel__drop_between(const char *at, reel__drops *d, reel_node *x, doub
 reel_node *reel_candidate_at(const char *at, reel_cell *c, reel_node *g)
 {
     return c ? reel__drop(at, c, REEL__CANDIDATE, 0, g) : g;
+}
+
+reel_node *reel_recurrent_at(const char *at, reel_cell *c, reel_node *h)
+{
+    if (c && reel__drops_by_gate(c, REEL__RECURRENT)) {
+        return reel_node_fail(at, h, REEL_ERR_ARGUMENT,
+                              "cell '%s': recurrent masks by gate: its gates see one and the same",
+                              c->name);
+    }
+    return c ? reel__drop(at, c, REEL__RECURRENT, 0, h) : h;
+}
+
+bool reel__drops_used(const char *at, const reel_cell *c)
+{
+    static const struct {
+        int arrow;
+        const char *name;
+    } of[] = {{REEL__INPUT, "its input, by gate"},
+              {REEL__RECURRENT, "its recurrent arrow"},
+              {REEL__CANDIDATE, "its candidate"}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        bool asked = of[i].arrow == REEL__INPUT ? reel__drops_by_gate(c, REEL__INPUT)
+                                                : active(c, mask_for(c, of[i].arrow));
+        if (asked && !(c->now.seen >> of[i].arrow & 1)) {
+            reel__fail(c->now.drops->tape, REEL_ERR_ARGUMENT, at,
+                       "cell '%s': a mask on %s: %s has no place for one", c->name, of[i].name,
+                       c->type ? c->type->name : "its step function");
+            return false;
+        }
+    }
+    return true;
 }
 
 reel_node *reel_cell_time_at(const char *at, reel_cell *c)

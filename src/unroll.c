@@ -42,6 +42,12 @@ static reel_node *step(const char *at, reel_tape *tape, reel_cell *c, reel_node 
         return reel__fail(tape, REEL_ERR_ARGUMENT, at, "cell '%s': an input is of another tape",
                           c->name);
     }
+    if (in->rank == 2 && in->dtype != REEL_I32 && in->dim[1] != c->in) {
+        char have[128];
+        return reel__fail(tape, REEL_ERR_SHAPE, at,
+                          "cell '%s': the input is %s: expected [batch,%lld]", c->name,
+                          reel__shape_text(have, sizeof have, reel__shape(in)), (long long)c->in);
+    }
     reel_node *y = c->step(c, x, s);
     if (tape->status) {
         return reel__error_node(tape);
@@ -105,6 +111,19 @@ static void hold_ended(const span *u, int64_t t, const reel_state *old, reel_sta
     }
 }
 
+/* What stands in the padding is not read: NaN there would go into the derivatives of weights.
+ * Layers above read outputs, which are 0 there. */
+static reel_node *without_padding(const span *u, const reel_cell *c, int64_t t, reel_node *x)
+{
+    const reel__slot *in = reel__live(x);
+    if (c->layer || !u->live || !u->live[t] || !in || in->tape != u->tape ||
+        in->dtype == REEL_I32 || in->rank != 2) {
+        return x;
+    }
+    reel_node *none = reel_constant_at(u->at, u->tape, 0, reel_scalar_shape());
+    return reel_where_at(u->at, u->live[t], x, none);
+}
+
 static void along_time(const span *u, reel_cell *c, reel_node *const *x, reel_state *s,
                        reel_node **y)
 {
@@ -118,7 +137,8 @@ static void along_time(const span *u, reel_cell *c, reel_node *const *x, reel_st
         c->now.time = u->time ? u->time[t] : NULL;
         c->now.step = u->first + t;
         bool apart = reel__drops_by_gate(c, REEL__INPUT); /* the gates see to it */
-        reel_node *in = apart ? x[t] : reel__drop(u->at, c, REEL__INPUT, 0, x[t]);
+        reel_node *in = without_padding(u, c, t, x[t]);
+        in = apart ? in : reel__drop(u->at, c, REEL__INPUT, 0, in);
         reel_node *out = step(u->at, u->tape, c, in, s);
         if (!u->tape->status) {
             out = reel__zone_out(u->at, c, &old, s, out);
@@ -127,6 +147,9 @@ static void along_time(const span *u, reel_cell *c, reel_node *const *x, reel_st
         }
         y[t] = out;
         reel_scope_leave(u->tape);
+    }
+    if (u->T && !u->tape->status && !reel__drops_used(u->at, c)) {
+        y[u->T - 1] = reel__error_node(u->tape);
     }
     c->now = (reel__now){0};
 }

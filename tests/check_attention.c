@@ -257,9 +257,13 @@ START_TEST(bad_input)
     reel_memory_of(&att, 1, h, NULL);
     expect("attention 'att': rank 2, 6 features, 4 heads: expected [batch, features]");
     h[0] = rows(0, 0, 2, NULL);
+    att = (reel_attention){.params = f.ps, .name = "att", .score = (reel_score)9};
+    reel_memory_of(&att, 1, h, NULL);
+    expect("attention 'att': no score has number 9");
+    h[0] = rows(0, 0, 2, NULL);
     att = (reel_attention){.params = f.ps, .name = "att", .score = REEL_DOT, .coverage = true};
     reel_memory_of(&att, 1, h, NULL);
-    expect("coverage with additive scores only");
+    expect("coverage is for additive scores alone");
     h[0] = rows(0, 0, 2, NULL);
     att = (reel_attention){.params = f.ps, .name = NULL, .score = REEL_ADDITIVE};
     reel_memory_of(&att, 1, h, NULL);

@@ -534,6 +534,7 @@ START_TEST(errors_reach_the_tape)
     static const struct {
         const char *options, *message;
     } bad[] = {{"depth=3", "lstm has no option 'depth': expected forget_bias"},
+               {"peephole=full peephole=none", "option peephole of lstm is given twice"},
                {"forget_bias=much", "expected a number"},
                {"forget_bias", "expected a number"}};
     for (int i = 0; i < 3; i++) {
@@ -561,7 +562,7 @@ START_TEST(wrong_input_names_place_and_step)
     ck_assert_int_eq(reel_unroll(c, 2, x, NULL, y), REEL_ERR_SHAPE);
     const char *message = reel_tape_message(f.tape);
     expect(message, "check_cells.c:");
-    expect(message, "matmul: [2,3] x [4,5]: inner sizes differ");
+    expect(message, "cell 'mgu': the input is [2,3]: expected [batch,5]");
     expect(message, "(in decoder/mgu, t=0)");
     ck_assert_int_eq(reel_node_id(y[1]), -1);
     reel_cell_free(c);

@@ -454,7 +454,7 @@ START_TEST(bad_input)
     ck_assert_int_eq(reel_decode(found, .tape = m.tape, .step = step, .sources = 1, .longest = 0),
                      REEL_ERR_ARGUMENT);
     ck_assert_ptr_nonnull(
-        strstr(reel_tape_message(m.tape), "longest 0, top_k 0, top_p 0: expected a step"));
+        strstr(reel_tape_message(m.tape), "longest 0, least 0, top_k 0, top_p 0, temperature"));
     ck_assert_int_eq(found[0].length, -1);
     reel_tape_reset(m.tape);
     ck_assert_int_eq(reel_decode(found, .tape = m.tape, .step = flat, .sources = 2, .longest = 3),

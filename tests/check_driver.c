@@ -391,6 +391,122 @@ START_TEST(padding_may_be_nan)
 }
 END_TEST
 
+/* All kinds of cells: weights' derivatives are those of padding that is 0. */
+START_TEST(padding_goes_into_no_derivative)
+{
+    enum { T = 4, PARAMS = 64, MOST_NUMBERS = 4096 };
+    const int64_t length[2] = {T, 1};
+    for (const reel_cell_type *const *type = reel_cell_types(); *type; type++) {
+        static double slope[3][MOST_NUMBERS];
+        const double padding[3] = {0, NAN, 1e308};
+        size_t numbers = 0;
+        reel_params *ps = reel_params_new(REEL_F64, 3);
+        reel_cell *cell = reel_layers_with(&(reel_cell_args){.params = ps,
+                                                             .name = "c",
+                                                             .type = *type,
+                                                             .in = IN,
+                                                             .hidden = HIDDEN,
+                                                             .bidirectional = true,
+                                                             .at = REEL_HERE},
+                                           2, 0);
+        for (int k = 0; k < 3; k++) {
+            reel_tape *tape = reel_tape_new(1, .dtype = REEL_F64);
+            reel_node *x[T], *y[T], *w[PARAMS], *dw[PARAMS];
+            for (int64_t t = 0; t < T; t++) {
+                double v[2 * IN];
+                for (int i = 0; i < 2 * IN; i++) {
+                    v[i] = i >= IN && t >= 1 ? padding[k] : number(t, 0, i);
+                }
+                x[t] = reel_input(tape, REEL_F64, v, reel_dims(2, IN));
+            }
+            ck_assert_int_eq(reel_run(cell, T, x, NULL, y, .length = length), REEL_OK);
+            reel_node *loss = reel_sum(reel_square(reel_stack(T, y)));
+            size_t n = reel_params_count(ps), at = 0;
+            ck_assert_uint_le(n, PARAMS);
+            for (size_t i = 0; i < n; i++) {
+                w[i] = reel_use(tape, reel_params_at(ps, i));
+            }
+            ck_assert_int_eq(reel_grad(loss, n, w, dw), REEL_OK);
+            for (size_t i = 0; i < n; i++) {
+                size_t size = (size_t)reel_node_size(dw[i]);
+                ck_assert_uint_le(at + size, MOST_NUMBERS);
+                ck_assert_int_eq(reel_read(dw[i], slope[k] + at, size), REEL_OK);
+                at += size;
+            }
+            numbers = at;
+            reel_tape_free(tape);
+        }
+        for (size_t i = 0; i < numbers; i++) {
+            ck_assert_msg(slope[1][i] == slope[0][i] && slope[2][i] == slope[0][i],
+                          "%s, number %zu: %g, %g and %g", (*type)->name, i, slope[0][i],
+                          slope[1][i], slope[2][i]);
+        }
+        reel_cell_free(cell);
+        reel_params_free(ps);
+    }
+}
+END_TEST
+
+/* Output of one step after another, or NAN where the run is refused. */
+static double regular_run(const reel_cell_type *type, const reel_regularizers *r, bool *refused)
+{
+    enum { T = 3 };
+    reel_params *ps = reel_params_new(REEL_F64, 3);
+    reel_tape *tape = reel_tape_new(1, .dtype = REEL_F64);
+    reel_cell *cell = reel_cell_of(ps, "c", type, .in = IN, .hidden = HIDDEN);
+    reel_node *x[T], *y[T];
+    for (int64_t t = 0; t < T; t++) {
+        double v[2 * IN];
+        for (int i = 0; i < 2 * IN; i++) {
+            v[i] = number(t, 0, i);
+        }
+        x[t] = reel_input(tape, REEL_F64, v, reel_dims(2, IN));
+    }
+    reel_cell_regularize(cell, r);
+    double value = NAN;
+    *refused = reel_run(cell, T, x, NULL, y) != REEL_OK;
+    if (*refused) {
+        const char *told = reel_tape_message(tape);
+        ck_assert_msg(strstr(told, "has no place for one") || strstr(told, "see one and the same"),
+                      "%s", told);
+    } else {
+        ck_assert_int_eq(reel_scalar(reel_sum(reel_square(reel_stack(T, y))), &value), REEL_OK);
+    }
+    reel_tape_free(tape);
+    reel_cell_free(cell);
+    reel_params_free(ps);
+    return value;
+}
+
+/* A mask that is asked for does something, or is refused. */
+START_TEST(masks_act_or_are_refused)
+{
+    const reel_mask half = {.p = 0.5}, lasting = {.p = 0.5, .lifetime = REEL_EACH_SEQUENCE};
+    const reel_regularizers form[] = {{.input = half},
+                                      {.recurrent = half},
+                                      {.recurrent = lasting},
+                                      {.candidate = half},
+                                      {.output = half},
+                                      {.input = lasting, .per_gate = true},
+                                      {.recurrent = lasting, .per_gate = true},
+                                      {.zoneout_h = 0.5}};
+    int acted = 0, told = 0;
+    for (const reel_cell_type *const *type = reel_cell_types(); *type; type++) {
+        bool refused;
+        double bare = regular_run(*type, &(reel_regularizers){.input = {0}}, &refused);
+        ck_assert(!refused && isfinite(bare));
+        for (size_t k = 0; k < sizeof form / sizeof *form; k++) {
+            double value = regular_run(*type, &form[k], &refused);
+            ck_assert_msg(refused || value != bare, "%s, form %zu: no effect", (*type)->name, k);
+            acted += !refused;
+            told += refused;
+        }
+    }
+    ck_assert_int_gt(acted, 6 * told);
+    ck_assert_int_gt(told, 0);
+}
+END_TEST
+
 /* Reversed input, with the directions' weights exchanged, gives reversed output. */
 START_TEST(reversed_is_reversed)
 {
@@ -828,6 +944,8 @@ int main(void)
     tcase_add_test(own, a_module_is_imported);
     tcase_add_loop_test(own, batches_are_their_sequences, 0, 8 * NETS);
     tcase_add_test(own, padding_may_be_nan);
+    tcase_add_test(own, padding_goes_into_no_derivative);
+    tcase_add_test(own, masks_act_or_are_refused);
     tcase_add_test(own, reversed_is_reversed);
     tcase_add_loop_test(own, masks_have_their_rate_scale_and_lifetime, 0, 5);
     tcase_add_test(own, runs_differ_and_names_do_not);

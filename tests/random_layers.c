@@ -50,7 +50,8 @@ static reel_node *joined_step(reel_cell *c, reel_node *x, reel_state *s)
     return s->v[0] = reel_mul(reel_sigmoid(gate[2]), reel_tanh(s->v[1]));
 }
 
-static reel_regularizers any_regularizers(unsigned form)
+/* Of masks, those that the type has a place for. */
+static reel_regularizers any_regularizers(const reel_cell_type *type, unsigned form)
 {
     static const reel_regularizers all[] = {
         {.input = {.p = 0.3}, .output = {.p = 0.2}},
@@ -59,7 +60,13 @@ static reel_regularizers any_regularizers(unsigned form)
          .per_gate = true},
         {.candidate = {.p = 0.4}, .recurrent = {.p = 0.2, .lifetime = REEL_EACH_SEQUENCE}},
         {.zoneout_h = 0.2, .zoneout_c = 0.4}};
-    return all[form % 4];
+    reel_regularizers r = all[form % 4];
+    if (type == &reel_rnn || type == &reel_indrnn) {
+        r.candidate = (reel_mask){.p = 0};
+    }
+    r.per_gate =
+        r.per_gate && type != &reel_indrnn && type != &reel_sru && type != &reel_layer_norm_lstm;
+    return r;
 }
 
 static reel_cell *make_cell(machine *m, const char *key, int kind, unsigned form, int64_t in,
@@ -84,15 +91,15 @@ static reel_cell *make_cell(machine *m, const char *key, int kind, unsigned form
     if (kind < 3) {
         unsigned other = form % OTHERS;
         const reel_regularizers none = {.zoneout_h = 0};
-        return reel_cell_of(m->params, key,
-                            kind == 0   ? &reel_lstm
-                            : kind == 1 ? &reel_gru
-                                        : others[other].type,
-                            .in = in, .hidden = hidden, .two_biases = form & 1,
+        const reel_cell_type *type = kind == 0   ? &reel_lstm
+                                     : kind == 1 ? &reel_gru
+                                                 : others[other].type;
+        return reel_cell_of(m->params, key, type, .in = in, .hidden = hidden,
+                            .two_biases = form & 1,
                             .options = kind == 0   ? lstms[form % LSTMS]
                                        : kind == 1 ? (form & 2 ? "pytorch" : NULL)
                                                    : others[other].options,
-                            .regular = form & 32 ? any_regularizers(form) : none);
+                            .regular = form & 32 ? any_regularizers(type, form) : none);
     }
     if (kind == 3) {
         return reel_cell_new(m->params, key, joined_step, .in = in, .hidden = hidden, .states = 2);

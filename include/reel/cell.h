@@ -196,6 +196,11 @@ REEL_API int64_t reel_cell_steps(const reel_cell *cell, int64_t T);
  * it adds to its memory through this, so that it can be regularized as Semeniuta et al. 2016. */
 REEL_API reel_node *reel_candidate_at(const char *at, reel_cell *cell, reel_node *g);
 #define reel_candidate(...) reel_candidate_at(REEL_HERE, __VA_ARGS__)
+/** What the recurrent weights see of h, with its mask, h itself where it has none: for cells that
+ * multiply by weights of their own; reel_gate and its relatives see to it. Masks by gate are an
+ * error here. A mask that a cell has no place for is an error of the run. */
+REEL_API reel_node *reel_recurrent_at(const char *at, reel_cell *cell, reel_node *h);
+#define reel_recurrent(...) reel_recurrent_at(REEL_HERE, __VA_ARGS__)
 /** The time of the present step: [batch, 2], t = hi + lo, so that f32 keeps the digits of f64. The
  * step's number when the run was given no time; NULL outside of a run. */
 REEL_API reel_node *reel_cell_time_at(const char *at, reel_cell *cell);
