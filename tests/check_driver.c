@@ -447,6 +447,57 @@ START_TEST(padding_goes_into_no_derivative)
 }
 END_TEST
 
+/* All kinds of cells, both ways: a batch gives what its sequences give one by one. */
+START_TEST(batches_of_all_kinds)
+{
+    enum { T = 5 };
+    const int64_t length[3] = {5, 1, 3};
+    const double time[T * 3] = {0, 0.5, 2, 1, 1, 3, 4, 2, 3.5, 5, 3, 4, 9, 4, 5};
+    for (const reel_cell_type *const *type = reel_cell_types(); *type; type++) {
+        double all[T][3][2 * HIDDEN], one[2 * HIDDEN];
+        reel_params *ps = reel_params_new(REEL_F64, 3);
+        reel_cell *cell = reel_layers_with(&(reel_cell_args){.params = ps,
+                                                             .name = "c",
+                                                             .type = *type,
+                                                             .in = IN,
+                                                             .hidden = HIDDEN,
+                                                             .bidirectional = true,
+                                                             .at = REEL_HERE},
+                                           2, 0);
+        for (int64_t b = -1; b < 3; b++) { /* -1: all */
+            int64_t n = b < 0 ? 3 : 1, steps = b < 0 ? T : length[b];
+            reel_tape *tape = reel_tape_new(1, .dtype = REEL_F64);
+            reel_node *x[T], *y[T];
+            double when[T * 3];
+            for (int64_t t = 0; t < steps; t++) {
+                double v[3 * IN];
+                for (int64_t k = 0; k < n; k++) {
+                    for (int64_t i = 0; i < IN; i++) {
+                        v[k * IN + i] = number(t, b < 0 ? k : b, i);
+                    }
+                    when[t * n + k] = time[t * 3 + (b < 0 ? k : b)];
+                }
+                x[t] = reel_input(tape, REEL_F64, v, reel_dims(n, IN));
+            }
+            ck_assert_int_eq(
+                reel_run(cell, steps, x, NULL, y, .length = b < 0 ? length : NULL, .time = when),
+                REEL_OK);
+            for (int64_t t = 0; t < steps; t++) {
+                double *to = b < 0 ? all[t][0] : one;
+                ck_assert_int_eq(reel_read(y[t], to, (size_t)n * 2 * HIDDEN), REEL_OK);
+                for (int i = 0; b >= 0 && i < 2 * HIDDEN; i++) {
+                    ck_assert_msg(fabs(one[i] - all[t][b][i]) <= 1e-12, "%s: %.17g, %.17g",
+                                  (*type)->name, one[i], all[t][b][i]);
+                }
+            }
+            reel_tape_free(tape);
+        }
+        reel_cell_free(cell);
+        reel_params_free(ps);
+    }
+}
+END_TEST
+
 /* Output of one step after another, or NAN where the run is refused. */
 static double regular_run(const reel_cell_type *type, const reel_regularizers *r, bool *refused)
 {
@@ -946,6 +997,7 @@ int main(void)
     tcase_add_test(own, padding_may_be_nan);
     tcase_add_test(own, padding_goes_into_no_derivative);
     tcase_add_test(own, masks_act_or_are_refused);
+    tcase_add_test(own, batches_of_all_kinds);
     tcase_add_test(own, reversed_is_reversed);
     tcase_add_loop_test(own, masks_have_their_rate_scale_and_lifetime, 0, 5);
     tcase_add_test(own, runs_differ_and_names_do_not);

@@ -7,6 +7,9 @@
 #include "suite.h"
 #include "values.h"
 
+#include <reel/attention.h>
+#include <reel/cell.h>
+#include <reel/check.h>
 #include <reel/file.h>
 
 /* Golden vectors */
@@ -497,6 +500,99 @@ static TCase *add_case(Suite *suite, const char *name, SFun open, SFun close)
     return tcase;
 }
 
+/* To second order */
+
+enum { ROWS = 3, CLASSES_OF = 4 };
+
+static reel_node *classes(reel_tape *on)
+{
+    return reel_input(on, REEL_I32, (const int32_t[ROWS]){2, 0, 3}, reel_dims(ROWS));
+}
+
+static reel_node *full_cross_entropy(reel_tape *on, reel_node *const *x, void *context)
+{
+    (void)context;
+    const double w[CLASSES_OF] = {1, 0.5, 2, 0.7};
+    reel_node *weight = reel_input(on, REEL_F64, w, reel_dims(CLASSES_OF));
+    return reel_cross_entropy_full(x[0], classes(on), weight, 0, 0.1, REEL_MEAN);
+}
+
+static reel_node *binary(reel_tape *on, reel_node *const *x, void *context)
+{
+    (void)on;
+    (void)context;
+    return reel_bce_logits(x[0], reel_sigmoid(x[1]), REEL_NONE);
+}
+
+static reel_node *squared(reel_tape *on, reel_node *const *x, void *context)
+{
+    (void)on;
+    (void)context;
+    return reel_squared_error(x[0], x[1], REEL_NONE);
+}
+
+static reel_node *robust(reel_tape *on, reel_node *const *x, void *context)
+{
+    (void)on;
+    (void)context;
+    return reel_huber(x[0], x[1], 0.4, REEL_NONE);
+}
+
+static reel_node *hinged(reel_tape *on, reel_node *const *x, void *context)
+{
+    return reel_multi_hinge(x[0], classes(on), 0.5, context != NULL, REEL_SUM);
+}
+
+static reel_node *ranked(reel_tape *on, reel_node *const *x, void *context)
+{
+    (void)on;
+    (void)context;
+    /* squares, as the second derivative of a hinge is 0 */
+    return reel_square(reel_ranking_hinge(x[0], x[1], 0.5, REEL_NONE));
+}
+
+static reel_node *covered(reel_tape *on, reel_node *const *x, void *context)
+{
+    (void)on;
+    (void)context;
+    return reel_square(reel_coverage_loss(reel_softmax(x[0], -1), reel_softmax(x[1], -1)));
+}
+
+static reel_node *steady(reel_tape *on, reel_node *const *x, void *context)
+{
+    (void)on;
+    (void)context;
+    const int64_t length[ROWS] = {2, 1, 2};
+    return reel_norm_stabilizer(2, (reel_node *[]){reel_tanh(x[0]), reel_exp(x[1])}, x[0], length,
+                                3);
+}
+
+static const struct {
+    const char *name;
+    reel_node *(*function)(reel_tape *on, reel_node *const *x, void *context);
+    bool context;
+} second[] = {{"cross_entropy_full", full_cross_entropy, false},
+              {"bce_logits", binary, false},
+              {"squared_error", squared, false},
+              {"huber", robust, false},
+              {"multi_hinge", hinged, false},
+              {"multi_hinge, squared", hinged, true},
+              {"ranking_hinge", ranked, false},
+              {"coverage_loss", covered, false},
+              {"norm_stabilizer", steady, false}};
+
+START_TEST(losses_to_second_order)
+{
+    const reel_shape shape[2] = {reel_dims(ROWS, CLASSES_OF), reel_dims(ROWS, CLASSES_OF)};
+    reel_check_report report;
+    ck_assert_msg(reel_check_function(&report, second[_i].function, .inputs = 2, .shape = shape,
+                                      .context = second[_i].context ? &report : NULL, .order = 2),
+                  "%s: %s", second[_i].name, report.message);
+    ck_assert_int_gt(report.compared, 8);
+    ck_assert_int_lt(report.kinks, report.compared);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("losses and random ops");
@@ -504,6 +600,7 @@ int main(void)
     tcase_add_test(loss, cross_entropies);
     tcase_add_test(loss, losses_of_two_tensors);
     tcase_add_test(loss, hinges);
+    tcase_add_loop_test(loss, losses_to_second_order, 0, (int)(sizeof second / sizeof *second));
     TCase *function = add_case(suite, "golden functions", open_activations, close_golden);
     tcase_add_test(function, functions_along_an_axis);
     tcase_add_test(function, normalised_layers);
