@@ -227,6 +227,10 @@ int main(int argc, char **argv)
         alpha = 0.9;
         forget = fall = 1;
     }
+    if (iterations > 0 && iterations < 1) {
+        complain("--iterations: expected 0, or 1 or more");
+        return EXIT_USAGE;
+    }
     if (length > 0 && length < 1) {
         complain("--length: expected 0, or 1 or more");
         return EXIT_USAGE;

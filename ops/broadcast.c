@@ -269,29 +269,35 @@ static void TYPED(sum_to)(const reel_call *c)
 
 #else /* once per type and instruction set */
 
-/* Adds rows of n elements to sum[n], each column in the order of the rows, some columns at a time
- * in registers. */
+/* `count` columns of rows of n elements, at most COLUMNS, in registers where that is a constant. */
+VECTOR_INLINE void V(add_columns)(const REAL *x, int64_t rows, int64_t n, double *sum, int count)
+{
+    double part[COLUMNS];
+    for (int j = 0; j < count; j++) {
+        part[j] = sum[j];
+    }
+    for (int64_t k = 0; k < rows; k++) {
+        for (int j = 0; j < count; j++) {
+            part[j] += (double)x[k * n + j];
+        }
+    }
+    for (int j = 0; j < count; j++) {
+        sum[j] = part[j];
+    }
+}
+
+/* Adds rows of n elements to sum[n], each column in the order of the rows. */
 static void V(add_rows)(const REAL *x, int64_t rows, int64_t n, double *sum)
 {
     int64_t i = 0;
     for (; i + COLUMNS <= n; i += COLUMNS) {
-        double part[COLUMNS];
-        for (int j = 0; j < COLUMNS; j++) {
-            part[j] = sum[i + j];
-        }
-        for (int64_t k = 0; k < rows; k++) {
-            for (int j = 0; j < COLUMNS; j++) {
-                part[j] += (double)x[k * n + i + j];
-            }
-        }
-        for (int j = 0; j < COLUMNS; j++) {
-            sum[i + j] = part[j];
-        }
+        V(add_columns)(x + i, rows, n, sum + i, COLUMNS);
     }
-    for (; i < n; i++) {
-        for (int64_t k = 0; k < rows; k++) {
-            sum[i] += (double)x[k * n + i];
-        }
+    for (; i + COLUMNS / 4 <= n; i += COLUMNS / 4) {
+        V(add_columns)(x + i, rows, n, sum + i, COLUMNS / 4);
+    }
+    if (i < n) {
+        V(add_columns)(x + i, rows, n, sum + i, (int)(n - i));
     }
 }
 

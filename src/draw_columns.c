@@ -221,7 +221,7 @@ static void list_modules(reel__picture *p)
             continue;
         }
         write_path(p, i, path);
-        if (at + strlen(path) + sizeof ", ..." > sizeof p->modules) {
+        if (at + strlen(", ") + strlen(path) + sizeof ", ..." > sizeof p->modules) {
             memcpy(p->modules + at, at ? ", ..." : "...", at ? sizeof ", ..." : sizeof "...");
             return;
         }

@@ -187,8 +187,8 @@ static void close_stream(FILE *stream)
 /* What dot says when it leaves out or misplaces lines; it may end well all the same. */
 static bool lost_its_way(FILE *err)
 {
-    static const char *const word[] = {"triangulat", "spline routing", "lost "};
-    char complaint[400];
+    static const char *const word[] = {"triangulation failed", "in spline routing", "Error: lost "};
+    char complaint[1 << 14];
     read_complaint(err, complaint, sizeof complaint);
     bool lost = false;
     for (size_t i = 0; i < sizeof word / sizeof *word; i++) {

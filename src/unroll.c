@@ -42,7 +42,7 @@ static reel_node *step(const char *at, reel_tape *tape, reel_cell *c, reel_node 
         return reel__fail(tape, REEL_ERR_ARGUMENT, at, "cell '%s': an input is of another tape",
                           c->name);
     }
-    if (in->rank == 2 && in->dtype != REEL_I32 && in->dim[1] != c->in) {
+    if (c->type && in->rank == 2 && in->dtype != REEL_I32 && in->dim[1] != c->in) {
         char have[128];
         return reel__fail(tape, REEL_ERR_SHAPE, at,
                           "cell '%s': the input is %s: expected [batch,%lld]", c->name,
@@ -83,6 +83,7 @@ typedef struct span {
     const int64_t *length; /* by sequence; NULL: all have T steps */
     reel_node **live;      /* by step: 1 for sequences that are not over; NULL: none is */
     reel_node **time;      /* by step; NULL: none was given */
+    reel_node *const *raw; /* what the run was given, by step; NULL where steps are others */
     reel__drops *drops;
 } span;
 
@@ -111,13 +112,14 @@ static void hold_ended(const span *u, int64_t t, const reel_state *old, reel_sta
     }
 }
 
-/* What stands in the padding is not read: NaN there would go into the derivatives of weights.
- * Layers above read outputs, which are 0 there. */
-static reel_node *without_padding(const span *u, const reel_cell *c, int64_t t, reel_node *x)
+/* What stands in the padding is not read: NaN there would go into the derivatives of weights. What
+ * layers give is 0 there. */
+static reel_node *without_padding(const span *u, int64_t t, reel_node *x)
 {
     const reel__slot *in = reel__live(x);
-    if (c->layer || !u->live || !u->live[t] || !in || in->tape != u->tape ||
-        in->dtype == REEL_I32 || in->rank != 2) {
+    bool padded = u->live && u->live[t] && u->raw && x == u->raw[t];
+    if (!padded || !in || in->tape != u->tape || in->dtype == REEL_I32 || in->rank != 2 ||
+        in->dim[0] != u->batch) {
         return x;
     }
     reel_node *none = reel_constant_at(u->at, u->tape, 0, reel_scalar_shape());
@@ -137,7 +139,7 @@ static void along_time(const span *u, reel_cell *c, reel_node *const *x, reel_st
         c->now.time = u->time ? u->time[t] : NULL;
         c->now.step = u->first + t;
         bool apart = reel__drops_by_gate(c, REEL__INPUT); /* the gates see to it */
-        reel_node *in = without_padding(u, c, t, x[t]);
+        reel_node *in = without_padding(u, t, x[t]);
         in = apart ? in : reel__drop(u->at, c, REEL__INPUT, 0, in);
         reel_node *out = step(u->at, u->tape, c, in, s);
         if (!u->tape->status) {
@@ -196,6 +198,7 @@ static bool coarsen(const span *u, int factor, span *to)
 {
     *to = *u;
     to->T = (u->T + factor - 1) / factor;
+    to->raw = NULL;
     to->live = u->live ? scratch(u, to->T, sizeof(reel_node *)) : NULL;
     to->time = u->time ? scratch(u, to->T, sizeof(reel_node *)) : NULL;
     int64_t *length = u->length ? scratch(u, u->batch, sizeof *length) : NULL;
@@ -279,9 +282,9 @@ static int64_t around(const span *u, reel_cell *c, reel_node *const *x, reel_sta
         if (c->form == REEL__RESIDUAL) {
             y[t] = reel_add_at(u->at, y[t], given[t]);
         } else {
-            reel_node *carry =
-                reel_sigmoid_at(u->at, reel_gate_at(u->at, c, "highway", given[t], NULL));
-            y[t] = reel_lerp_at(u->at, given[t], y[t], carry);
+            reel_node *in = without_padding(u, t, given[t]);
+            reel_node *carry = reel_sigmoid_at(u->at, reel_gate_at(u->at, c, "highway", in, NULL));
+            y[t] = reel_lerp_at(u->at, in, y[t], carry);
         }
         hold_ended(u, t, &(reel_state){.n = 0}, &(reel_state){.n = 0}, &y[t]);
         reel_scope_leave(u->tape);
@@ -442,6 +445,7 @@ static reel_status run_all(const reel_run_args *a, bool once)
               .first = a->first,
               .reverse = a->reverse,
               .length = a->length,
+              .raw = a->x,
               .drops = &drops};
     int64_t T = a->T;
     if (ready && prepare(a, &u)) {

@@ -562,7 +562,7 @@ START_TEST(wrong_input_names_place_and_step)
     ck_assert_int_eq(reel_unroll(c, 2, x, NULL, y), REEL_ERR_SHAPE);
     const char *message = reel_tape_message(f.tape);
     expect(message, "check_cells.c:");
-    expect(message, "cell 'mgu': the input is [2,3]: expected [batch,5]");
+    expect(message, "matmul: [2,3] x [4,5]: inner sizes differ");
     expect(message, "(in decoder/mgu, t=0)");
     ck_assert_int_eq(reel_node_id(y[1]), -1);
     reel_cell_free(c);

@@ -1004,6 +1004,32 @@ START_TEST(patterns_that_match_nothing_are_told)
 }
 END_TEST
 
+/* However long the names of modules are, the message has room for whole ones. */
+START_TEST(many_modules_are_told)
+{
+    for (int length = 1; length < 120; length++) {
+        reel_tape *tape = reel_tape_new(1);
+        reel_node *x = reel_input(tape, REEL_F64, (const double[1]){0}, reel_dims(1));
+        for (int k = 0; k < 6; k++) {
+            char name[128];
+            int n = k % 2 ? length : 120 - length;
+            memset(name, 'a' + k, (size_t)n);
+            name[n] = '\0';
+            reel_scope_enter(tape, name);
+            x = reel_tanh(x);
+            reel_scope_leave(tape);
+        }
+        ck_assert_int_eq(reel_draw_stream(stdout, x, .level = REEL_LEVEL_MODULE, .open = "nosuch"),
+                         REEL_ERR_ARGUMENT);
+        const char *told = reel_tape_message(tape);
+        const char *list = strstr(told, "expected a pattern of ");
+        ck_assert_msg(list && strlen(list) < 300, "%s", told);
+        ck_assert_str_eq(told + strlen(told) - 5, ", ...");
+        reel_tape_free(tape);
+    }
+}
+END_TEST
+
 START_TEST(bad_choices_are_told)
 {
     reel_tape *tape = reel_tape_new(1);
@@ -1239,6 +1265,7 @@ int main(void)
     tcase_add_test(content, derivatives_of_inputs_are_of_first_order);
     tcase_add_test(content, cells_are_looked_into_before_they_are_unrolled);
     tcase_add_test(content, patterns_that_match_nothing_are_told);
+    tcase_add_test(content, many_modules_are_told);
     tcase_add_test(content, bad_choices_are_told);
     suite_add_tcase(suite, content);
 

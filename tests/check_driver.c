@@ -391,59 +391,97 @@ START_TEST(padding_may_be_nan)
 }
 END_TEST
 
-/* All kinds of cells: weights' derivatives are those of padding that is 0. */
+/* All kinds of cells, and what is made of them: weights' derivatives are those of padding that is
+ * 0. */
+
+static reel_node *odd_step(reel_cell *c, reel_node *x, reel_state *s)
+{
+    return s->v[0] = reel_tanh(reel_gate(c, "g", x, s->v[0]));
+}
+
+enum { ALONE, BOTH_WAYS, NUMBERED, RESIDUAL, HIGHWAY, PYRAMID, OWN, MADE };
+
+static reel_cell *made(reel_params *ps, const reel_cell_type *type, int how)
+{
+    int64_t hidden = how == RESIDUAL || how == HIGHWAY ? IN : HIDDEN;
+    reel_cell_args a = {.params = ps,
+                        .name = "c",
+                        .type = how == OWN ? NULL : type,
+                        .step = how == OWN ? odd_step : NULL,
+                        .states = how == OWN ? 1 : 0,
+                        .in = how == PYRAMID ? 2 * IN : IN,
+                        .hidden = hidden,
+                        .layer = how == NUMBERED ? 1 : 0,
+                        .bidirectional = how == BOTH_WAYS,
+                        .at = REEL_HERE};
+    if (how == BOTH_WAYS) {
+        return reel_layers_with(&a, 2, 0);
+    }
+    reel_cell *c = reel_cell_new_with(&a);
+    return how == RESIDUAL  ? reel_cell_residual(ps, "r", c)
+           : how == HIGHWAY ? reel_cell_highway(ps, "r", c)
+           : how == PYRAMID ? reel_cell_pyramid(ps, "r", c, .factor = 2)
+                            : c;
+}
+
 START_TEST(padding_goes_into_no_derivative)
 {
     enum { T = 4, PARAMS = 64, MOST_NUMBERS = 4096 };
     const int64_t length[2] = {T, 1};
-    for (const reel_cell_type *const *type = reel_cell_types(); *type; type++) {
-        static double slope[3][MOST_NUMBERS];
-        const double padding[3] = {0, NAN, 1e308};
-        size_t numbers = 0;
-        reel_params *ps = reel_params_new(REEL_F64, 3);
-        reel_cell *cell = reel_layers_with(&(reel_cell_args){.params = ps,
-                                                             .name = "c",
-                                                             .type = *type,
-                                                             .in = IN,
-                                                             .hidden = HIDDEN,
-                                                             .bidirectional = true,
-                                                             .at = REEL_HERE},
-                                           2, 0);
-        for (int k = 0; k < 3; k++) {
-            reel_tape *tape = reel_tape_new(1, .dtype = REEL_F64);
-            reel_node *x[T], *y[T], *w[PARAMS], *dw[PARAMS];
-            for (int64_t t = 0; t < T; t++) {
-                double v[2 * IN];
-                for (int i = 0; i < 2 * IN; i++) {
-                    v[i] = i >= IN && t >= 1 ? padding[k] : number(t, 0, i);
-                }
-                x[t] = reel_input(tape, REEL_F64, v, reel_dims(2, IN));
+    static double slope[3][MOST_NUMBERS];
+    const double padding[3] = {0, NAN, 1e308};
+    const reel_cell_type *type = reel_cell_types()[_i / MADE];
+    size_t numbers = 0;
+    reel_params *ps = reel_params_new(REEL_F64, 3);
+    reel_cell *cell = made(ps, type, _i % MADE);
+    for (int k = 0; k < 3; k++) {
+        reel_tape *tape = reel_tape_new(1, .dtype = REEL_F64);
+        reel_node *x[T], *y[T], *w[PARAMS], *dw[PARAMS];
+        for (int64_t t = 0; t < T; t++) {
+            double v[2 * IN];
+            for (int i = 0; i < 2 * IN; i++) {
+                v[i] = i >= IN && t >= 1 ? padding[k] : number(t, 0, i);
             }
-            ck_assert_int_eq(reel_run(cell, T, x, NULL, y, .length = length), REEL_OK);
-            reel_node *loss = reel_sum(reel_square(reel_stack(T, y)));
-            size_t n = reel_params_count(ps), at = 0;
-            ck_assert_uint_le(n, PARAMS);
-            for (size_t i = 0; i < n; i++) {
-                w[i] = reel_use(tape, reel_params_at(ps, i));
-            }
-            ck_assert_int_eq(reel_grad(loss, n, w, dw), REEL_OK);
-            for (size_t i = 0; i < n; i++) {
-                size_t size = (size_t)reel_node_size(dw[i]);
-                ck_assert_uint_le(at + size, MOST_NUMBERS);
-                ck_assert_int_eq(reel_read(dw[i], slope[k] + at, size), REEL_OK);
-                at += size;
-            }
-            numbers = at;
-            reel_tape_free(tape);
+            x[t] = reel_input(tape, REEL_F64, v, reel_dims(2, IN));
         }
-        for (size_t i = 0; i < numbers; i++) {
-            ck_assert_msg(slope[1][i] == slope[0][i] && slope[2][i] == slope[0][i],
-                          "%s, number %zu: %g, %g and %g", (*type)->name, i, slope[0][i],
-                          slope[1][i], slope[2][i]);
+        ck_assert_msg(reel_run(cell, T, x, NULL, y, .length = length) == REEL_OK, "%s",
+                      reel_tape_message(tape));
+        reel_node *loss = reel_sum(reel_square(reel_stack((int)reel_cell_steps(cell, T), y)));
+        size_t n = reel_params_count(ps), at = 0;
+        ck_assert_uint_le(n, PARAMS);
+        for (size_t i = 0; i < n; i++) {
+            w[i] = reel_use(tape, reel_params_at(ps, i));
         }
-        reel_cell_free(cell);
-        reel_params_free(ps);
+        ck_assert_int_eq(reel_grad(loss, n, w, dw), REEL_OK);
+        for (size_t i = 0; i < n; i++) {
+            size_t size = (size_t)reel_node_size(dw[i]);
+            ck_assert_uint_le(at + size, MOST_NUMBERS);
+            ck_assert_int_eq(reel_read(dw[i], slope[k] + at, size), REEL_OK);
+            at += size;
+        }
+        numbers = at;
+        reel_tape_free(tape);
     }
+    ck_assert_uint_gt(numbers, 0);
+    for (size_t i = 0; i < numbers; i++) {
+        ck_assert_msg(slope[1][i] == slope[0][i] && slope[2][i] == slope[0][i],
+                      "%s, form %d, number %zu: %g, %g and %g", type->name, _i % MADE, i,
+                      slope[0][i], slope[1][i], slope[2][i]);
+    }
+    reel_cell_free(cell);
+    reel_params_free(ps);
+}
+END_TEST
+
+START_TEST(width_of_input_is_told)
+{
+    reel_cell *cell = reel_cell_of(f.ps, "c", &reel_lstm, .in = IN, .hidden = HIDDEN);
+    reel_node *x = input(0, 0, 2, IN + 2), *y;
+    char told[64];
+    snprintf(told, sizeof told, "cell 'c': the input is [2,%d]: expected [batch,%d]", IN + 2, IN);
+    ck_assert_int_eq(reel_run(cell, 1, &x, NULL, &y), REEL_ERR_SHAPE);
+    ck_assert_msg(strstr(reel_tape_message(f.tape), told) != NULL, "%s", reel_tape_message(f.tape));
+    reel_cell_free(cell);
 }
 END_TEST
 
@@ -995,9 +1033,14 @@ int main(void)
     tcase_add_test(own, a_module_is_imported);
     tcase_add_loop_test(own, batches_are_their_sequences, 0, 8 * NETS);
     tcase_add_test(own, padding_may_be_nan);
-    tcase_add_test(own, padding_goes_into_no_derivative);
+    int kinds = 0;
+    while (reel_cell_types()[kinds]) {
+        kinds++;
+    }
+    tcase_add_loop_test(own, padding_goes_into_no_derivative, 0, kinds * MADE);
     tcase_add_test(own, masks_act_or_are_refused);
     tcase_add_test(own, batches_of_all_kinds);
+    tcase_add_test(own, width_of_input_is_told);
     tcase_add_test(own, reversed_is_reversed);
     tcase_add_loop_test(own, masks_have_their_rate_scale_and_lifetime, 0, 5);
     tcase_add_test(own, runs_differ_and_names_do_not);

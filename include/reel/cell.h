@@ -64,7 +64,8 @@ typedef struct reel_mask {
  * 2016: input and recurrent each sequence, per gate or not. Semeniuta et al. 2016: candidate.
  * Krueger et al. 2017: zoneout. A mask on the recurrent arrow each step is the naive dropout that
  * forgets. The recurrent mask is on what the recurrent weights see, not on h where h is carried on
- * as it is. */
+ * as it is. In training a run fails when its cell, or one of a stack, never asks for a recurrent or
+ * candidate mask that is set, or for one by gate: it has no place for it. */
 typedef struct reel_regularizers {
     reel_mask input, recurrent, candidate, output;
     bool per_gate; /**< each gate has an input and a recurrent mask of its own */
