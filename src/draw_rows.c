@@ -648,8 +648,8 @@ static void write_edge(writer *w, size_t e)
     reel__text_add(w->out, "]\n");
 }
 
-/* Stacking: what a module does in a step stands above what was done in that step before it, which
- * is never what reads it. What a module does before and after one inside it is two such parts. */
+/* Stacking: what a module does in a step stands above what was done in that step before it. What a
+ * module does before and after one inside it is two such parts. */
 
 static void find_band_edges(writer *w)
 {

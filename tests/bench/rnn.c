@@ -301,6 +301,29 @@ static void measure_row(work *w, const bench_settings *settings, result *r)
     bench_tapes_free(tape, tapes);
 }
 
+/* Where the time of kernels goes, on a tape of its own, as measuring each kernel takes time. */
+static void print_shares(work *w, const bench_settings *settings)
+{
+    enum { RUNS = 30 };
+    static const char *const name[MODES] = {[ALL] = "all", [WEIGHTS] = "weights"};
+    for (int mode = 0; mode < MODES; mode++) {
+        reel_tape *tape = bench_tape(settings->threads);
+        for (int i = 0; i < RUNS; i++) {
+            draw_lengths(w);
+            iterate(w, tape, mode);
+            if (i == 0) { /* which had all to plan */
+                reel_tape_set_profiling(tape, true);
+            }
+        }
+        reel_profile p = reel_profile_totals(tape);
+        double all = p.products.seconds + p.elementwise.seconds + p.others.seconds;
+        printf("  %s: products %.1f %%, element-wise %.1f %%, others %.1f %%\n", name[mode],
+               100 * p.products.seconds / all, 100 * p.elementwise.seconds / all,
+               100 * p.others.seconds / all);
+        reel_tape_free(tape);
+    }
+}
+
 /* Printing */
 
 static void print_goal(double goal)
@@ -388,13 +411,14 @@ static int read_rows(const bench_settings *settings, const char *text, row *out)
 
 int main(int argc, char **argv)
 {
-    const char *only = NULL, *sizes = NULL, *names[TABLES];
+    const char *only = NULL, *sizes = NULL, *shares = NULL, *names[TABLES];
     const bench_option own[] = {
         {"--table", "NAME,...", "lstm, apart, concat, gru, rnn, mgu, ragged (all of them)", &only},
         {"--rows", "H,B,T:...", "hidden size, batch and steps (those with goals)", &sizes},
+        {"--shares", NULL, "and where the time of kernels goes", &shares},
     };
     bench_settings settings = bench_options(
-        argc, argv, "Measures how fast recurrent cells train, with N threads also against one.", 2,
+        argc, argv, "Measures how fast recurrent cells train, with N threads also against one.", 3,
         own);
     for (int t = 0; t < TABLES; t++) {
         names[t] = tables[t].name;
@@ -420,6 +444,9 @@ int main(int argc, char **argv)
             r = (result){0};
             measure_row(&w, &settings, &r);
             print_row(&tables[t], &chosen[i], &settings, &r);
+            if (shares) {
+                print_shares(&w, &settings);
+            }
             work_free(&w);
         }
     }
