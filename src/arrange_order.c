@@ -19,7 +19,8 @@ enum {
 enum { STEP_SCRATCH = 1 << 20, LEAST_WINDOW = 1 << 17, MOST_WINDOW = 15 << 16, FEW = 6 };
 #endif
 /* SHARE: a window's, of what a recurrence hands from segment to segment. FEW: levels; products over
- * all of a window that has less are short. */
+ * all of a window that has less are short, so that as many as fit are taken from short sequences.
+ */
 enum { SHARE = 8 };
 
 /* A block's level: the longest way to it within its recurrence; its tail: the longest way on. */
@@ -350,8 +351,9 @@ static bool find_cut(reel__arranging *a, cut *c)
         levels++;
     }
     size_t few = levels ? all / levels * FEW : 0, limit = few > MOST_WINDOW ? few : MOST_WINDOW;
-    size_t most = all / SHARE;
-    most = most < LEAST_WINDOW ? LEAST_WINDOW : most > limit ? limit : most;
+    size_t most = all / SHARE, least = few < MOST_WINDOW ? few : MOST_WINDOW;
+    least = least < LEAST_WINDOW ? LEAST_WINDOW : least;
+    most = most < least ? least : most > limit ? limit : most;
     for (uint32_t from = 0, to, more; c->until && from < c->n; from = to) {
         to = next_level(c, from);
         while (to < c->n) {

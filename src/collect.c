@@ -11,8 +11,9 @@
 #include "plan.h"
 #include "plant.h"
 
-/* Sums of MANY_TERMS or more begin a block of their own, so that their terms are added in place. */
-enum { BLOCK_NODES = 512, MANY_TERMS = 16, PROLOGUE = 0 };
+/* Sums of MANY_TERMS or more begin a block of their own, so that their terms are added in place:
+ * with fewer, as those within a cell, what adds is not worth a block. */
+enum { BLOCK_NODES = 512, MANY_TERMS = 4, PROLOGUE = 0 };
 
 /* What the passes below know of a node, so that they need not walk through the recording again and
  * again: needed nodes by number, in recording order, then outside ones. */

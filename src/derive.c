@@ -588,7 +588,7 @@ static bool add_entry(derive *d, uint32_t to, entry e)
     return true;
 }
 
-enum { MANY_TERMS = 16, MOST_PARTS = 256 };
+enum { MANY_TERMS = 4, MOST_PARTS = 256 };
 
 /* All contributions to the target have been made: decides how they are summed. Gives how many
  * cotangents its block gets. */
