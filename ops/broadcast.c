@@ -10,7 +10,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { COLUMNS = 16 }; /* that are summed at a time */
+/* So many columns of so many rows are summed at a time: more rows than that lie in more pages than
+ * a processor keeps in mind. */
+enum { COLUMNS = 16, FEW = 32 };
 
 typedef struct target {
     int64_t rank;
@@ -206,6 +208,8 @@ reel_node *reel_sum_to_at(const char *at, reel_node *x, reel_shape shape)
 
 #elif !defined ISA_OPEN /* once per type */
 
+#include "rows.h"
+
 #undef ISA_SOURCE
 #define ISA_SOURCE "broadcast.c"
 #include "isa_each.h"
@@ -254,11 +258,7 @@ static void TYPED(sum_to)(const reel_call *c)
                 to[i] += (double)row[i];
             }
         } else {
-            double all = 0;
-            for (int64_t i = 0; i < n; i++) {
-                all += (double)row[i];
-            }
-            *to += all;
+            *to += TYPED(reel__row_total)(row, n);
         }
         step(&w);
     }
@@ -287,7 +287,7 @@ VECTOR_INLINE void V(add_columns)(const REAL *x, int64_t rows, int64_t n, double
 }
 
 /* Adds rows of n elements to sum[n], each column in the order of the rows. */
-static void V(add_rows)(const REAL *x, int64_t rows, int64_t n, double *sum)
+static void V(add_few_rows)(const REAL *x, int64_t rows, int64_t n, double *sum)
 {
     int64_t i = 0;
     for (; i + COLUMNS <= n; i += COLUMNS) {
@@ -298,6 +298,13 @@ static void V(add_rows)(const REAL *x, int64_t rows, int64_t n, double *sum)
     }
     if (i < n) {
         V(add_columns)(x + i, rows, n, sum + i, (int)(n - i));
+    }
+}
+
+static void V(add_rows)(const REAL *x, int64_t rows, int64_t n, double *sum)
+{
+    for (int64_t k = 0; k < rows; k += FEW) {
+        V(add_few_rows)(x + k * n, rows - k < FEW ? rows - k : FEW, n, sum);
     }
 }
 

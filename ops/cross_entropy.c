@@ -230,9 +230,9 @@ reel_node *reel_cross_entropy_full_at(const char *at, reel_node *logits, reel_no
 /* log Σ exp(x) - x[index] */
 static REAL TYPED(position_loss)(const REAL *x, int64_t n, int32_t index)
 {
-    REAL most = TYPED(row_largest)(x, n);
+    REAL most = TYPED(reel__row_largest)(x, n);
     most = isinf(most) ? 0 : most; /* inf - inf would be NaN */
-    return (REAL)log(TYPED(row_exp_total)(x, n, most)) - (x[index] - most);
+    return (REAL)log(TYPED(reel__row_exp_total)(x, n, most)) - (x[index] - most);
 }
 
 static void TYPED(cross_entropy_run)(const reel_call *c)
@@ -256,16 +256,11 @@ static void TYPED(cross_entropy_run)(const reel_call *c)
 /* One row: y = (softmax(x) - one-hot) dy. */
 static void TYPED(position_gradient)(const REAL *x, int64_t n, int32_t index, REAL dy, REAL *y)
 {
-    REAL most = TYPED(row_largest)(x, n);
+    REAL most = TYPED(reel__row_largest)(x, n);
     most = isinf(most) ? 0 : most;
-    for (int64_t k = 0; k < n; k++) {
-        y[k] = x[k] - most;
-    }
-    TYPED(row_exp)(y, n);
-    const REAL scale = (REAL)((double)dy / TYPED(row_total)(y, n));
-    for (int64_t k = 0; k < n; k++) {
-        y[k] *= scale;
-    }
+    TYPED(reel__row_less)(x, n, most, y);
+    TYPED(reel__row_exp)(y, n);
+    TYPED(reel__row_scale)(y, n, (REAL)((double)dy / TYPED(reel__row_total)(y, n)));
     y[index] -= dy;
 }
 

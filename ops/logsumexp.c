@@ -73,10 +73,10 @@ reel_node *reel_logsumexp_axis_at(const char *at, reel_node *x, int axis, bool k
 
 static REAL TYPED(logsumexp_row)(const REAL *x, int64_t n)
 {
-    REAL most = TYPED(row_largest)(x, n);
+    REAL most = TYPED(reel__row_largest)(x, n);
     /* inf - inf would be NaN; 0 lets exp and log carry the infinity through. */
     most = isinf(most) ? 0 : most;
-    return most + LIBM(log)((REAL)TYPED(row_exp_total)(x, n, most));
+    return most + LIBM(log)((REAL)TYPED(reel__row_exp_total)(x, n, most));
 }
 
 static void TYPED(largest)(const REAL *x, const reel_along *a, int64_t width, REAL *most)
@@ -104,7 +104,7 @@ static void TYPED(logsumexp_columns)(const REAL *x, REAL *y, const reel_along *a
         for (int64_t i = 0; i < width; i++) {
             e[i] = x[k * a->inner + i] - most[i];
         }
-        TYPED(row_exp)(e, width);
+        TYPED(reel__row_exp)(e, width);
         for (int64_t i = 0; i < width; i++) {
             sum[i] += (double)e[i];
         }

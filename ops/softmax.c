@@ -199,7 +199,7 @@ static REAL TYPED(finite_max)(REAL most)
 static REAL TYPED(row_max)(const REAL *x, const REAL *mask, int64_t n)
 {
     if (!mask) {
-        return TYPED(finite_max)(TYPED(row_largest)(x, n));
+        return TYPED(finite_max)(TYPED(reel__row_largest)(x, n));
     }
     REAL most = (REAL)-INFINITY;
     for (int64_t k = 0; k < n; k++) {
@@ -212,9 +212,7 @@ static REAL TYPED(row_max)(const REAL *x, const REAL *mask, int64_t n)
 static void TYPED(less)(const REAL *x, const REAL *mask, REAL *y, int64_t n, REAL most)
 {
     if (!mask) {
-        for (int64_t k = 0; k < n; k++) {
-            y[k] = x[k] - most;
-        }
+        TYPED(reel__row_less)(x, n, most, y);
         return;
     }
     for (int64_t k = 0; k < n; k++) {
@@ -226,23 +224,20 @@ static void TYPED(less)(const REAL *x, const REAL *mask, REAL *y, int64_t n, REA
 static double TYPED(masked_exp)(const REAL *x, const REAL *mask, REAL *y, int64_t n, REAL most)
 {
     TYPED(less)(x, mask, y, n, most);
-    TYPED(row_exp)(y, n);
-    return TYPED(row_total)(y, n);
+    TYPED(reel__row_exp)(y, n);
+    return TYPED(reel__row_total)(y, n);
 }
 
 static void TYPED(softmax_row)(const REAL *x, const REAL *mask, REAL *y, int64_t n)
 {
     double sum = TYPED(masked_exp)(x, mask, y, n, TYPED(row_max)(x, mask, n));
-    REAL scale = sum == 0 ? 0 : (REAL)(1 / sum);
-    for (int64_t k = 0; k < n; k++) {
-        y[k] *= scale;
-    }
+    TYPED(reel__row_scale)(y, n, sum == 0 ? 0 : (REAL)(1 / sum));
 }
 
 static void TYPED(log_softmax_row)(const REAL *x, REAL *y, int64_t n)
 {
     REAL most = TYPED(row_max)(x, NULL, n);
-    double sum = TYPED(row_exp_total)(x, n, most);
+    double sum = TYPED(reel__row_exp_total)(x, n, most);
     REAL less = sum == 0 ? 0 : (REAL)log(sum);
     for (int64_t k = 0; k < n; k++) {
         y[k] = x[k] - most - less;
@@ -279,7 +274,7 @@ static void TYPED(column_exp)(const REAL *x, const REAL *mask, REAL *y, const re
         for (int64_t i = row; i < row + width; i++) {
             y[i] = !mask || mask[i] != 0 ? x[i] - most[i - row] : (REAL)-INFINITY;
         }
-        TYPED(row_exp)(y + row, width);
+        TYPED(reel__row_exp)(y + row, width);
         for (int64_t i = row; i < row + width; i++) {
             sum[i - row] += (double)y[i];
         }

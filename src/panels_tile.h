@@ -28,6 +28,9 @@ TARGET INLINE void NAME(call_for)(const void *c, int64_t row, const int rows, co
             const uintptr_t line = begin + (uintptr_t)i * step + (uintptr_t)(p * REEL__PANEL);
             __builtin_prefetch((const void *)line, 0, 2);
         }
+        /* a row that does not begin with a line goes on into one more */
+        const uintptr_t last = begin + (uintptr_t)i * step + (uintptr_t)(panels * REEL__PANEL) - 1;
+        __builtin_prefetch((const void *)last, 0, 2);
     }
 }
 

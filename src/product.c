@@ -15,10 +15,13 @@
 #include "threads.h"
 
 enum {
-    PIECE = 256,             /* columns or rows that a thread takes of a large product */
+    PIECE = 256,             /* columns or rows that a thread takes of a large product ... */
+    PIECES = 8,              /* ... or so many times fewer than there are columns */
     WORTH_CUTTING = 1 << 21, /* multiplications */
     WORTH_THREADS = 1 << 18,
-    MOST_PACKED_ROWS = 512, /* beyond, packing anew costs nothing to speak of */
+    /* beyond both, packing anew costs little, and what is packed is too much for the cache */
+    MOST_PACKED_ROWS = 512,
+    MOST_PACKED_COLUMNS = 2048,
     MOST_PACKS = 1024
 };
 
@@ -171,7 +174,8 @@ static bool multiply(call *x, uint64_t version)
     int64_t work = x->m * x->n * x->k;
     x->by_columns = true;
     x->step = x->n;
-    if (version && x->m <= MOST_PACKED_ROWS && r->c->passes & REEL__PASS_PACK) {
+    if (version && (x->m <= MOST_PACKED_ROWS || x->n <= MOST_PACKED_COLUMNS) &&
+        r->c->passes & REEL__PASS_PACK) {
         x->pack = find_pack(r->c, x, dtype, version);
         if (!x->pack) {
             return false;
@@ -185,6 +189,9 @@ static bool multiply(call *x, uint64_t version)
     } else if (work >= WORTH_CUTTING) {
         x->by_columns = x->n >= x->m;
         x->step = PIECE;
+        if (x->by_columns && x->n > PIECES * PIECE) {
+            x->step *= x->n / (PIECES * PIECE); /* each packs the left matrix for itself */
+        }
     }
     int64_t all = x->by_columns ? x->n : x->m;
     x->pieces = x->step > 0 ? (all + x->step - 1) / x->step : 0;
@@ -270,19 +277,7 @@ static call call_of(reel__running *r, const operands *o, bool accumulate)
                   .element = o->element};
 }
 
-static bool one_by_one(reel__running *r, const operands *o, bool accumulate)
-{
-    for (int64_t i = 0; i < r->count; i++) {
-        call x = call_of(r, o, accumulate);
-        x.a.data = reel__ref_at(r, &o->a, i);
-        x.b.data = reel__ref_at(r, &o->b, i);
-        x.c = reel__ref_at(r, &o->c, i);
-        if (!multiply(&x, o->b.version)) {
-            return false;
-        }
-    }
-    return true;
-}
+static bool one_by_one(reel__running *r, const operands *o, bool accumulate);
 
 /* One right matrix for all instances: their rows are stacked. */
 static bool all_rows(reel__running *r, const operands *o, bool accumulate)
@@ -415,6 +410,30 @@ static bool tall(reel__running *r, const operands *o, int64_t from, int64_t coun
     bool ok = x.t.a && x.t.b && run_tall(r, &x);
     reel__arena_rewind(&r->c->lay);
     return ok;
+}
+
+/* Large ones whose left matrix stands transposed, as gradients of weights do, are tall ones of one
+ * pair: BLIS has kernels for dense columns only. */
+static bool one_by_one(reel__running *r, const operands *o, bool accumulate)
+{
+    bool transposed = o->t->a.row == 1 && o->t->a.column != 1 && !o->b.version &&
+                      o->t->m * o->t->n * o->t->k >= WORTH_CUTTING;
+    for (int64_t i = 0; i < r->count; i++) {
+        if (transposed) {
+            if (!tall(r, o, i, 1, reel__ref_at(r, &o->c, i), accumulate)) {
+                return false;
+            }
+            continue;
+        }
+        call x = call_of(r, o, accumulate);
+        x.a.data = reel__ref_at(r, &o->a, i);
+        x.b.data = reel__ref_at(r, &o->b, i);
+        x.c = reel__ref_at(r, &o->c, i);
+        if (!multiply(&x, o->b.version)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool into_sums(reel__running *r, const operands *o, bool accumulate)
