@@ -79,15 +79,20 @@ static int64_t units_of_row(const keyed_attr *a)
     return a->n / WORDS + (a->n % WORDS != 0);
 }
 
-/* The random words of unit u of row r: a function of the row's keys. */
-static void keyed_words(const reel_call *c, int64_t r, int64_t u, uint32_t word[WORDS])
+/* What the units of a row have in common: random words are a function of its keys and the unit. */
+typedef struct keyed_row {
+    uint64_t seed, stream, high, low;
+} keyed_row;
+
+static keyed_row row_of(const reel_call *c, int64_t r)
 {
     const keyed_attr *a = c->attr;
     const uint32_t *counter = c->x[0].data, *id = c->x[1].data, *second = c->x[2].data;
-    uint64_t high = (uint64_t)counter[1] << 32 | counter[0];
-    uint64_t low = (uint64_t)id[r % c->x[1].size] << 32 | (uint32_t)u;
     /* odd multiples keep different second keys apart */
-    reel_random_block(a->seed, a->stream + second[r] * 0x9e3779b97f4a7c15U, high, low, word);
+    return (keyed_row){.seed = a->seed,
+                       .stream = a->stream + second[r] * 0x9e3779b97f4a7c15U,
+                       .high = (uint64_t)counter[1] << 32 | counter[0],
+                       .low = (uint64_t)id[r % c->x[1].size] << 32};
 }
 
 typedef void values(const noise_attr *a, const uint32_t *word, double *v);
@@ -291,8 +296,8 @@ reel_node *reel_dropout_mask_at(const char *at, reel_node *like, reel_shape shap
 }
 
 /** A mask whose rows go by keys: y[..., b, :] is n elements, each `value` with probability p and 0
- * otherwise, a function of the tape's seed, its counter, the stream, id[b] and second[..., b] alone.
- * So a sequence has the same mask in any batch and in any place of it. id [batch] and second
+ * otherwise, a function of the tape's seed, its counter, the stream, id[b] and second[..., b]
+ * alone. So a sequence has the same mask in any batch and in any place of it. id [batch] and second
  * [..., batch] are i32, and may be the same node. */
 reel_node *reel_keyed_mask_at(const char *at, reel_node *id, reel_node *second, int64_t n, double p,
                               double value, uint64_t stream)
@@ -359,17 +364,28 @@ static void TYPED(noise_run)(const reel_call *c, values *make)
     }
 }
 
+/* Elements [from, from + count) of a row, those of one unit. */
+static void TYPED(keyed_unit)(const keyed_attr *a, const keyed_row *row, int64_t from,
+                              int64_t count, REAL *y)
+{
+    uint32_t word[WORDS];
+    reel_random_block(row->seed, row->stream, row->high, row->low | (uint32_t)(from / WORDS), word);
+    for (int64_t i = 0; i < count; i++) {
+        y[from + i] = (REAL)((double)(unit_interval(word[i]) < a->p) * a->value);
+    }
+}
+
 static void TYPED(keyed_run)(const reel_call *c)
 {
     const keyed_attr *a = c->attr;
-    const int64_t units = units_of_row(a);
-    for (int64_t k = c->begin; k < c->end; k++) {
-        uint32_t word[WORDS];
-        int64_t r = k / units, first = k % units * WORDS;
+    const int64_t units = units_of_row(a), whole = a->n / WORDS;
+    for (int64_t k = c->begin, end; k < c->end; k = end) {
+        const int64_t r = k / units, first = r * units;
+        const keyed_row row = row_of(c, r);
         REAL *y = (REAL *)c->y.data + r * a->n;
-        keyed_words(c, r, k % units, word);
-        for (int64_t i = first; i < first + WORDS && i < a->n; i++) {
-            y[i] = (REAL)((double)(unit_interval(word[i - first]) < a->p) * a->value);
+        end = first + units < c->end ? first + units : c->end;
+        for (int64_t u = k - first; u < end - first; u++) {
+            TYPED(keyed_unit)(a, &row, u * WORDS, u < whole ? WORDS : a->n % WORDS, y);
         }
     }
 }

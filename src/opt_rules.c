@@ -24,13 +24,18 @@ double TYPED(reel__squares)(const void *x, size_t n, double limit)
 {
     const REAL *v = x;
     double lane[LANES] = {0};
-    for (size_t i = 0; i < n; i += LANES) {
-        size_t width = n - i < LANES ? n - i : LANES;
-        for (size_t k = 0; k < width; k++) {
+    size_t whole = n / LANES * LANES; /* a constant width is made vectors of */
+    for (size_t i = 0; i < whole; i += LANES) {
+        for (size_t k = 0; k < LANES; k++) {
             double a = fabs((double)v[i + k]);
             a = a > limit ? limit : a; /* keeps NaN */
             lane[k] += a * a;
         }
+    }
+    for (size_t i = whole; i < n; i++) {
+        double a = fabs((double)v[i]);
+        a = a > limit ? limit : a;
+        lane[i - whole] += a * a;
     }
     double sum = 0;
     for (int k = 0; k < LANES; k++) {

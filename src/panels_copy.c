@@ -108,11 +108,21 @@ void reel__tiles_gather(const reel__lines *lines, int64_t size, int64_t m, int64
                  out + high * (rows + 1) * lines->k * size);
 }
 
+/* Of a matrix that stands transposed, a panel is as many dense rows as it has columns; the rows of
+ * the next one are called for line by line. */
 static void pack_apart(const reel__lines *lines, int64_t size, int64_t column, int64_t wide,
                        char *to)
 {
+    bool transposed = lines->k > 1 && lines->start[1] - lines->start[0] == size;
+    int64_t width = REEL__PANEL / size;
     for (int64_t l = 0; l < lines->k; l++) {
         const char *x = lines->start[l] + column * lines->step * size;
+        if (transposed) {
+            /* a number: behind the last panel there is nothing */
+            uintptr_t next = (uintptr_t)lines->start[l / width * width];
+            next += (uintptr_t)((column + width + l % width) * lines->step * size);
+            __builtin_prefetch((const void *)next, 0, 2);
+        }
         if (size == sizeof(float)) {
             copy_apart(to + l * REEL__PANEL, x, wide, lines->step, sizeof(float));
         } else {

@@ -3,6 +3,7 @@
  * words of a sentence are the model's own and a baseline is learned. */
 #include "translate.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,8 +62,9 @@ static void drop(work *w)
     free(w->text);
 }
 
-/* The BLEU of a sentence of tokens, up to its end, against a pair's target. Of a word that is not
- * known nothing that is said is right. */
+/* The BLEU of a sentence of tokens, up to its end, against a pair's target; the penalty of short
+ * ones is as if that had a word more, without which they become too short (Nakov et al. 2012). Of a
+ * word that is not known nothing that is said is right. */
 static double bleu(const translator *m, const pairs *p, int64_t pair, const int32_t *token,
                    int64_t stride, int64_t n, const char **text)
 {
@@ -80,7 +82,11 @@ static double bleu(const translator *m, const pairs *p, int64_t pair, const int3
     }
     const reel_words reference = {right, text};
     const reel_judged x = {{spoken, text + right}, 1, &reference};
-    return reel_sentence_bleu(&x, 4, &b) == REEL_OK ? b.bleu : 0;
+    if (reel_sentence_bleu(&x, 4, &b) != REEL_OK || b.brevity == 0) {
+        return 0;
+    }
+    double longer = (double)(b.reference_words + 1) / (double)b.candidate_words;
+    return b.bleu / b.brevity * fmin(1, exp(1 - longer));
 }
 
 /* The rewards of the likeliest words, said without being recorded for training. */
