@@ -280,6 +280,40 @@ reel_status reel_sentence_bleu(const reel_judged *x, int order, reel_bleu *b)
     return bleu(1, x, order, true, b);
 }
 
+/* GLEU */
+
+static double common_share(const matches *m, int order)
+{
+    int64_t matched = 0, said = 0, right = 0;
+    for (int k = 0; k < order; k++) {
+        matched += m->matched[k];
+        said += m->all[k];
+        right += m->reference > k ? m->reference - k : 0;
+    }
+    int64_t more = said > right ? said : right;
+    return more ? (double)matched / (double)more : 0;
+}
+
+reel_status reel_sentence_gleu(const reel_judged *x, int order, double *gleu)
+{
+    *gleu = 0;
+    if (reel__judgeable(1, x) || order < 1 || order > ORDERS) {
+        return REEL_ERR_ARGUMENT;
+    }
+    reel__lexicon lexicon;
+    reel_status status = reel__lexicon_of(&lexicon, 1, x);
+    double best = 0;
+    for (int k = 0; !status && k < x->references; k++) {
+        const reel_judged one = {x->candidate, 1, x->reference + k};
+        matches m = {0};
+        status = match(&lexicon, &one, order, &m) ? REEL_OK : REEL_ERR_MEMORY;
+        best = fmax(best, common_share(&m, order));
+    }
+    reel__lexicon_free(&lexicon);
+    *gleu = status ? 0 : best;
+    return status;
+}
+
 /* CIDEr-D */
 
 static const double sigma = 6;

@@ -150,6 +150,38 @@ START_TEST(counts_are_clipped)
 }
 END_TEST
 
+/* Of "the cat sat" 3, 2 and 1 n-grams are right of 4 + 3 + 2 + 1 that are to be said; with the
+ * second reference it has 3 of 6 in common. */
+START_TEST(gleu_counts_both_sides)
+{
+    double v = 1;
+    add_candidate(&c, "the cat sat");
+    add_reference(&c, "the cat sat down");
+    ck_assert_int_eq(reel_sentence_gleu(c.x, 4, &v), REEL_OK);
+    ck_assert_double_eq_tol(v, 6.0 / 10, 1e-15);
+    ck_assert_int_eq(reel_sentence_gleu(c.x, 1, &v), REEL_OK);
+    ck_assert_double_eq_tol(v, 3.0 / 4, 1e-15);
+    add_reference(&c, "a cat sat");
+    ck_assert_int_eq(reel_sentence_gleu(c.x, 4, &v), REEL_OK);
+    ck_assert_double_eq_tol(v, 6.0 / 10, 1e-15);
+    empty(&c);
+    add_candidate(&c, "so so it is so");
+    add_reference(&c, "so it is");
+    add_reference(&c, "so it is so");
+    /* in common with the second: so twice, it, is; so it, it is, is so; both of three; all four */
+    ck_assert_int_eq(reel_sentence_gleu(c.x, 4, &v), REEL_OK);
+    ck_assert_double_eq_tol(v, (4 + 3 + 2 + 1) / 14.0, 1e-15);
+    empty(&c);
+    add_candidate(&c, "");
+    add_reference(&c, "so it is");
+    ck_assert_int_eq(reel_sentence_gleu(c.x, 4, &v), REEL_OK);
+    ck_assert_double_eq(v, 0);
+    v = 1;
+    ck_assert_int_eq(reel_sentence_gleu(c.x, 5, &v), REEL_ERR_ARGUMENT);
+    ck_assert_double_eq(v, 0);
+}
+END_TEST
+
 START_TEST(by_hand)
 {
     double v, each[2];
@@ -218,6 +250,7 @@ int main(void)
     tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, as_others_score);
     tcase_add_test(t, counts_are_clipped);
+    tcase_add_test(t, gleu_counts_both_sides);
     tcase_add_test(t, by_hand);
     tcase_add_test(t, nothing_said);
     tcase_add_test(t, bad_input);

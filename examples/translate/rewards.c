@@ -3,7 +3,6 @@
  * words of a sentence are the model's own and a baseline is learned. */
 #include "translate.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,16 +61,14 @@ static void drop(work *w)
     free(w->text);
 }
 
-/* The BLEU of a sentence of tokens, up to its end, against a pair's target; the penalty of short
- * ones is as if that had a word more, without which they become too short (Nakov et al. 2012). Of a
- * word that is not known nothing that is said is right. */
-static double bleu(const translator *m, const pairs *p, int64_t pair, const int32_t *token,
-                   int64_t stride, int64_t n, const char **text)
+/* What a sentence of tokens, up to its end, is worth against a pair's target. Of a word that is not
+ * known nothing that is said is right. */
+static double worth(const translator *m, const pairs *p, int64_t pair, const int32_t *token,
+                    int64_t stride, int64_t n, const char **text)
 {
     const corpus *c = &p->target;
     const int64_t right = c->length[pair];
     int64_t spoken = 0;
-    reel_bleu b;
     for (int64_t t = 0; t < right; t++) {
         int32_t right_one = c->token[pair][t];
         text[t] =
@@ -82,11 +79,12 @@ static double bleu(const translator *m, const pairs *p, int64_t pair, const int3
     }
     const reel_words reference = {right, text};
     const reel_judged x = {{spoken, text + right}, 1, &reference};
-    if (reel_sentence_bleu(&x, 4, &b) != REEL_OK || b.brevity == 0) {
-        return 0;
+    if (set.reward == REWARD_GLEU) {
+        double gleu;
+        return reel_sentence_gleu(&x, 4, &gleu) == REEL_OK ? gleu : 0;
     }
-    double longer = (double)(b.reference_words + 1) / (double)b.candidate_words;
-    return b.bleu / b.brevity * fmin(1, exp(1 - longer));
+    reel_bleu b;
+    return reel_sentence_bleu(&x, 4, &b) == REEL_OK ? b.bleu : 0;
 }
 
 /* The rewards of the likeliest words, said without being recorded for training. */
@@ -102,7 +100,7 @@ static bool greedy_rewards(const translator *m, reel_tape *tape, const pairs *p,
         return tape_complain(tape);
     }
     for (int64_t i = 0; i < b->n; i++) {
-        reward[i] = bleu(m, p, which[i], w->word + i, b->n, w->length[i], w->text);
+        reward[i] = worth(m, p, which[i], w->word + i, b->n, w->length[i], w->text);
     }
     return true;
 }
@@ -126,7 +124,7 @@ static reel_node *self_critical(const translator *m, reel_tape *tape, const pair
         return NULL;
     }
     for (int64_t i = 0; i < b->n; i++) {
-        double own = bleu(m, p, which[i], w->word + i, b->n, w->length[i], w->text);
+        double own = worth(m, p, which[i], w->word + i, b->n, w->length[i], w->text);
         for (int64_t t = 0; t < steps; t++) {
             w->advantage[t * b->n + i] = t < w->length[i] ? own - greedy[i] : 0;
         }
@@ -153,7 +151,7 @@ static reel_node *mixer(const translator *m, reel_tape *tape, const pairs *p, co
         for (int64_t t = 0; t < forced && t < b->N; t++) {
             w->word[t * b->n + i] = b->next[t * b->n + i];
         }
-        double own = bleu(m, p, which[i], w->word + i, b->n, b->N, w->text);
+        double own = worth(m, p, which[i], w->word + i, b->n, b->N, w->text);
         bool on = true;
         for (int64_t t = 0; t < b->N; t++) {
             int64_t k = t * b->n + i;

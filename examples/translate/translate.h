@@ -14,13 +14,14 @@
 enum { ATTENTION_NONE = 6 }; /* after the scores of reel_score, in their order */
 
 enum { OBJECTIVE_LIKELIHOOD, OBJECTIVE_SELF_CRITICAL, OBJECTIVE_MIXER };
+enum { REWARD_GLEU, REWARD_BLEU };
 
 /* What the user asked for; the options' table in main.c explains each. */
 typedef struct settings {
     const char *cell, *cell_options, *checkpoint, *from, *valid_source, *valid_target;
     int64_t attention, heads, hidden, embed, layers, least, most_words, after;
     int64_t batch, pool, epochs, seed, longest, threads, save_every, warmup;
-    int64_t objective, mixer_first, mixer_each, mixer_by;
+    int64_t objective, reward, mixer_first, mixer_each, mixer_by;
     int64_t beam;
     double dropout, rate, decay, clip, smoothing, weight, baseline_rate;
     double alpha, beta, seconds;

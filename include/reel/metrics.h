@@ -51,6 +51,11 @@ REEL_API REEL_CHECKED reel_status reel_corpus_bleu(int64_t n, const reel_judged 
 /** BLEU of one sentence with 1 added to the numbers of matches and of n-grams from 2-grams on (Lin
  * & Och 2004), so that it is seldom 0. */
 REEL_API REEL_CHECKED reel_status reel_sentence_bleu(const reel_judged *x, int order, reel_bleu *b);
+/** GLEU of one sentence (Wu et al. 2016, section 5): the n-grams of 1 to `order` words that it has in
+ * common with a reference, over all that it has or all that the reference has, whichever are more;
+ * the highest of all references. From 0 to 1; 0 where neither says anything. As a reward it prefers
+ * neither short nor long sentences. Errors as of reel_corpus_bleu, and then *gleu is 0. */
+REEL_API REEL_CHECKED reel_status reel_sentence_gleu(const reel_judged *x, int order, double *gleu);
 
 /** CIDEr-D of a corpus (Vedantam et al. 2015), as the MS COCO evaluation computes it: ten times the
  * mean over references and over n = 1 to 4 of the cosine of n-gram vectors, weighed by inverse
