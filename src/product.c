@@ -412,6 +412,15 @@ static bool tall(reel__running *r, const operands *o, int64_t from, int64_t coun
     return ok;
 }
 
+static bool single(reel__running *r, const operands *o, int64_t i, char *to, bool accumulate)
+{
+    call x = call_of(r, o, accumulate);
+    x.a.data = reel__ref_at(r, &o->a, i);
+    x.b.data = reel__ref_at(r, &o->b, i);
+    x.c = to;
+    return multiply(&x, o->b.version);
+}
+
 /* Large ones whose left matrix stands transposed, as gradients of weights do, are tall ones of one
  * pair: BLIS has kernels for dense columns only. */
 static bool one_by_one(reel__running *r, const operands *o, bool accumulate)
@@ -425,11 +434,7 @@ static bool one_by_one(reel__running *r, const operands *o, bool accumulate)
             }
             continue;
         }
-        call x = call_of(r, o, accumulate);
-        x.a.data = reel__ref_at(r, &o->a, i);
-        x.b.data = reel__ref_at(r, &o->b, i);
-        x.c = reel__ref_at(r, &o->c, i);
-        if (!multiply(&x, o->b.version)) {
+        if (!single(r, o, i, reel__ref_at(r, &o->c, i), accumulate)) {
             return false;
         }
     }
@@ -446,9 +451,9 @@ static bool into_sums(reel__running *r, const operands *o, bool accumulate)
                sum[i + n].offset == sum[i].offset) {
             n++;
         }
-        if (!tall(r, o, i, n,
-                  reel__address(r, sum[i]) + o->t->c.x.window.offset * (int64_t)o->element,
-                  (accumulate || !starts[i]) && !reel__planted(REEL__MISSING_ACCUMULATION))) {
+        char *to = reel__address(r, sum[i]) + o->t->c.x.window.offset * (int64_t)o->element;
+        bool more = (accumulate || !starts[i]) && !reel__planted(REEL__MISSING_ACCUMULATION);
+        if (!(n == 1 && o->b.version ? single(r, o, i, to, more) : tall(r, o, i, n, to, more))) {
             return false;
         }
         i += n;
