@@ -133,11 +133,14 @@ says err 'a resumed run cannot change it'
 # Other networks.
 for net in '--attention none' '--attention dot --one-way' '--attention general --late --input-feeding' \
     '--attention multi-head --maxout' '--attention concat --tied' '--cell lstm --layers 2 --smoothing 0.1' \
-    '--attention scaled-dot --one-way --f64'; do
+    '--attention scaled-dot --one-way --f64' '--coverage --late'; do
     # shellcheck disable=SC2086
     run 0 train few.a few.b $tiny --epochs 1 --checkpoint net.safetensors --overwrite $net
     run 0 eval two.a two.b --checkpoint net.safetensors --beam 2 --quiet
 done
+# shellcheck disable=SC2086
+run 1 train few.a few.b $tiny --epochs 1 --checkpoint net.safetensors --overwrite --attention dot --coverage
+says err '^reel-translate: --coverage is for additive attention'
 # shellcheck disable=SC2086
 run 0 train few.a few.b $tiny --epochs 1 --checkpoint net.safetensors --overwrite --attention none
 run 1 align two.a two.b two.svg --checkpoint net.safetensors

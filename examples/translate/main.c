@@ -87,6 +87,8 @@ static const option options[] = {
     WHOLE("embed", embed, "N", 1, 65536, TRAIN, OPTION_MODEL, "features of a word and the readout"),
     WHOLE("layers", layers, "N", 1, 16, TRAIN, OPTION_MODEL, "layers on each side"),
     FLAG("one-way", one_way, TRAIN, OPTION_MODEL, "the encoder only reads forward"),
+    FLAG("coverage", coverage, TRAIN, OPTION_MODEL,
+         "additive attention sees where it has attended (Tu et al. 2016)"),
     FLAG("late", late, TRAIN, OPTION_MODEL, "attend after the cell (Luong et al. 2015)"),
     FLAG("input-feeding", input_feeding, TRAIN, OPTION_MODEL, "the cell sees the last readout"),
     FLAG("maxout", maxout_readout, TRAIN, OPTION_MODEL, "a maxout readout instead of tanh"),

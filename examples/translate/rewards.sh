@@ -1,6 +1,7 @@
 #!/bin/sh
-# Does training by BLEU raise BLEU? Cross-entropy first; then, from there, as many epochs again of cross-entropy,
-# with dropout and without, as rewards have it, of self-critical training (Rennie et al. 2017) and of MIXER (Ranzato et al. 2016), with each of several seeds.
+# Does training by rewards raise BLEU? Cross-entropy first, until it has nothing more to teach: its rate falls in the second
+# half; then, from there, some epochs more of cross-entropy, with dropout and without, as rewards have it, of self-critical
+# training (Rennie et al. 2017) and of MIXER (Ranzato et al. 2016), with each of several seeds.
 # What is in the folder already is not made again, so that it can be stopped and started.
 set -eu
 
@@ -10,8 +11,9 @@ usage()
 Usage: rewards.sh SOURCE TARGET TEST-SOURCE TEST-TARGET FOLDER
 
 Environment: REEL_TRANSLATE, the program [reel-translate]; SEEDS [1 2 3]; NET, options of the network
-[--hidden 128 --embed 128]; FIRST and MORE, epochs of cross-entropy and after it [5 and 2]; RATE, of what comes after
-it [1e-4].
+[--hidden 128 --embed 128 --pool 100]; FIRST and MORE, epochs of cross-entropy and after it [14 and 4]; DECAY, factor on
+the rate per epoch of the second half of the first [0.6]; RATE, of what comes after it [1e-4]; METHODS, what comes after it
+[likelihood whole critical mixer].
 EOF
 }
 
@@ -27,7 +29,8 @@ if [ $# -ne 5 ]; then
 fi
 source=$1 target=$2 test_source=$3 test_target=$4 folder=$5
 program=${REEL_TRANSLATE-reel-translate}
-seeds=${SEEDS-1 2 3} net=${NET---hidden 128 --embed 128} first=${FIRST-5} more=${MORE-2} rate=${RATE-1e-4}
+seeds=${SEEDS-1 2 3} net=${NET---hidden 128 --embed 128 --pool 100} first=${FIRST-14} more=${MORE-4} rate=${RATE-1e-4}
+decay=${DECAY-0.6} methods=${METHODS-likelihood whole critical mixer}
 mkdir -p "$folder"
 
 # learn NAME OPTION...: a checkpoint of that name, and what greedy translation scores after the last epoch.
@@ -48,16 +51,21 @@ learn()
 
 for seed in $seeds; do
     # shellcheck disable=SC2086
-    learn "first$seed" $net --seed "$seed" --epochs "$first"
-    after="--from $folder/first$seed.safetensors --seed $seed --epochs $more --rate $rate"
-    # shellcheck disable=SC2086
-    learn "likelihood$seed" $after
-    # shellcheck disable=SC2086
-    learn "whole$seed" $after --dropout 0
-    # shellcheck disable=SC2086
-    learn "critical$seed" $after --objective self-critical --weight 0
-    # shellcheck disable=SC2086
-    learn "mixer$seed" $after --objective mixer --mixer-first 0 --mixer-by 6
+    learn "first$seed" $net --seed "$seed" --epochs "$first" --decay "$decay" --decay-after $((first / 2))
+    for method in $methods; do
+        case $method in
+            likelihood) how= ;;
+            whole) how='--dropout 0' ;;
+            critical) how='--objective self-critical' ;;
+            mixer) how='--objective mixer --mixer-first 0 --mixer-by 6' ;;
+            *)
+                echo "rewards.sh: METHODS: '$method': expected likelihood, whole, critical or mixer" >&2
+                exit 2
+                ;;
+        esac
+        # shellcheck disable=SC2086
+        learn "$method$seed" --from "$folder/first$seed.safetensors" $net --seed "$seed" --epochs "$more" --rate "$rate" $how
+    done
 done
 
 # row NAME: of all seeds
@@ -71,7 +79,11 @@ row()
 }
 printf '%-36s %6s  %5s  %s\n' 'greedy BLEU' mean sd 'each seed'
 row first "cross-entropy, $first epochs"
-row likelihood "... and $more more"
-row whole "... and $more more without dropout"
-row critical "... and $more, self-critical"
-row mixer "... and $more, MIXER"
+for method in $methods; do
+    case $method in
+        likelihood) row likelihood "... and $more more" ;;
+        whole) row whole "... and $more more without dropout" ;;
+        critical) row critical "... and $more, self-critical" ;;
+        mixer) row mixer "... and $more, MIXER" ;;
+    esac
+done

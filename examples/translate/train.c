@@ -157,7 +157,7 @@ static bool start(job *j, char *const *file)
     reel_archive *a =
         old ? checkpoint_open(old, set.resume ? CHECKPOINT_RESUME : CHECKPOINT_START) : NULL;
     bool ok =
-        (!old || a) && check_cell() && vocabularies(j, file, a, old) && read_pairs(j, file) &&
+        (!old || a) && check_network() && vocabularies(j, file, a, old) && read_pairs(j, file) &&
         translator_new(&j->m) && (!a || archive_weights(a, old, j->m.params)) &&
         reward_weights(&j->m) &&
         (!a || !reel_archive_find(a, "baseline.weight") || archive_weights(a, old, j->m.params));

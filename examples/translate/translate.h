@@ -25,7 +25,7 @@ typedef struct settings {
     int64_t beam;
     double dropout, rate, decay, clip, smoothing, weight, baseline_rate;
     double alpha, beta, seconds;
-    bool one_way, resume, overwrite, quiet, f64, maxout_readout, input_feeding, late, ties;
+    bool one_way, resume, overwrite, quiet, f64, maxout_readout, input_feeding, late, ties, coverage;
     const char *output;
 } settings;
 
@@ -49,7 +49,7 @@ void translator_free(translator *m);
 bool translator_open(translator *m, const char *path);
 reel_tape *translator_tape(bool trains);
 /* Whether the cell's name is one; complains. */
-bool check_cell(void);
+bool check_network(void);
 void print_cells(void);
 
 /* Sentence pairs */

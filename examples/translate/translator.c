@@ -1,8 +1,11 @@
 /* The network as a graph: a bidirectional encoder, attention, a decoder. */
 #include "translate.h"
 
-bool check_cell(void)
+bool check_network(void)
 {
+    if (set.coverage && set.attention != REEL_ADDITIVE) {
+        return complain("--coverage is for additive attention: expected --attention additive");
+    }
     return reel_cell_type_find(set.cell) ||
            complain("--cell: '%s' is no kind of cell; 'reel-translate cells' lists them", set.cell);
 }
@@ -52,7 +55,8 @@ static void describe(translator *m)
                                     .score = attends ? (reel_score)set.attention : REEL_ADDITIVE,
                                     .query = size,
                                     .size = set.hidden,
-                                    .heads = (int)set.heads};
+                                    .heads = (int)set.heads,
+                                    .coverage = set.coverage};
     m->encoder = (reel_encoder){.params = m->params,
                                 .name = "encoder",
                                 .cell = layers(m, "encoder", set.embed, set.hidden, !set.one_way),
@@ -114,7 +118,7 @@ bool translator_open(translator *m, const char *path)
 {
     *m = (translator){.params = NULL};
     reel_archive *a = checkpoint_open(path, CHECKPOINT_USE);
-    bool ok = a && check_cell();
+    bool ok = a && check_network();
     m->source = ok ? checkpoint_take_vocabulary(a, path, "vocabulary.source") : NULL;
     m->target = m->source ? checkpoint_take_vocabulary(a, path, "vocabulary.target") : NULL;
     ok = m->target && translator_new(m) && archive_weights(a, path, m->params);
