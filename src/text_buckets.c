@@ -15,6 +15,8 @@ typedef struct sequence {
     int64_t index;
 } sequence;
 
+/* Second lengths rise and fall in turns, so that a batch that goes over from one length to the next
+ * has like ones. */
 static int compare(const void *a, const void *b)
 {
     const sequence *x = a, *y = b;
@@ -22,7 +24,7 @@ static int compare(const void *a, const void *b)
         return x->length < y->length ? -1 : 1;
     }
     if (x->second != y->second) {
-        return x->second < y->second ? -1 : 1;
+        return (x->second < y->second) == (x->length % 2 == 0) ? -1 : 1;
     }
     return (x->drawn > y->drawn) - (x->drawn < y->drawn);
 }

@@ -973,9 +973,11 @@ START_TEST(random_buckets)
             ck_assert_int_le(padding(&b, order, length), pools * b.batch * longest);
         }
         for (int64_t i = 1; i < b.n && b.pool != 1; i++) { /* sorted within a batch */
-            bool rises = length[order[i - 1]] < length[order[i]] ||
-                         (length[order[i - 1]] == length[order[i]] &&
-                          (!b.second || second[order[i - 1]] <= second[order[i]]));
+            bool rises =
+                length[order[i - 1]] < length[order[i]] ||
+                (length[order[i - 1]] == length[order[i]] &&
+                 (!b.second || (length[order[i]] % 2 ? second[order[i - 1]] >= second[order[i]]
+                                                     : second[order[i - 1]] <= second[order[i]])));
             ck_assert(i % b.batch == 0 || rises);
         }
     }

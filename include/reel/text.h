@@ -141,7 +141,8 @@ REEL_API REEL_CHECKED reel_status reel_streams_seek(reel_streams *s, const int64
 typedef struct reel_bucketing {
     int64_t n;              /**< sequences */
     const int64_t *length;  /**< by sequence: what they are sorted by, at least 0 */
-    const int64_t *second;  /**< a second length, for pairs: sorted by among equal ones; NULL: none */
+    const int64_t *second;  /**< a second length, for pairs: sorted by among equal ones, rising and falling in turns,
+                                 so that neighbours are alike; NULL: none */
     int64_t batch;          /**< sequences in a batch; the last one may have fewer */
     /** Sequences that are sorted together: so many batches of them are drawn at random, sorted by
      * length and cut into batches. 0: all, which wastes least; 1: none are sorted. */
