@@ -10,8 +10,8 @@
 #include <math.h>
 #include <string.h>
 
-/* So many columns of so many rows are summed at a time: more rows than that lie in more pages than
- * a processor keeps in mind. */
+/* COLUMNS of FEW rows are summed at a time: rows of a wide matrix lie in as many pages as there are
+ * rows, and a processor keeps few in mind. */
 enum { COLUMNS = 16, FEW = 32 };
 
 typedef struct target {

@@ -338,7 +338,7 @@ static uint32_t next_level(const cut *c, uint32_t i)
 }
 
 /* As many windows as are needed for none to be too large: it is to fit into the cache, and to be
- * little of all that the recurrence makes. */
+ * little of all that the recurrence makes, if that is more than FEW levels. */
 static bool find_cut(reel__arranging *a, cut *c)
 {
     c->until = reel__arrange_take(a, (size_t)c->n + 1, sizeof *c->until);

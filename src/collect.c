@@ -11,9 +11,7 @@
 #include "plan.h"
 #include "plant.h"
 
-/* Sums of MANY_TERMS or more begin a block of their own, so that their terms are added in place:
- * with fewer, as those within a cell, what adds is not worth a block. */
-enum { BLOCK_NODES = 512, MANY_TERMS = 4, PROLOGUE = 0 };
+enum { BLOCK_NODES = 512, PROLOGUE = 0 };
 
 /* What the passes below know of a node, so that they need not walk through the recording again and
  * again: needed nodes by number, in recording order, then outside ones. */
@@ -134,6 +132,21 @@ static bool kept(const collect *k, const reel__slot *s)
     return s->flags & REEL__WANT || (s->flags & REEL__READ && !k->g->step && reel__kept(s));
 }
 
+/* Whether a sum begins a block of its own, so that its terms are added in place: one of many terms,
+ * or of some from elsewhere, as the gradients of weights over time. What adds up a few within a
+ * cell is not worth a block. */
+static bool is_long(const reel__slot *s)
+{
+    int elsewhere = 0;
+    if (!(s->op->flags & REEL_OP_SUM) || s->n < REEL__SOME_TERMS) {
+        return false;
+    }
+    for (int i = 0; i < s->n && elsewhere < REEL__SOME_TERMS; i++) {
+        elsewhere += reel__args(s)[i]->scope != s->scope;
+    }
+    return s->n >= REEL__MANY_TERMS || elsewhere >= REEL__SOME_TERMS;
+}
+
 static note note_of(const collect *k, const reel__slot *s, uint32_t first)
 {
     bool sum = s->op->flags & REEL_OP_SUM;
@@ -143,7 +156,7 @@ static note note_of(const collect *k, const reel__slot *s, uint32_t first)
                   .n = (uint32_t)s->n,
                   .kept = kept(k, s),
                   .backward = s->origin != 0,
-                  .long_sum = sum && s->n >= MANY_TERMS,
+                  .long_sum = is_long(s),
                   .part = s->op->place && s->n == 1,
                   .addable = s->op->flags & REEL_OP_ACCUMULATES && !sum};
 }

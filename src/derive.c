@@ -588,7 +588,7 @@ static bool add_entry(derive *d, uint32_t to, entry e)
     return true;
 }
 
-enum { MANY_TERMS = 4, MOST_PARTS = 256 };
+enum { MOST_PARTS = 256 };
 
 /* All contributions to the target have been made: decides how they are summed. Gives how many
  * cotangents its block gets. */
@@ -608,7 +608,7 @@ static uint32_t settle(derive *d, target *t, bool outside)
         d->mode[port] = CLOSED;
         return 1;
     }
-    bool many = t->count >= MANY_TERMS && (parts < t->count || t->count > MOST_PARTS);
+    bool many = t->count >= REEL__SOME_TERMS && (parts < t->count || t->count > MOST_PARTS);
     for (uint32_t i = t->first; many && i; i = d->entry[i - 1].next) {
         if (d->entry[i - 1].port != REEL__NONE) {
             d->mode[d->entry[i - 1].port] = ADDED;

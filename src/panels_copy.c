@@ -113,12 +113,13 @@ void reel__tiles_gather(const reel__lines *lines, int64_t size, int64_t m, int64
 static void pack_apart(const reel__lines *lines, int64_t size, int64_t column, int64_t wide,
                        char *to)
 {
-    bool transposed = lines->k > 1 && lines->start[1] - lines->start[0] == size;
+    /* numbers: rows may be of different matrices, and behind the last panel there is nothing */
+    bool transposed =
+        lines->k > 1 && (uintptr_t)lines->start[1] - (uintptr_t)lines->start[0] == (uintptr_t)size;
     int64_t width = REEL__PANEL / size;
     for (int64_t l = 0; l < lines->k; l++) {
         const char *x = lines->start[l] + column * lines->step * size;
         if (transposed) {
-            /* a number: behind the last panel there is nothing */
             uintptr_t next = (uintptr_t)lines->start[l / width * width];
             next += (uintptr_t)((column + width + l % width) * lines->step * size);
             __builtin_prefetch((const void *)next, 0, 2);

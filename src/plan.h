@@ -45,6 +45,9 @@ typedef struct reel__block {
     uint32_t near; /* likewise two levels' */
 } reel__block;
 
+/* Terms of a sum from which on they are added in place: within a cell, and from other blocks. */
+enum { REEL__MANY_TERMS = 16, REEL__SOME_TERMS = 4 };
+
 /* A value that goes straight into a sum of another block. */
 typedef struct reel__added {
     uint32_t block, at;       /* the contribution */

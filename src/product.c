@@ -1,6 +1,7 @@
 /* Job: run one term of a product for all instances of a step: as one product of stacked rows where
- * the right matrix is shared, as one of tall matrices where contributions are summed, else one by
- * one. Weights are packed once and used until they change.
+ * the right matrix is shared, as one of tall matrices where contributions are summed or the left
+ * matrix of a large one stands transposed, else one by one. Weights are packed once and used until
+ * they change, but for wide ones that have many rows to multiply.
  * Invariant: how a product is cut into calls depends on structure alone, never on addresses or
  * threads, so the bits do neither.
  * Must not know: nodes, ops. */
@@ -16,7 +17,8 @@
 
 enum {
     PIECE = 256,             /* columns or rows that a thread takes of a large product ... */
-    PIECES = 8,              /* ... or so many times fewer than there are columns */
+    PIECES = 16,             /* ... of which there are no more than so many, of columns */
+    ROUND = 16,              /* columns that a piece is a multiple of */
     WORTH_CUTTING = 1 << 21, /* multiplications */
     WORTH_THREADS = 1 << 18,
     /* beyond both, packing anew costs little, and what is packed is too much for the cache */
@@ -189,8 +191,8 @@ static bool multiply(call *x, uint64_t version)
     } else if (work >= WORTH_CUTTING) {
         x->by_columns = x->n >= x->m;
         x->step = PIECE;
-        if (x->by_columns && x->n > PIECES * PIECE) {
-            x->step *= x->n / (PIECES * PIECE); /* each packs the left matrix for itself */
+        if (x->by_columns && x->n > PIECES * PIECE) { /* each packs the left matrix for itself */
+            x->step = (x->n + PIECES * ROUND - 1) / (PIECES * ROUND) * ROUND;
         }
     }
     int64_t all = x->by_columns ? x->n : x->m;

@@ -15,8 +15,6 @@ typedef struct sequence {
     int64_t index;
 } sequence;
 
-/* Second lengths rise and fall in turns, so that a batch that goes over from one length to the next
- * has like ones. */
 static int compare(const void *a, const void *b)
 {
     const sequence *x = a, *y = b;
@@ -24,7 +22,7 @@ static int compare(const void *a, const void *b)
         return x->length < y->length ? -1 : 1;
     }
     if (x->second != y->second) {
-        return (x->second < y->second) == (x->length % 2 == 0) ? -1 : 1;
+        return x->second < y->second ? -1 : 1;
     }
     return (x->drawn > y->drawn) - (x->drawn < y->drawn);
 }
@@ -61,7 +59,8 @@ static void draw(reel_random *r, int64_t *v, int64_t n)
     }
 }
 
-/* Sorts one pool; n sequences. */
+/* Sorts one pool; n sequences. Second lengths rise and fall in turns, so that a batch that goes
+ * over from one length to the next has like ones. */
 static void sort_pool(const reel_bucketing *b, sequence *s, int64_t *order, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -69,8 +68,13 @@ static void sort_pool(const reel_bucketing *b, sequence *s, int64_t *order, int6
         s[i] = (sequence){b->length[k], b->second ? b->second[k] : 0, i, k};
     }
     qsort(s, (size_t)n, sizeof *s, compare);
-    for (int64_t i = 0; i < n; i++) {
-        order[i] = s[i].index;
+    bool falls = false;
+    for (int64_t from = 0, to; from < n; from = to, falls = b->second && !falls) {
+        for (to = from; to < n && s[to].length == s[from].length; to++) {
+        }
+        for (int64_t i = from; i < to; i++) {
+            order[i] = s[falls ? from + to - 1 - i : i].index;
+        }
     }
 }
 

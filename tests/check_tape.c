@@ -1,6 +1,7 @@
 /* The tape: values on demand, what survives a reset, scopes, weights, random masks. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <reel/op.h>
@@ -162,6 +163,35 @@ START_TEST(reset_keeps_memory)
     ck_assert_int_eq(s.nodes, 0);
     ck_assert_int_eq(s.evaluated, 0);
     ck_assert_uint_eq(s.value_bytes, 0);
+    reel_tape_free(tape);
+}
+END_TEST
+
+/* Tens of megabytes, which do not fit into one block at first: what is held is settled after the
+ * largest structure, and smaller ones and it again need no more. */
+START_TEST(growing_structures_settle)
+{
+    static const int64_t rows[] = {1000, 3000, 9000, 3000, 9000, 9000, 1000, 9000};
+    reel_tape *tape = reel_tape_new(1);
+    size_t settled = 0;
+    const int n = getenv("REEL_TEST_SLOW") ? 2 : (int)(sizeof rows / sizeof *rows);
+    for (int i = 0; i < n; i++) {
+        reel_tape_reset(tape);
+        reel_node *x = reel_constant(tape, 0.5, reel_dims(rows[i], 1000)), *y[2];
+        double mean;
+        y[0] = reel_tanh(x);
+        y[1] = reel_sigmoid(x);
+        ck_assert_int_eq(reel_eval(2, y), REEL_OK);
+        ck_assert_int_eq(reel_scalar(reel_mean(y[1]), &mean), REEL_OK);
+        ck_assert_double_eq_tol(mean, 1 / (1 + exp(-0.5)), 1e-6);
+        reel_tape_stats s = reel_tape_statistics(tape);
+        ck_assert_uint_ge(s.reserved_bytes, (size_t)rows[i] * 2000 * sizeof(float));
+        if (i == 3) { /* after the reset that follows the largest */
+            settled = s.reserved_bytes;
+        } else if (i > 3) {
+            ck_assert_uint_eq(s.reserved_bytes, settled);
+        }
+    }
     reel_tape_free(tape);
 }
 END_TEST
@@ -583,6 +613,7 @@ int main(void)
     tcase_add_test(values, terms_of_a_sum_are_values_of_their_own);
     tcase_add_test(values, inference_keeps_nothing);
     tcase_add_test(values, reset_keeps_memory);
+    tcase_add_test(values, growing_structures_settle);
     tcase_add_test(values, inputs_are_copied_or_borrowed);
     tcase_add_test(values, types_are_converted);
     tcase_add_test(values, scalars_and_empty_tensors);

@@ -2,6 +2,7 @@
  */
 #include <reel/reel.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,86 @@ static void note(void *context, int64_t begin, int64_t end)
     }
 }
 
+/* Products large enough to be cut, packed and taken as tall ones, and small ones that are added to
+ * a sum: the gradients of `steps` times h W' and s Q, [rows, in] by [in, out] and back. */
+typedef struct product_case {
+    int rows, in, out, steps;
+} product_case;
+
+static double *product_gradients(reel_dtype dtype, product_case k, int threads,
+                                 reel_executor executor, size_t *n)
+{
+    reel_params *ps = reel_params_new(dtype, 1);
+    const reel_init around_zero = {REEL_INIT_UNIFORM, -0.1, 0.1};
+    reel_param *w = reel_params_get(ps, "w", reel_dims(k.out, k.in), around_zero, 0);
+    reel_param *q = reel_params_get(ps, "q", reel_dims(k.in, k.out), around_zero, 0);
+    reel_tape *tape = reel_tape_new(threads, .dtype = dtype, .executor = executor);
+    const size_t inputs = (size_t)(k.rows * k.in), weights = (size_t)(k.in * k.out);
+    double *data = malloc(inputs * sizeof *data);
+    ck_assert_ptr_nonnull(data);
+    for (size_t i = 0; i < inputs; i++) {
+        data[i] = sin(0.37 * (double)i);
+    }
+    reel_node *x = reel_input(tape, REEL_F64, data, reel_dims(k.rows, k.in)), *h = reel_tanh(x);
+    reel_node *s = h, *loss = NULL;
+    for (int t = 0; t < k.steps; t++) {
+        reel_scope_enter(tape, "step");
+        reel_scope_step(tape, t);
+        reel_node *z = reel_matmul(h, reel_transpose(reel_use(tape, w)));
+        z = reel_tanh(reel_add(z, reel_matmul(s, reel_use(tape, q))));
+        s = k.in == k.out ? z : s;
+        reel_node *energy = reel_sum(reel_square(z));
+        loss = loss ? reel_add(loss, energy) : energy;
+        reel_scope_leave(tape);
+        reel_scope_leave(tape);
+    }
+    reel_node *to[] = {x, reel_use(tape, w), reel_use(tape, q)};
+    const void *g[3];
+    ck_assert_msg(reel_gradients(loss, 3, to, g) == REEL_OK, "%s", reel_tape_message(tape));
+    *n = inputs + 2 * weights;
+    double *all = malloc(*n * sizeof *all);
+    ck_assert_ptr_nonnull(all);
+    for (size_t i = 0; i < *n; i++) {
+        int part = i < inputs ? 0 : i < inputs + weights ? 1 : 2;
+        size_t at = i - (part ? inputs : 0) - (part == 2 ? weights : 0);
+        all[i] = dtype == REEL_F32 ? (double)((const float *)g[part])[at]
+                                   : ((const double *)g[part])[at];
+    }
+    reel_tape_free(tape);
+    reel_params_free(ps);
+    free(data);
+    return all;
+}
+
+START_TEST(products_of_all_sizes)
+{
+    static const product_case cases[] = {
+        {3, 64, 64, 5},   {20, 5, 2100, 2},   {130, 130, 130, 1},
+        {600, 33, 49, 5}, {520, 70, 2100, 1}, {530, 40, 4200, 1},
+    };
+    const int last = quick() ? 2 : (int)(sizeof cases / sizeof *cases);
+    for (int c = 0; c < last; c++) {
+        for (int type = 0; type < 2; type++) {
+            const reel_dtype dtype = type ? REEL_F64 : REEL_F32;
+            size_t n;
+            double *right = product_gradients(dtype, cases[c], 1, REEL_REFERENCE, &n);
+            double *one = product_gradients(dtype, cases[c], 1, REEL_COMPILED, &n);
+            double *three = product_gradients(dtype, cases[c], 3, REEL_COMPILED, &n);
+            double largest = 0, furthest = 0;
+            for (size_t i = 0; i < n; i++) {
+                largest = fmax(largest, fabs(right[i]));
+                furthest = fmax(furthest, fabs(right[i] - one[i]));
+            }
+            ck_assert_double_le(furthest, (type ? 1e-13 : 1e-5) * largest);
+            ck_assert_mem_eq(one, three, n * sizeof *one);
+            free(right);
+            free(one);
+            free(three);
+        }
+    }
+}
+END_TEST
+
 START_TEST(every_unit_once)
 {
     for (int threads = 1; threads <= 5; threads++) {
@@ -140,6 +221,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, every_unit_once);
     tcase_add_test(tc, same_bits);
+    tcase_add_test(tc, products_of_all_sizes);
     tcase_add_test(tc, child_of_a_process_with_threads);
     suite_add_tcase(suite, tc);
     return suite_run(suite);

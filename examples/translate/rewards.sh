@@ -44,27 +44,46 @@ learn()
         # shellcheck disable=SC2086 # options are words
         "$program" train "$source" "$target" --checkpoint "$name.safetensors" $resume "$@"
         "$program" eval "$test_source" "$test_target" --beam 1 --checkpoint "$name.safetensors" >"$name.scores"
-        awk '/^all/ { print $3 }' "$name.scores" >"$name.bleu"
+        awk '/^all/ { print $3; found = 1 } END { exit !found }' "$name.scores" >"$name.new"
+        mv "$name.new" "$name.bleu"
     fi
     echo "$name: $(cat "$name.bleu")" >&2
 }
 
+# how METHOD: the options of what comes after cross-entropy; label METHOD: its name in the table.
+how()
+{
+    case $1 in
+        likelihood) ;;
+        whole) echo --dropout 0 ;;
+        critical) echo --objective self-critical ;;
+        mixer) echo --objective mixer --mixer-first 0 --mixer-by 6 ;;
+        *)
+            echo "rewards.sh: METHODS: '$1': expected likelihood, whole, critical or mixer" >&2
+            exit 2
+            ;;
+    esac
+}
+label()
+{
+    case $1 in
+        likelihood) echo "... and $more more" ;;
+        whole) echo "... and $more more without dropout" ;;
+        critical) echo "... and $more, self-critical" ;;
+        mixer) echo "... and $more, MIXER" ;;
+    esac
+}
+
+for method in $methods; do
+    how "$method" >/dev/null
+done
 for seed in $seeds; do
     # shellcheck disable=SC2086
     learn "first$seed" $net --seed "$seed" --epochs "$first" --decay "$decay" --decay-after $((first / 2))
     for method in $methods; do
-        case $method in
-            likelihood) how= ;;
-            whole) how='--dropout 0' ;;
-            critical) how='--objective self-critical' ;;
-            mixer) how='--objective mixer --mixer-first 0 --mixer-by 6' ;;
-            *)
-                echo "rewards.sh: METHODS: '$method': expected likelihood, whole, critical or mixer" >&2
-                exit 2
-                ;;
-        esac
-        # shellcheck disable=SC2086
-        learn "$method$seed" --from "$folder/first$seed.safetensors" $net --seed "$seed" --epochs "$more" --rate "$rate" $how
+        # shellcheck disable=SC2046,SC2086
+        learn "$method$seed" --from "$folder/first$seed.safetensors" $net --seed "$seed" --epochs "$more" \
+            --rate "$rate" $(how "$method")
     done
 done
 
@@ -80,10 +99,5 @@ row()
 printf '%-36s %6s  %5s  %s\n' 'greedy BLEU' mean sd 'each seed'
 row first "cross-entropy, $first epochs"
 for method in $methods; do
-    case $method in
-        likelihood) row likelihood "... and $more more" ;;
-        whole) row whole "... and $more more without dropout" ;;
-        critical) row critical "... and $more, self-critical" ;;
-        mixer) row mixer "... and $more, MIXER" ;;
-    esac
+    row "$method" "$(label "$method")"
 done

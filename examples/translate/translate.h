@@ -48,7 +48,7 @@ void translator_free(translator *m);
 /* A network from a checkpoint, with its options. */
 bool translator_open(translator *m, const char *path);
 reel_tape *translator_tape(bool trains);
-/* Whether the cell's name is one; complains. */
+/* Whether the options make a network; complains. */
 bool check_network(void);
 void print_cells(void);
 

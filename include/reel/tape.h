@@ -103,8 +103,8 @@ typedef struct reel_tape_stats {
     size_t node_bytes;       /**< nodes, attributes, scopes */
     size_t value_bytes;      /**< values now alive */
     size_t peak_value_bytes; /**< the most that were ever alive at once */
-    size_t reserved_bytes;   /**< held from the system, kept over resets; beside it what plans hold,
-                                which reel_plan_statistics tells */
+    size_t reserved_bytes;   /**< held from the system, kept over resets, in part addresses that were never
+                                used; beside it what plans hold, which reel_plan_statistics tells */
 } reel_tape_stats;
 /** What the tape has used. All 0 for NULL. */
 REEL_API reel_tape_stats reel_tape_statistics(const reel_tape *tape);
