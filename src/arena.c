@@ -196,25 +196,18 @@ void reel__pool_put(reel__pool *p, void *buffer, size_t bytes)
 }
 
 /* Structures of many sizes leave blocks of many sizes, the smaller ones of no use to the larger
- * ones: then one block for twice the most that was ever needed takes their place. What it has
- * beyond what is needed is addresses only; a block just large enough would have to be taken from
- * the system, and cleared by it, again and again while ever larger structures come. Where there are
- * not so many addresses, a block just large enough is better than none. */
+ * ones: then one block for twice the most that was ever needed takes their place, which is less
+ * than they are. A block just large enough would have to be taken from the system, and cleared by
+ * it, again and again while ever larger structures come. */
 static void merge_blocks(reel__pool *p)
 {
     reel__arena *a = &p->arena;
     p->most = a->total > p->most ? a->total : p->most;
-    if (!a->first || a->current == a->first || p->most <= (size_t)LARGEST_BLOCK) {
-        return;
+    if (a->reserved > (size_t)LARGEST_BLOCK && a->reserved / 2 > p->most) {
+        reel__arena_free(a);
+        a->first = block_new(2 * p->most);
+        a->reserved = a->first ? 2 * p->most : 0;
     }
-    reel__arena_free(a);
-    size_t size = p->most <= SIZE_MAX / 2 ? 2 * p->most : p->most;
-    a->first = block_new(size);
-    if (!a->first) {
-        size = p->most;
-        a->first = block_new(size);
-    }
-    a->reserved = a->first ? size : 0;
 }
 
 void reel__pool_rewind(reel__pool *p)
