@@ -10,9 +10,9 @@
 #include <math.h>
 #include <string.h>
 
-/* COLUMNS of FEW rows are summed at a time: rows of a wide matrix lie in as many pages as there are
- * rows, and a processor keeps few in mind. */
-enum { COLUMNS = 16, FEW = 32 };
+/* COLUMNS of ROWS rows are summed at a time: rows of a wide matrix lie in as many pages as there
+ * are rows, and a processor keeps few in mind. */
+enum { COLUMNS = 16, ROWS = 32 };
 
 typedef struct target {
     int64_t rank;
@@ -303,8 +303,8 @@ static void V(add_few_rows)(const REAL *x, int64_t rows, int64_t n, double *sum)
 
 static void V(add_rows)(const REAL *x, int64_t rows, int64_t n, double *sum)
 {
-    for (int64_t k = 0; k < rows; k += FEW) {
-        V(add_few_rows)(x + k * n, rows - k < FEW ? rows - k : FEW, n, sum);
+    for (int64_t k = 0; k < rows; k += ROWS) {
+        V(add_few_rows)(x + k * n, rows - k < ROWS ? rows - k : ROWS, n, sum);
     }
 }
 

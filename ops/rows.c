@@ -1,6 +1,6 @@
 /* Rows of numbers, as softmax and its relatives and sums along an axis take them.
  * Invariant: the order in which a row is added up depends on its length alone: neither the
- * instruction set nor a cut of the work changes a bit. */
+ * instruction set nor a cut of the work changes it. */
 #ifndef REEL_REAL
 
 #include <reel/isa.h>

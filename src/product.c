@@ -279,40 +279,6 @@ static call call_of(reel__running *r, const operands *o, bool accumulate)
                   .element = o->element};
 }
 
-static bool one_by_one(reel__running *r, const operands *o, bool accumulate);
-
-/* One right matrix for all instances: their rows are stacked. */
-static bool all_rows(reel__running *r, const operands *o, bool accumulate)
-{
-    call x = call_of(r, o, accumulate);
-    matrix c = {NULL, x.c_row, x.c_column};
-    if (!stacked(&o->c, x.m, r->count, &c, o->element) || x.n == 0) {
-        return one_by_one(r, o, accumulate);
-    }
-    x.c_row = c.row;
-    if (reel__planted(REEL__WRONG_STRIDE)) {
-        x.a.row = x.a.row > x.k ? x.k : x.a.row;
-    }
-    x.c = reel__ref_at(r, &o->c, 0);
-    x.b.data = reel__ref_at(r, &o->b, 0);
-    char *laid = NULL;
-    if (stacked(&o->a, x.m, r->count, &x.a, o->element)) {
-        x.a.data = reel__ref_at(r, &o->a, 0);
-    } else {
-        laid = reel__arena_alloc(&r->c->lay, (size_t)(r->count * x.m * x.k) * o->element + 64);
-        if (!laid) {
-            return false;
-        }
-        x.a.data = gather(r, laid, &o->a, &x.a, x.m, x.k, 0, r->count, o->element);
-        x.a.row = x.k;
-        x.a.column = 1;
-    }
-    x.m *= r->count;
-    bool ok = multiply(&x, o->b.version);
-    reel__arena_rewind(&r->c->lay);
-    return ok;
-}
-
 /* Tall products */
 
 typedef struct tall_call {
@@ -424,23 +390,50 @@ static bool single(reel__running *r, const operands *o, int64_t i, char *to, boo
 }
 
 /* Large ones whose left matrix stands transposed, as gradients of weights do, are tall ones of one
- * pair: BLIS has kernels for dense columns only. */
+ * pair, which is faster than BLIS. */
 static bool one_by_one(reel__running *r, const operands *o, bool accumulate)
 {
     bool transposed = o->t->a.row == 1 && o->t->a.column != 1 && !o->b.version &&
                       o->t->m * o->t->n * o->t->k >= WORTH_CUTTING;
     for (int64_t i = 0; i < r->count; i++) {
-        if (transposed) {
-            if (!tall(r, o, i, 1, reel__ref_at(r, &o->c, i), accumulate)) {
-                return false;
-            }
-            continue;
-        }
-        if (!single(r, o, i, reel__ref_at(r, &o->c, i), accumulate)) {
+        char *to = reel__ref_at(r, &o->c, i);
+        if (!(transposed ? tall(r, o, i, 1, to, accumulate) : single(r, o, i, to, accumulate))) {
             return false;
         }
     }
     return true;
+}
+
+/* One right matrix for all instances: their rows are stacked. */
+static bool all_rows(reel__running *r, const operands *o, bool accumulate)
+{
+    call x = call_of(r, o, accumulate);
+    matrix c = {NULL, x.c_row, x.c_column};
+    if (!stacked(&o->c, x.m, r->count, &c, o->element) || x.n == 0) {
+        return one_by_one(r, o, accumulate);
+    }
+    x.c_row = c.row;
+    if (reel__planted(REEL__WRONG_STRIDE)) {
+        x.a.row = x.a.row > x.k ? x.k : x.a.row;
+    }
+    x.c = reel__ref_at(r, &o->c, 0);
+    x.b.data = reel__ref_at(r, &o->b, 0);
+    char *laid = NULL;
+    if (stacked(&o->a, x.m, r->count, &x.a, o->element)) {
+        x.a.data = reel__ref_at(r, &o->a, 0);
+    } else {
+        laid = reel__arena_alloc(&r->c->lay, (size_t)(r->count * x.m * x.k) * o->element + 64);
+        if (!laid) {
+            return false;
+        }
+        x.a.data = gather(r, laid, &o->a, &x.a, x.m, x.k, 0, r->count, o->element);
+        x.a.row = x.k;
+        x.a.column = 1;
+    }
+    x.m *= r->count;
+    bool ok = multiply(&x, o->b.version);
+    reel__arena_rewind(&r->c->lay);
+    return ok;
 }
 
 static bool into_sums(reel__running *r, const operands *o, bool accumulate)

@@ -109,7 +109,7 @@ bool bleu_of(const translator *m, const said *s, const pairs *p, int64_t from, i
 
 /* Rewards */
 
-/* Records an update by the BLEU of what the model says itself. */
+/* Records an update by the reward of what the model says itself. */
 reel_node *reward_loss(const translator *m, reel_tape *tape, const pairs *p, const batch *b,
                        const int64_t *which, int64_t update, int64_t epoch);
 /* Makes the baseline's weights, where there is one. */

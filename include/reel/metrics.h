@@ -1,5 +1,5 @@
 /** @file
- * Scores of generated text: BLEU, CIDEr-D, METEOR, ROUGE-L, word error rate.
+ * Scores of generated text: BLEU, GLEU, CIDEr-D, METEOR, ROUGE-L, word error rate.
  *
  *     const char *const said[] = {"the", "cat", "sat"}, *const right[] = {"a", "cat", "sat"};
  *     const reel_words reference = {3, right};
