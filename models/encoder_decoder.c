@@ -403,9 +403,9 @@ static reel_node *rows_of(const char *at, int64_t N, reel_node *const *x)
     return reel_reshape_at(at, all, reel_dims(N * reel_node_dim(x[0], 0), reel_node_dim(x[0], 1)));
 }
 
-reel_node *reel_decode_together_at(const char *at, const reel_decoder *d, const reel_source *source,
-                                   int64_t N, reel_node *last, reel_state *s, reel_node **room,
-                                   reel_node **weights)
+reel_node *reel_decode_rows_at(const char *at, const reel_decoder *d, const reel_source *source,
+                               int64_t N, reel_node *last, reel_state *s, reel_node **room,
+                               reel_node **weights)
 {
     reel_tape *tape = reel_node_tape(last);
     reel_node *own, *wrong = unusable(at, d, source, last, s);
@@ -422,7 +422,6 @@ reel_node *reel_decode_together_at(const char *at, const reel_decoder *d, const 
     if (wrong) {
         return wrong;
     }
-    const int64_t batch = reel_node_dim(last, 1);
     reel_scope_enter(tape, d->name ? d->name : "decoder");
     reel_unstack_at(
         at, embedding_of(at, d->params, d->name, d->words, d->vocabulary, d->embedding, last),
@@ -430,10 +429,32 @@ reel_node *reel_decode_together_at(const char *at, const reel_decoder *d, const 
     for (int64_t t = 0; t < N; t++) {
         room[t] = advance(at, d, t, source, last, room[t], s, weights ? weights + t : &own);
     }
-    reel_node *seen = rows_of(at, N, room);
-    reel_node *result = logits(at, d, d->feeding ? seen : readout(at, d, seen));
+    reel_node *rows = rows_of(at, N, room);
     reel_scope_leave(tape);
-    return reel_reshape_at(at, result, reel_dims(N, batch, d->vocabulary));
+    return rows;
+}
+
+reel_node *reel_rows_logits_at(const char *at, const reel_decoder *d, reel_node *rows)
+{
+    reel_tape *tape = reel_node_tape(rows);
+    if (!d || d->sequence || reel_node_rank(rows) != 2) {
+        return reel_node_fail(at, rows, REEL_ERR_ARGUMENT,
+                              "rows_logits: expected a decoder that has no names of sequences, and "
+                              "rows as reel_decode_rows gives them");
+    }
+    reel_scope_enter(tape, d->name ? d->name : "decoder");
+    reel_node *result = logits(at, d, d->feeding ? rows : readout(at, d, rows));
+    reel_scope_leave(tape);
+    return result;
+}
+
+reel_node *reel_decode_together_at(const char *at, const reel_decoder *d, const reel_source *source,
+                                   int64_t N, reel_node *last, reel_state *s, reel_node **room,
+                                   reel_node **weights)
+{
+    reel_node *rows = reel_decode_rows_at(at, d, source, N, last, s, room, weights);
+    reel_shape shape = reel_dims(N, reel_node_dim(last, 1), d ? d->vocabulary : 0);
+    return reel_reshape_at(at, reel_rows_logits_at(at, d, rows), shape);
 }
 
 /* Decoding */

@@ -24,7 +24,9 @@ enum {
     /* beyond both, packing anew costs little, and what is packed is too much for the cache */
     MOST_PACKED_ROWS = 512,
     MOST_PACKED_COLUMNS = 2048,
-    MOST_PACKS = 1024
+    MOST_PACKS = 1024,
+    FEW_ROWS = 16,   /* of a product: fewer than make full use of panels */
+    MOST_APART = 256 /* sums that are compared with one another */
 };
 
 typedef struct matrix {
@@ -230,6 +232,24 @@ static void lay(char *to, const char *from, const matrix *like, int64_t rows, in
     }
 }
 
+/* The way back. */
+static void unlay(char *to, const char *from, const matrix *like, int64_t rows, int64_t columns,
+                  size_t element)
+{
+    int64_t e = (int64_t)element;
+    for (int64_t i = 0; i < rows; i++) {
+        const char *x = from + i * columns * e;
+        char *y = to + i * like->row * e;
+        if (like->column == 1) {
+            memcpy(y, x, (size_t)columns * element);
+            continue;
+        }
+        for (int64_t j = 0; j < columns; j++) {
+            memcpy(y + j * like->column * e, x + j * e, element);
+        }
+    }
+}
+
 /* Whether the instances' matrices [rows, columns] are one matrix of all their rows; fixes the row
  * stride of single rows. */
 static bool stacked(const reel__ref *x, int64_t rows, int64_t count, matrix *m, size_t element)
@@ -404,13 +424,85 @@ static bool one_by_one(reel__running *r, const operands *o, bool accumulate)
     return true;
 }
 
+/* Lets x have the left matrices of all instances as one, gathered if they are not. */
+static bool stack_left(reel__running *r, const operands *o, call *x)
+{
+    if (stacked(&o->a, x->m, r->count, &x->a, o->element)) {
+        x->a.data = reel__ref_at(r, &o->a, 0);
+        return true;
+    }
+    char *laid = reel__arena_alloc(&r->c->lay, (size_t)(r->count * x->m * x->k) * o->element + 64);
+    if (!laid) {
+        return false;
+    }
+    x->a.data = gather(r, laid, &o->a, &x->a, x->m, x->k, 0, r->count, o->element);
+    x->a.row = x->k;
+    x->a.column = 1;
+    return true;
+}
+
+/* Few rows each whose results lie apart: made together, then brought to where they belong. */
+static bool apart(reel__running *r, const operands *o, char *const *to, const bool *more)
+{
+    call x = call_of(r, o, false);
+    const matrix c = {NULL, x.c_row, x.c_column};
+    const size_t bytes = (size_t)(x.m * x.n) * o->element;
+    char *laid = reel__arena_alloc(&r->c->lay, (size_t)r->count * bytes + 64);
+    if (!laid || !stack_left(r, o, &x)) {
+        return false;
+    }
+    for (int64_t i = 0; i < r->count; i++) {
+        x.accumulate = x.accumulate || more[i];
+    }
+    for (int64_t i = 0; x.accumulate && i < r->count; i++) {
+        if (more[i]) {
+            lay(laid + (size_t)i * bytes, to[i], &c, x.m, x.n, o->element);
+        } else {
+            memset(laid + (size_t)i * bytes, 0, bytes);
+        }
+    }
+    x.m *= r->count;
+    x.b.data = reel__ref_at(r, &o->b, 0);
+    x.c = laid;
+    x.c_row = x.n;
+    x.c_column = 1;
+    if (!multiply(&x, o->b.version)) {
+        return false;
+    }
+    for (int64_t i = 0; i < r->count; i++) {
+        unlay(to[i], laid + (size_t)i * bytes, &c, o->t->m, x.n, o->element);
+    }
+    return true;
+}
+
+static bool all_apart(reel__running *r, const operands *o, bool accumulate)
+{
+    char **to = reel__arena_alloc(&r->c->lay, (size_t)r->count * sizeof *to);
+    bool *more = reel__arena_alloc(&r->c->lay, (size_t)r->count * sizeof *more);
+    for (int64_t i = 0; to && more && i < r->count; i++) {
+        to[i] = reel__ref_at(r, &o->c, i);
+        more[i] = accumulate;
+    }
+    bool ok = to && more && apart(r, o, to, more);
+    reel__arena_rewind(&r->c->lay);
+    return ok;
+}
+
+/* Panels give the same bits however many rows they are multiplied by. */
+static bool few_rows(const reel__running *r, const operands *o)
+{
+    return r->count > 1 && !o->b.each && o->b.stride == 0 && o->b.version &&
+           r->c->passes & REEL__PASS_PACK && o->t->m <= FEW_ROWS && o->t->n > 0 &&
+           o->t->n <= MOST_PACKED_COLUMNS;
+}
+
 /* One right matrix for all instances: their rows are stacked. */
 static bool all_rows(reel__running *r, const operands *o, bool accumulate)
 {
     call x = call_of(r, o, accumulate);
     matrix c = {NULL, x.c_row, x.c_column};
     if (!stacked(&o->c, x.m, r->count, &c, o->element) || x.n == 0) {
-        return one_by_one(r, o, accumulate);
+        return few_rows(r, o) ? all_apart(r, o, accumulate) : one_by_one(r, o, accumulate);
     }
     x.c_row = c.row;
     if (reel__planted(REEL__WRONG_STRIDE)) {
@@ -418,20 +510,52 @@ static bool all_rows(reel__running *r, const operands *o, bool accumulate)
     }
     x.c = reel__ref_at(r, &o->c, 0);
     x.b.data = reel__ref_at(r, &o->b, 0);
-    char *laid = NULL;
-    if (stacked(&o->a, x.m, r->count, &x.a, o->element)) {
-        x.a.data = reel__ref_at(r, &o->a, 0);
-    } else {
-        laid = reel__arena_alloc(&r->c->lay, (size_t)(r->count * x.m * x.k) * o->element + 64);
-        if (!laid) {
-            return false;
-        }
-        x.a.data = gather(r, laid, &o->a, &x.a, x.m, x.k, 0, r->count, o->element);
-        x.a.row = x.k;
-        x.a.column = 1;
-    }
+    bool ok = stack_left(r, o, &x);
     x.m *= r->count;
-    bool ok = multiply(&x, o->b.version);
+    ok = ok && multiply(&x, o->b.version);
+    reel__arena_rewind(&r->c->lay);
+    return ok;
+}
+
+static bool same_place(reel__place a, reel__place b)
+{
+    return a.base == b.base && a.offset == b.offset;
+}
+
+/* Whether each of n sums is another one. */
+static bool differ(const reel__place *sum, int64_t n)
+{
+    for (int64_t i = 1; i < n; i++) {
+        for (int64_t j = 0; j < i; j++) {
+            if (same_place(sum[i], sum[j])) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static char *sum_at(const reel__running *r, const operands *o, reel__place sum)
+{
+    return reel__address(r, sum) + o->t->c.x.window.offset * (int64_t)o->element;
+}
+
+/* What is in a sum already; `accumulate`: an earlier term of the same value. */
+static bool goes_on(bool accumulate, bool starts)
+{
+    return (accumulate || !starts) && !reel__planted(REEL__MISSING_ACCUMULATION);
+}
+
+static bool sums_apart(reel__running *r, const operands *o, const reel__place *sum,
+                       const uint8_t *starts, bool accumulate)
+{
+    char **to = reel__arena_alloc(&r->c->lay, (size_t)r->count * sizeof *to);
+    bool *more = reel__arena_alloc(&r->c->lay, (size_t)r->count * sizeof *more);
+    for (int64_t i = 0; to && more && i < r->count; i++) {
+        to[i] = sum_at(r, o, sum[i]);
+        more[i] = goes_on(accumulate, starts[i]);
+    }
+    bool ok = to && more && apart(r, o, to, more);
     reel__arena_rewind(&r->c->lay);
     return ok;
 }
@@ -440,14 +564,16 @@ static bool into_sums(reel__running *r, const operands *o, bool accumulate)
 {
     const reel__place *sum = r->step->sum + (int64_t)r->sums * r->count;
     const uint8_t *starts = r->step->starts + (int64_t)r->sums * r->count;
+    if (few_rows(r, o) && r->count <= MOST_APART && differ(sum, r->count)) {
+        return sums_apart(r, o, sum, starts, accumulate);
+    }
     for (int64_t i = 0; i < r->count;) {
         int64_t n = 1;
-        while (i + n < r->count && sum[i + n].base == sum[i].base &&
-               sum[i + n].offset == sum[i].offset) {
+        while (i + n < r->count && same_place(sum[i + n], sum[i])) {
             n++;
         }
-        char *to = reel__address(r, sum[i]) + o->t->c.x.window.offset * (int64_t)o->element;
-        bool more = (accumulate || !starts[i]) && !reel__planted(REEL__MISSING_ACCUMULATION);
+        char *to = sum_at(r, o, sum[i]);
+        bool more = goes_on(accumulate, starts[i]);
         if (!(n == 1 && o->b.version ? single(r, o, i, to, more) : tall(r, o, i, n, to, more))) {
             return false;
         }

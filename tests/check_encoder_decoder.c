@@ -470,6 +470,17 @@ static void expect_equal(reel_node *a, reel_node *b, const char *what)
     }
 }
 
+static void expect_equal_gradients(reel_node *one, reel_node *two)
+{
+    for (size_t i = 0; i < reel_params_count(f.ps); i++) {
+        reel_param *p = (reel_param *)reel_params_at(f.ps, i);
+        reel_node *x = reel_use(f.tape, p), *a, *b;
+        ck_assert_int_eq(reel_grad(reel_sum(reel_tanh(one)), 1, &x, &a), REEL_OK);
+        ck_assert_int_eq(reel_grad(reel_sum(reel_tanh(two)), 1, &x, &b), REEL_OK);
+        expect_equal(a, b, reel_param_name(p));
+    }
+}
+
 START_TEST(steps_together)
 {
     enum { STEPS = 3 };
@@ -503,13 +514,35 @@ START_TEST(steps_together)
             expect_equal(single[t], joint[t], "weights");
         }
     }
-    for (size_t i = 0; i < reel_params_count(f.ps); i++) {
-        reel_param *p = (reel_param *)reel_params_at(f.ps, i);
-        reel_node *x = reel_use(f.tape, p), *a, *b;
-        ck_assert_int_eq(reel_grad(reel_sum(reel_tanh(stacked)), 1, &x, &a), REEL_OK);
-        ck_assert_int_eq(reel_grad(reel_sum(reel_tanh(all)), 1, &x, &b), REEL_OK);
-        expect_equal(a, b, reel_param_name(p));
+    expect_equal_gradients(stacked, all);
+}
+END_TEST
+
+/* Batches of different sizes and numbers of steps, the output layer over the rows of both: as each
+ * has them alone. */
+START_TEST(rows_of_batches)
+{
+    enum { BATCHES = 2, STEPS = 3 };
+    const form *k = &forms[_i];
+    make(k, NULL, 0);
+    const int64_t length[BATCHES][2] = {{4, 1}, {3}}, n[BATCHES] = {2, 1}, N[BATCHES] = {2, 3};
+    reel_node *rows[BATCHES], *alone[BATCHES], *room[STEPS];
+    for (int i = 0; i < BATCHES; i++) {
+        int32_t w[STEPS * 2];
+        for (int64_t t = 0; t < N[i] * n[i]; t++) {
+            w[t] = word_at(t, i + 2, k->targets);
+        }
+        reel_node *last = reel_input(f.tape, REEL_I32, w, reel_dims(N[i], n[i]));
+        reel_source source = encode_together(n[i], length[i], length[i][0]);
+        reel_state s = reel_decoder_start(&f.decoder, &source), u = s;
+        rows[i] = reel_decode_rows(&f.decoder, &source, N[i], last, &s, room, NULL);
+        alone[i] = reel_decode_together(&f.decoder, &source, N[i], last, &u, room, NULL);
+        alone[i] = reel_reshape(alone[i], reel_dims(N[i] * n[i], k->targets));
     }
+    reel_node *all = reel_rows_logits(&f.decoder, reel_concat(0, BATCHES, rows));
+    reel_node *both = reel_concat(0, BATCHES, alone);
+    expect_equal(both, all, "logits");
+    expect_equal_gradients(both, all);
 }
 END_TEST
 
@@ -601,6 +634,10 @@ START_TEST(bad_input)
     s = reel_decoder_start(&f.decoder, &source);
     reel_decoder_step(&f.decoder, 0, &source, word, &s, NULL);
     expect("decoder 'dec': tied: readout of 6 features: expected as many as the embedding has, 3");
+    f.decoder.tied = false;
+    word = reel_input(f.tape, REEL_I32, w, reel_dims(B));
+    reel_rows_logits(&f.decoder, word);
+    expect("rows_logits: expected a decoder that has no names of sequences, and rows");
     word = reel_input(f.tape, REEL_I32, w, reel_dims(B));
     reel_sequence_dropout(word, 0.5, NULL);
     expect("sequence_dropout: probability 0.5 of dropping, rank 1");
@@ -621,6 +658,7 @@ int main(void)
     tcase_add_loop_test(c, second_order, 0, FORMS);
     tcase_add_loop_test(c, beam_search, 0, FORMS);
     tcase_add_loop_test(c, steps_together, 0, FORMS);
+    tcase_add_loop_test(c, rows_of_batches, 0, FORMS);
     tcase_add_test(c, bad_input);
     suite_add_tcase(s, c);
     return suite_run(s);

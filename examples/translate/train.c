@@ -6,15 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_PARTS = 64 };
+
 typedef struct job {
     translator m;
     pairs train, valid;
     reel_opt *opt;
     reel_tape *tape, *reader;
     reel_bucketing buckets;
-    int64_t *order, epoch; /* the sentences of that epoch; -1: of none */
+    int64_t *order, epoch;  /* the sentences of that epoch; -1: of none */
+    int64_t *room;          /* for the lengths and the order of a batch */
+    const int64_t *which;   /* the sentences of the last update */
+    batch part[MOST_PARTS]; /* what they are, part by part: its graph may still be read */
+    int64_t parts, words;
+    int32_t *next; /* the words to be said, part after part */
     training t;
-    batch b; /* of the last update: its graph may still be read */
 } job;
 
 /* Data */
@@ -65,13 +71,56 @@ static bool read_pairs(job *j, char *const *file)
                                   .shuffled = true,
                                   .seed = (uint64_t)set.seed};
     j->order = malloc((size_t)j->train.source.n * sizeof *j->order);
+    j->room = malloc(3 * (size_t)set.batch * sizeof *j->room);
     j->epoch = -1;
-    return j->order || out_of_memory();
+    return (j->order && j->room) || out_of_memory();
 }
 
 /* Updates */
 
-static bool next_batch(job *j, int64_t i, const int64_t **which)
+static void forget_parts(job *j)
+{
+    for (int64_t p = 0; p < j->parts; p++) {
+        batch_free(&j->part[p]);
+    }
+    j->parts = j->words = 0;
+}
+
+/* Puts n sentences into parts of like length, each of which is padded to its own longest only. What
+ * the model says itself is as long as it will, so that rewards have one part. */
+static bool part_batch(job *j, int64_t *which, int64_t n)
+{
+    int64_t parts = set.objective == OBJECTIVE_LIKELIHOOD ? set.parts : 1,
+            each = (n - 1) / parts + 1;
+    int64_t places = 0, *length = j->room, *second = length + n, *place = second + n;
+    for (int64_t k = 0; k < n; k++) {
+        length[k] = j->train.target.length[which[k]];
+        second[k] = j->train.source.length[which[k]];
+    }
+    const reel_bucketing like = {
+        .n = n, .length = length, .second = second, .batch = each, .shuffled = true};
+    if (reel_bucket_epoch(&like, 0, place) != REEL_OK) {
+        return out_of_memory();
+    }
+    for (int64_t k = 0; k < n; k++) {
+        length[k] = which[place[k]];
+    }
+    memcpy(which, length, (size_t)n * sizeof *which);
+    for (int64_t k = 0; k < n; k += each) {
+        batch *b = &j->part[j->parts++];
+        if (!batch_make(b, &j->train.source, &j->train.target, which + k,
+                        n - k < each ? n - k : each)) {
+            return false;
+        }
+        j->words += b->words;
+        places += b->N * b->n;
+    }
+    int32_t *next = realloc(j->next, (size_t)places * sizeof *next);
+    j->next = next ? next : j->next;
+    return next || out_of_memory();
+}
+
+static bool next_batch(job *j, int64_t i)
 {
     int64_t epoch = i / j->t.per_epoch, first = i % j->t.per_epoch * set.batch;
     int64_t n = j->train.source.n - first < set.batch ? j->train.source.n - first : set.batch;
@@ -79,38 +128,42 @@ static bool next_batch(job *j, int64_t i, const int64_t **which)
         return out_of_memory();
     }
     j->epoch = epoch;
-    *which = j->order + first;
-    batch_free(&j->b);
-    return batch_make(&j->b, &j->train.source, &j->train.target, *which, n);
+    j->which = j->order + first;
+    forget_parts(j);
+    return part_batch(j, j->order + first, n);
 }
 
 /* -1/words Σ log p(word), with label smoothing (Szegedy et al. 2016) if asked for. */
 static reel_node *likelihood(job *j)
 {
-    batch *b = &j->b;
-    reel_source source = batch_encode(&j->m, j->tape, b);
-    reel_state s = reel_decoder_start(&j->m.decoder, &source);
-    reel_shape shape = reel_dims(b->N, b->n);
-    reel_node *logits =
-        reel_decode_together(&j->m.decoder, &source, b->N,
-                             reel_input(j->tape, REEL_I32, b->last, shape), &s, b->logits, NULL);
+    reel_node *rows[MOST_PARTS];
+    int64_t places = 0;
+    for (int64_t p = 0; p < j->parts; p++) {
+        batch *b = &j->part[p];
+        reel_source source = batch_encode(&j->m, j->tape, b);
+        reel_state s = reel_decoder_start(&j->m.decoder, &source);
+        reel_node *last = reel_input(j->tape, REEL_I32, b->last, reel_dims(b->N, b->n));
+        rows[p] = reel_decode_rows(&j->m.decoder, &source, b->N, last, &s, b->logits, NULL);
+        memcpy(j->next + places, b->next, (size_t)(b->N * b->n) * sizeof *j->next);
+        places += b->N * b->n;
+    }
+    reel_node *logits = reel_rows_logits(&j->m.decoder, reel_concat(0, (int)j->parts, rows));
+    reel_node *next = reel_input(j->tape, REEL_I32, j->next, reel_dims(places));
     reel_node *total =
-        reel_cross_entropy_full(logits, reel_input(j->tape, REEL_I32, b->next, shape), NULL,
-                                REEL_BEGINNING, set.smoothing, REEL_SUM);
-    return reel_mul(total, reel_number(j->tape, 1 / (double)b->words));
+        reel_cross_entropy_full(logits, next, NULL, REEL_BEGINNING, set.smoothing, REEL_SUM);
+    return reel_mul(total, reel_number(j->tape, 1 / (double)j->words));
 }
 
 static reel_node *loss(void *context, int64_t i, int64_t *units)
 {
     job *j = context;
-    const int64_t *which = NULL;
-    if (!next_batch(j, i, &which)) {
+    if (!next_batch(j, i)) {
         return NULL;
     }
-    *units = j->b.words;
+    *units = j->words;
     return set.objective == OBJECTIVE_LIKELIHOOD
                ? likelihood(j)
-               : reward_loss(&j->m, j->tape, &j->train, &j->b, which, i, i / j->t.per_epoch);
+               : reward_loss(&j->m, j->tape, &j->train, j->part, j->which, i, i / j->t.per_epoch);
 }
 
 static double schedule(void *context, int64_t i)
@@ -218,10 +271,12 @@ int command_train(int n, char *const *file)
     if (ok && !set.quiet && j.t.best_epoch > 0) {
         note("best after epoch %" PRId64 ": BLEU %.2f", j.t.best_epoch, 100 * j.t.best);
     }
-    batch_free(&j.b);
+    forget_parts(&j);
     pairs_free(&j.train);
     pairs_free(&j.valid);
     free(j.order);
+    free(j.room);
+    free(j.next);
     reel_opt_free(j.opt);
     reel_tape_free(j.tape);
     reel_tape_free(j.reader);

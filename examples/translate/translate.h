@@ -20,7 +20,7 @@ enum { REWARD_GLEU, REWARD_BLEU };
 typedef struct settings {
     const char *cell, *cell_options, *checkpoint, *from, *valid_source, *valid_target;
     int64_t attention, heads, hidden, embed, layers, least, most_words, after;
-    int64_t batch, pool, epochs, seed, longest, threads, save_every, warmup;
+    int64_t batch, pool, parts, epochs, seed, longest, threads, save_every, warmup;
     int64_t objective, reward, mixer_first, mixer_each, mixer_by;
     int64_t beam;
     double dropout, rate, decay, clip, smoothing, weight, baseline_rate;

@@ -127,6 +127,16 @@ REEL_API reel_node *reel_decode_together_at(const char *at, const reel_decoder *
                                             const reel_source *source, int64_t N, reel_node *last,
                                             reel_state *s, reel_node **room, reel_node **weights);
 #define reel_decode_together(...) reel_decode_together_at(REEL_HERE, __VA_ARGS__)
+/** Its first half: what the readout sees in all steps, or, with `feeding`, the readouts: rows [N batch,
+ * features], step after step. Rows of several batches, of different numbers of steps, may be
+ * concatenated: the output layer then goes over all of them at once, and none is padded. */
+REEL_API reel_node *reel_decode_rows_at(const char *at, const reel_decoder *d,
+                                        const reel_source *source, int64_t N, reel_node *last,
+                                        reel_state *s, reel_node **room, reel_node **weights);
+#define reel_decode_rows(...) reel_decode_rows_at(REEL_HERE, __VA_ARGS__)
+/** Its second half: the logits [rows, vocabulary] of such rows. */
+REEL_API reel_node *reel_rows_logits_at(const char *at, const reel_decoder *d, reel_node *rows);
+#define reel_rows_logits(...) reel_rows_logits_at(REEL_HERE, __VA_ARGS__)
 
 /** The context of reel_decoder_continue. */
 typedef struct reel_decoding {

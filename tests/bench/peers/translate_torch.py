@@ -1,11 +1,13 @@
 """The translator of examples/translate in PyTorch, for speed and BLEU side by side with reel-translate.
 
-    python tests/bench/peers/translate_torch.py TRAIN.en TRAIN.de TEST.en TEST.de [EPOCHS] [UPDATES]
+    python tests/bench/peers/translate_torch.py TRAIN.en TRAIN.de TEST.en TEST.de [OPTION]...
 
 Bidirectional GRU of 256 units in each direction, additive attention, GRU decoder of 256 units that attends by its last
 state, readout tanh of state, context and word, dropout 0.3 on embedded words and readouts, Adam 1e-3, batches of 64
-pairs of like length, global-norm clip 1. One thread. With UPDATES only so many updates of an epoch are made.
+pairs, global-norm clip 1. One thread. Batches are drawn at random in each epoch and padded, as `reel-translate train
+--pool 1` draws them; with --sorted they are of pairs of like length, as with its --pool 0.
 """
+import argparse
 import collections
 import math
 import random
@@ -124,26 +126,42 @@ def evaluate(model, source, references, words):
     return bleu(said, references)
 
 
+def options():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("text", nargs=4, metavar="FILE", help="TRAIN.en TRAIN.de TEST.en TEST.de")
+    parser.add_argument("--epochs", type=int, default=7)
+    parser.add_argument("--updates", type=int, help="of an epoch, for speed alone; then BLEU is not taken")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sorted", action="store_true", help="pairs of like length side by side")
+    return parser.parse_args()
+
+
+def draw(pairs, alike):
+    """An epoch's batches."""
+    order = list(range(len(pairs)))
+    random.shuffle(order)
+    if alike:
+        order.sort(key=lambda i: (len(pairs[i][1]), len(pairs[i][0])))
+    batches = [order[i:i + 64] for i in range(0, len(order), 64)]
+    random.shuffle(batches)
+    return batches
+
+
 def main():
-    if len(sys.argv) < 5:
-        sys.exit(__doc__)
-    epochs = int(sys.argv[5]) if len(sys.argv) > 5 else 7
-    most = int(sys.argv[6]) if len(sys.argv) > 6 else 0
+    asked = options()
     torch.set_num_threads(1)
-    torch.manual_seed(1)
-    random.seed(1)
-    texts = [read(path) for path in sys.argv[1:5]]
+    torch.manual_seed(asked.seed)
+    random.seed(asked.seed)
+    texts = [read(path) for path in asked.text]
     source_words, target_words = vocabulary(texts[0]), vocabulary(texts[1])
     source, target = numbers(texts[0], source_words), numbers(texts[1], target_words)
     test = numbers(texts[2], source_words)
     model = Translator(len(source_words), len(target_words))
     adam = torch.optim.Adam(model.parameters(), lr=1e-3)
-    order = sorted(range(len(source)), key=lambda i: (len(target[i]), len(source[i])))
-    batches = [order[i:i + 64] for i in range(0, len(order), 64)]
-    for epoch in range(1, epochs + 1):
-        random.shuffle(batches)
+    for epoch in range(1, asked.epochs + 1):
+        batches = draw(list(zip(source, target)), asked.sorted)
         begun, count, total = time.perf_counter(), 0, 0.0
-        for part in batches[:most] if most else batches:
+        for part in batches[:asked.updates]:
             lengths = torch.tensor([len(source[i]) for i in part])
             last = padded([[BOS] + target[i] for i in part], BOS)
             right = padded([target[i] + [EOS] for i in part], -1)
@@ -157,7 +175,7 @@ def main():
             count, total = count + words, total + loss.item() * words
         took = time.perf_counter() - begun
         print(f"epoch {epoch}  loss {total / count:.4f}  {count / took:.0f} words/s", end="  ", flush=True)
-        print("" if most else f"BLEU {evaluate(model, test, texts[3], target_words):.2f}", flush=True)
+        print("" if asked.updates else f"BLEU {evaluate(model, test, texts[3], target_words):.2f}", flush=True)
 
 
 main()
