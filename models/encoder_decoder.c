@@ -413,10 +413,10 @@ reel_node *reel_decode_rows_at(const char *at, const reel_decoder *d, const reel
         weights[t] = NULL;
     }
     if (!wrong && (N < 1 || N > INT32_MAX || !room || reel_node_rank(last) != 2 ||
-                   reel_node_dim(last, 0) != N || d->sequence)) {
+                   reel_node_dim(last, 0) != N)) {
         wrong = reel_node_fail(at, last, REEL_ERR_ARGUMENT,
-                               "decode_together: expected last words [%lld, batch] of 1 or more "
-                               "steps, room for as many nodes, and no names of sequences",
+                               "decode_rows: expected last words [%lld, batch] of 1 or more "
+                               "steps, and room for as many nodes",
                                (long long)N);
     }
     if (wrong) {
@@ -437,13 +437,16 @@ reel_node *reel_decode_rows_at(const char *at, const reel_decoder *d, const reel
 reel_node *reel_rows_logits_at(const char *at, const reel_decoder *d, reel_node *rows)
 {
     reel_tape *tape = reel_node_tape(rows);
-    if (!d || d->sequence || reel_node_rank(rows) != 2) {
+    if (!d || reel_node_rank(rows) != 2) {
         return reel_node_fail(at, rows, REEL_ERR_ARGUMENT,
-                              "rows_logits: expected a decoder that has no names of sequences, and "
-                              "rows as reel_decode_rows gives them");
+                              "rows_logits: rank %d: expected a decoder, and rows [rows, features] "
+                              "as reel_decode_rows gives them",
+                              reel_node_rank(rows));
     }
+    reel_decoder here = *d;
+    here.sequence = NULL; /* a row is no sequence */
     reel_scope_enter(tape, d->name ? d->name : "decoder");
-    reel_node *result = logits(at, d, d->feeding ? rows : readout(at, d, rows));
+    reel_node *result = logits(at, d, d->feeding ? rows : readout(at, &here, rows));
     reel_scope_leave(tape);
     return result;
 }

@@ -25,8 +25,8 @@ enum {
     MOST_PACKED_ROWS = 512,
     MOST_PACKED_COLUMNS = 2048,
     MOST_PACKS = 1024,
-    FEW_ROWS = 16,   /* of a product: fewer than make full use of panels */
-    MOST_APART = 256 /* sums that are compared with one another */
+    FEW_ROWS = 16,  /* of a product: as few as do not make full use of panels */
+    MOST_APART = 64 /* instances whose results are laid together */
 };
 
 typedef struct matrix {
@@ -424,71 +424,52 @@ static bool one_by_one(reel__running *r, const operands *o, bool accumulate)
     return true;
 }
 
-/* Lets x have the left matrices of all instances as one, gathered if they are not. */
-static bool stack_left(reel__running *r, const operands *o, call *x)
+/* Lets x have the left matrices of instances [from, from + count) as one, gathered if they are not.
+ */
+static bool stack_left(reel__running *r, const operands *o, int64_t from, int64_t count, call *x)
 {
-    if (stacked(&o->a, x->m, r->count, &x->a, o->element)) {
-        x->a.data = reel__ref_at(r, &o->a, 0);
+    if (stacked(&o->a, x->m, count, &x->a, o->element)) {
+        x->a.data = reel__ref_at(r, &o->a, from);
         return true;
     }
-    char *laid = reel__arena_alloc(&r->c->lay, (size_t)(r->count * x->m * x->k) * o->element + 64);
+    char *laid = reel__arena_alloc(&r->c->lay, (size_t)(count * x->m * x->k) * o->element + 64);
     if (!laid) {
         return false;
     }
-    x->a.data = gather(r, laid, &o->a, &x->a, x->m, x->k, 0, r->count, o->element);
+    x->a.data = gather(r, laid, &o->a, &x->a, x->m, x->k, from, count, o->element);
     x->a.row = x->k;
     x->a.column = 1;
     return true;
 }
 
-/* Few rows each whose results lie apart: made together, then brought to where they belong. */
-static bool apart(reel__running *r, const operands *o, char *const *to, const bool *more)
+/* One right matrix for all instances: their rows are stacked. */
+static bool all_rows(reel__running *r, const operands *o, const matrix *c, bool accumulate)
 {
-    call x = call_of(r, o, false);
-    const matrix c = {NULL, x.c_row, x.c_column};
-    const size_t bytes = (size_t)(x.m * x.n) * o->element;
-    char *laid = reel__arena_alloc(&r->c->lay, (size_t)r->count * bytes + 64);
-    if (!laid || !stack_left(r, o, &x)) {
-        return false;
+    call x = call_of(r, o, accumulate);
+    x.c_row = c->row;
+    if (reel__planted(REEL__WRONG_STRIDE)) {
+        x.a.row = x.a.row > x.k ? x.k : x.a.row;
     }
-    for (int64_t i = 0; i < r->count; i++) {
-        x.accumulate = x.accumulate || more[i];
-    }
-    for (int64_t i = 0; x.accumulate && i < r->count; i++) {
-        if (more[i]) {
-            lay(laid + (size_t)i * bytes, to[i], &c, x.m, x.n, o->element);
-        } else {
-            memset(laid + (size_t)i * bytes, 0, bytes);
-        }
-    }
-    x.m *= r->count;
+    x.c = reel__ref_at(r, &o->c, 0);
     x.b.data = reel__ref_at(r, &o->b, 0);
-    x.c = laid;
-    x.c_row = x.n;
-    x.c_column = 1;
-    if (!multiply(&x, o->b.version)) {
-        return false;
-    }
-    for (int64_t i = 0; i < r->count; i++) {
-        unlay(to[i], laid + (size_t)i * bytes, &c, o->t->m, x.n, o->element);
-    }
-    return true;
-}
-
-static bool all_apart(reel__running *r, const operands *o, bool accumulate)
-{
-    char **to = reel__arena_alloc(&r->c->lay, (size_t)r->count * sizeof *to);
-    bool *more = reel__arena_alloc(&r->c->lay, (size_t)r->count * sizeof *more);
-    for (int64_t i = 0; to && more && i < r->count; i++) {
-        to[i] = reel__ref_at(r, &o->c, i);
-        more[i] = accumulate;
-    }
-    bool ok = to && more && apart(r, o, to, more);
+    bool ok = stack_left(r, o, 0, r->count, &x);
+    x.m *= r->count;
+    ok = ok && multiply(&x, o->b.version);
     reel__arena_rewind(&r->c->lay);
     return ok;
 }
 
-/* Panels give the same bits however many rows they are multiplied by. */
+/* Rows that go to different places */
+
+/* Some instances, where their results go, and what is there already. */
+typedef struct results {
+    int64_t from, count;
+    char *to[MOST_APART];
+    bool more[MOST_APART];
+} results;
+
+/* Whether it is worth while to make the results together and bring them to where they belong.
+ * Panels give the same bits however many rows they are multiplied by. */
 static bool few_rows(const reel__running *r, const operands *o)
 {
     return r->count > 1 && !o->b.each && o->b.stride == 0 && o->b.version &&
@@ -496,38 +477,88 @@ static bool few_rows(const reel__running *r, const operands *o)
            o->t->n <= MOST_PACKED_COLUMNS;
 }
 
-/* One right matrix for all instances: their rows are stacked. */
-static bool all_rows(reel__running *r, const operands *o, bool accumulate)
+static bool apart(reel__running *r, const operands *o, const results *y)
 {
-    call x = call_of(r, o, accumulate);
-    matrix c = {NULL, x.c_row, x.c_column};
-    if (!stacked(&o->c, x.m, r->count, &c, o->element) || x.n == 0) {
-        return few_rows(r, o) ? all_apart(r, o, accumulate) : one_by_one(r, o, accumulate);
+    call x = call_of(r, o, false);
+    const matrix c = {NULL, x.c_row, x.c_column};
+    const size_t bytes = (size_t)(x.m * x.n) * o->element;
+    char *laid = reel__arena_alloc(&r->c->lay, (size_t)y->count * bytes + 64);
+    bool ok = laid && stack_left(r, o, y->from, y->count, &x);
+    for (int64_t i = 0; i < y->count; i++) {
+        x.accumulate = x.accumulate || y->more[i];
     }
-    x.c_row = c.row;
-    if (reel__planted(REEL__WRONG_STRIDE)) {
-        x.a.row = x.a.row > x.k ? x.k : x.a.row;
+    for (int64_t i = 0; ok && x.accumulate && i < y->count; i++) {
+        if (y->more[i]) {
+            lay(laid + (size_t)i * bytes, y->to[i], &c, x.m, x.n, o->element);
+        } else {
+            memset(laid + (size_t)i * bytes, 0, bytes);
+        }
     }
-    x.c = reel__ref_at(r, &o->c, 0);
+    x.m *= y->count;
     x.b.data = reel__ref_at(r, &o->b, 0);
-    bool ok = stack_left(r, o, &x);
-    x.m *= r->count;
+    x.c = laid;
+    x.c_row = x.n;
+    x.c_column = 1;
     ok = ok && multiply(&x, o->b.version);
+    for (int64_t i = 0; ok && i < y->count; i++) {
+        unlay(y->to[i], laid + (size_t)i * bytes, &c, o->t->m, x.n, o->element);
+    }
     reel__arena_rewind(&r->c->lay);
     return ok;
 }
 
-static bool same_place(reel__place a, reel__place b)
+static bool all_apart(reel__running *r, const operands *o, bool accumulate)
 {
-    return a.base == b.base && a.offset == b.offset;
+    results y;
+    for (y.from = 0; y.from < r->count; y.from += y.count) {
+        y.count = r->count - y.from < MOST_APART ? r->count - y.from : MOST_APART;
+        for (int64_t i = 0; i < y.count; i++) {
+            y.to[i] = reel__ref_at(r, &o->c, y.from + i);
+            y.more[i] = accumulate;
+        }
+        if (!apart(r, o, &y)) {
+            return false;
+        }
+    }
+    return true;
 }
 
-/* Whether each of n sums is another one. */
-static bool differ(const reel__place *sum, int64_t n)
+/* Sums */
+
+/* Where an instance's sum is. */
+static char *sum_at(const reel__running *r, const operands *o, int64_t i)
 {
-    for (int64_t i = 1; i < n; i++) {
+    const reel__place *sum = r->step->sum + (int64_t)r->sums * r->count;
+    return reel__address(r, sum[i]) + o->t->c.x.window.offset * (int64_t)o->element;
+}
+
+/* Whether something is in it already: of an earlier instance, or, with `accumulate`, term. */
+static bool goes_on(const reel__running *r, bool accumulate, int64_t i)
+{
+    const uint8_t *starts = r->step->starts + (int64_t)r->sums * r->count;
+    return (accumulate || !starts[i]) && !reel__planted(REEL__MISSING_ACCUMULATION);
+}
+
+/* Sums that follow one another and are the same are made in one product. */
+static bool in_turn(reel__running *r, const operands *o, int64_t from, int64_t to, bool accumulate)
+{
+    for (int64_t i = from, n; i < to; i += n) {
+        char *sum = sum_at(r, o, i);
+        bool more = goes_on(r, accumulate, i);
+        for (n = 1; i + n < to && sum_at(r, o, i + n) == sum; n++) {
+        }
+        if (!(n == 1 && o->b.version ? single(r, o, i, sum, more) : tall(r, o, i, n, sum, more))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool differ(const results *y)
+{
+    for (int64_t i = 1; i < y->count; i++) {
         for (int64_t j = 0; j < i; j++) {
-            if (same_place(sum[i], sum[j])) {
+            if (y->to[i] == y->to[j]) {
                 return false;
             }
         }
@@ -535,49 +566,21 @@ static bool differ(const reel__place *sum, int64_t n)
     return true;
 }
 
-static char *sum_at(const reel__running *r, const operands *o, reel__place sum)
-{
-    return reel__address(r, sum) + o->t->c.x.window.offset * (int64_t)o->element;
-}
-
-/* What is in a sum already; `accumulate`: an earlier term of the same value. */
-static bool goes_on(bool accumulate, bool starts)
-{
-    return (accumulate || !starts) && !reel__planted(REEL__MISSING_ACCUMULATION);
-}
-
-static bool sums_apart(reel__running *r, const operands *o, const reel__place *sum,
-                       const uint8_t *starts, bool accumulate)
-{
-    char **to = reel__arena_alloc(&r->c->lay, (size_t)r->count * sizeof *to);
-    bool *more = reel__arena_alloc(&r->c->lay, (size_t)r->count * sizeof *more);
-    for (int64_t i = 0; to && more && i < r->count; i++) {
-        to[i] = sum_at(r, o, sum[i]);
-        more[i] = goes_on(accumulate, starts[i]);
-    }
-    bool ok = to && more && apart(r, o, to, more);
-    reel__arena_rewind(&r->c->lay);
-    return ok;
-}
-
 static bool into_sums(reel__running *r, const operands *o, bool accumulate)
 {
-    const reel__place *sum = r->step->sum + (int64_t)r->sums * r->count;
-    const uint8_t *starts = r->step->starts + (int64_t)r->sums * r->count;
-    if (few_rows(r, o) && r->count <= MOST_APART && differ(sum, r->count)) {
-        return sums_apart(r, o, sum, starts, accumulate);
+    results y;
+    if (!few_rows(r, o)) {
+        return in_turn(r, o, 0, r->count, accumulate);
     }
-    for (int64_t i = 0; i < r->count;) {
-        int64_t n = 1;
-        while (i + n < r->count && same_place(sum[i + n], sum[i])) {
-            n++;
+    for (y.from = 0; y.from < r->count; y.from += y.count) {
+        y.count = r->count - y.from < MOST_APART ? r->count - y.from : MOST_APART;
+        for (int64_t i = 0; i < y.count; i++) {
+            y.to[i] = sum_at(r, o, y.from + i);
+            y.more[i] = goes_on(r, accumulate, y.from + i);
         }
-        char *to = sum_at(r, o, sum[i]);
-        bool more = goes_on(accumulate, starts[i]);
-        if (!(n == 1 && o->b.version ? single(r, o, i, to, more) : tall(r, o, i, n, to, more))) {
+        if (!(differ(&y) ? apart(r, o, &y) : in_turn(r, o, y.from, y.from + y.count, accumulate))) {
             return false;
         }
-        i += n;
     }
     return true;
 }
@@ -591,8 +594,10 @@ bool reel__run_product(reel__running *r, const reel__kernel *k)
         return into_sums(r, &o, k->accumulate);
     }
     o.c = reel__find(r, &k->term->c.x);
-    if (r->count > 1 && !o.b.each && o.b.stride == 0) {
-        return all_rows(r, &o, k->accumulate);
+    matrix c = {NULL, k->term->c.row, k->term->c.column};
+    if (r->count > 1 && !o.b.each && o.b.stride == 0 && k->term->n > 0 &&
+        stacked(&o.c, k->term->m, r->count, &c, o.element)) {
+        return all_rows(r, &o, &c, k->accumulate);
     }
-    return one_by_one(r, &o, k->accumulate);
+    return few_rows(r, &o) ? all_apart(r, &o, k->accumulate) : one_by_one(r, &o, k->accumulate);
 }

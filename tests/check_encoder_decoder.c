@@ -546,6 +546,40 @@ START_TEST(rows_of_batches)
 }
 END_TEST
 
+/* Masks of batches on one tape go by the names of their sequences. */
+START_TEST(names_of_batches)
+{
+    enum { STEPS = 3 };
+    const form *k = &forms[_i];
+    make(k, NULL, 0);
+    f.encoder.dropout = f.decoder.dropout = 0.5;
+    reel_tape_set_training(f.tape, true);
+    const int32_t name[3] = {7, 8, 7}, w[STEPS] = {1, 1, 1};
+    const int64_t length = STEPS;
+    double said[3][64];
+    reel_node *h[STEPS], *room[STEPS];
+    size_t size = 0;
+    for (int i = 0; i < 3; i++) {
+        reel_node *words = reel_input(f.tape, REEL_I32, w, reel_dims(STEPS, 1));
+        reel_source source = reel_encode(&f.encoder, STEPS, .h = h, .length = &length,
+                                         .words = words, .sequence = name + i);
+        f.decoder.sequence = name + i;
+        reel_state s = reel_decoder_start(&f.decoder, &source);
+        reel_node *rows = reel_decode_rows(&f.decoder, &source, STEPS, words, &s, room, NULL);
+        size = (size_t)reel_node_size(rows);
+        ck_assert_msg(size <= 64 && reel_read(rows, said[i], size) == REEL_OK, "%s",
+                      reel_tape_message(f.tape));
+    }
+    double apart[3] = {0};
+    for (size_t i = 0; i < size; i++) {
+        apart[1] = fmax(apart[1], fabs(said[1][i] - said[0][i]));
+        apart[2] = fmax(apart[2], fabs(said[2][i] - said[0][i]));
+    }
+    ck_assert_double_gt(apart[1], 1e-3);
+    ck_assert_double_lt(apart[2], 1e-14);
+}
+END_TEST
+
 START_TEST(beam_search)
 {
     make(&forms[_i], NULL, 0);
@@ -637,7 +671,7 @@ START_TEST(bad_input)
     f.decoder.tied = false;
     word = reel_input(f.tape, REEL_I32, w, reel_dims(B));
     reel_rows_logits(&f.decoder, word);
-    expect("rows_logits: expected a decoder that has no names of sequences, and rows");
+    expect("rows_logits: rank 1: expected a decoder, and rows [rows, features]");
     word = reel_input(f.tape, REEL_I32, w, reel_dims(B));
     reel_sequence_dropout(word, 0.5, NULL);
     expect("sequence_dropout: probability 0.5 of dropping, rank 1");
@@ -659,6 +693,7 @@ int main(void)
     tcase_add_loop_test(c, beam_search, 0, FORMS);
     tcase_add_loop_test(c, steps_together, 0, FORMS);
     tcase_add_loop_test(c, rows_of_batches, 0, FORMS);
+    tcase_add_loop_test(c, names_of_batches, 0, FORMS);
     tcase_add_test(c, bad_input);
     suite_add_tcase(s, c);
     return suite_run(s);

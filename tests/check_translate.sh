@@ -89,7 +89,7 @@ run 1 align two.a two.b two.png
 says err 'two.png'
 
 # The same run, stopped and killed on the way, ends with the same bits.
-tiny='--hidden 8 --embed 8 --batch 10 --least 1 --epochs 4 --save-every 1 --quiet'
+tiny='--hidden 8 --embed 8 --batch 22 --parts 4 --least 1 --epochs 4 --save-every 1 --quiet'
 valid='--valid-source two.a --valid-target two.b'
 # shellcheck disable=SC2086
 run 0 train two.a two.b $tiny --checkpoint two.safetensors

@@ -115,7 +115,8 @@ void batch_free(batch *b)
 reel_source batch_encode(const translator *m, reel_tape *tape, const batch *b)
 {
     reel_node *words = reel_input(tape, REEL_I32, b->word, reel_dims(b->T, b->n));
-    return reel_encode(&m->encoder, b->T, .words = words, .h = b->h, .length = b->length);
+    return reel_encode(&m->encoder, b->T, .words = words, .h = b->h, .length = b->length,
+                       .sequence = b->name);
 }
 
 bool batch_force(const translator *m, reel_tape *tape, const batch *b, const reel_source *source)

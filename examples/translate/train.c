@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_PARTS = 64 };
-
 typedef struct job {
     translator m;
     pairs train, valid;
@@ -16,10 +14,11 @@ typedef struct job {
     reel_bucketing buckets;
     int64_t *order, epoch;  /* the sentences of that epoch; -1: of none */
     int64_t *room;          /* for the lengths and the order of a batch */
+    int32_t *name;          /* of the sentences of a batch: numbers */
     const int64_t *which;   /* the sentences of the last update */
     batch part[MOST_PARTS]; /* what they are, part by part: its graph may still be read */
     int64_t parts, words;
-    int32_t *next; /* the words to be said, part after part */
+    int32_t *next;
     training t;
 } job;
 
@@ -72,8 +71,12 @@ static bool read_pairs(job *j, char *const *file)
                                   .seed = (uint64_t)set.seed};
     j->order = malloc((size_t)j->train.source.n * sizeof *j->order);
     j->room = malloc(3 * (size_t)set.batch * sizeof *j->room);
+    j->name = malloc((size_t)set.batch * sizeof *j->name);
+    for (int64_t k = 0; j->name && k < set.batch; k++) {
+        j->name[k] = (int32_t)k;
+    }
     j->epoch = -1;
-    return (j->order && j->room) || out_of_memory();
+    return (j->order && j->room && j->name) || out_of_memory();
 }
 
 /* Updates */
@@ -86,13 +89,10 @@ static void forget_parts(job *j)
     j->parts = j->words = 0;
 }
 
-/* Puts n sentences into parts of like length, each of which is padded to its own longest only. What
- * the model says itself is as long as it will, so that rewards have one part. */
-static bool part_batch(job *j, int64_t *which, int64_t n)
+/* Puts sentences of like length next to each other, for parts of so many. */
+static bool sort_batch(job *j, int64_t *which, int64_t n, int64_t each)
 {
-    int64_t parts = set.objective == OBJECTIVE_LIKELIHOOD ? set.parts : 1,
-            each = (n - 1) / parts + 1;
-    int64_t places = 0, *length = j->room, *second = length + n, *place = second + n;
+    int64_t *length = j->room, *second = length + n, *place = second + n;
     for (int64_t k = 0; k < n; k++) {
         length[k] = j->train.target.length[which[k]];
         second[k] = j->train.source.length[which[k]];
@@ -106,18 +106,45 @@ static bool part_batch(job *j, int64_t *which, int64_t n)
         length[k] = which[place[k]];
     }
     memcpy(which, length, (size_t)n * sizeof *which);
+    return true;
+}
+
+/* Makes a batch of one part, or of several of like length, each of which is padded to its own
+ * longest only. */
+static bool part_batch(job *j, int64_t *which, int64_t n)
+{
+    int64_t parts = set.objective == OBJECTIVE_LIKELIHOOD ? set.parts : 1;
+    int64_t each = (n - 1) / parts + 1;
+    if (parts > 1 && !sort_batch(j, which, n, each)) {
+        return false;
+    }
     for (int64_t k = 0; k < n; k += each) {
         batch *b = &j->part[j->parts++];
         if (!batch_make(b, &j->train.source, &j->train.target, which + k,
                         n - k < each ? n - k : each)) {
             return false;
         }
+        b->name = parts > 1 ? j->name + k : NULL;
         j->words += b->words;
-        places += b->N * b->n;
     }
-    int32_t *next = realloc(j->next, (size_t)places * sizeof *next);
+    return true;
+}
+
+/* The words to be said, part after part. */
+static reel_node *words_next(job *j, int64_t places)
+{
+    int32_t *next = realloc(j->next, (size_t)places * sizeof *next), *to = next;
     j->next = next ? next : j->next;
-    return next || out_of_memory();
+    for (int64_t p = 0; next && p < j->parts; p++) {
+        const batch *b = &j->part[p];
+        memcpy(to, b->next, (size_t)(b->N * b->n) * sizeof *to);
+        to += b->N * b->n;
+    }
+    if (!next) {
+        out_of_memory();
+        return NULL;
+    }
+    return reel_input(j->tape, REEL_I32, next, reel_dims(places));
 }
 
 static bool next_batch(job *j, int64_t i)
@@ -137,18 +164,22 @@ static bool next_batch(job *j, int64_t i)
 static reel_node *likelihood(job *j)
 {
     reel_node *rows[MOST_PARTS];
+    reel_decoder decoder = j->m.decoder;
     int64_t places = 0;
     for (int64_t p = 0; p < j->parts; p++) {
         batch *b = &j->part[p];
         reel_source source = batch_encode(&j->m, j->tape, b);
-        reel_state s = reel_decoder_start(&j->m.decoder, &source);
+        decoder.sequence = b->name;
+        reel_state s = reel_decoder_start(&decoder, &source);
         reel_node *last = reel_input(j->tape, REEL_I32, b->last, reel_dims(b->N, b->n));
-        rows[p] = reel_decode_rows(&j->m.decoder, &source, b->N, last, &s, b->logits, NULL);
-        memcpy(j->next + places, b->next, (size_t)(b->N * b->n) * sizeof *j->next);
+        rows[p] = reel_decode_rows(&decoder, &source, b->N, last, &s, b->logits, NULL);
         places += b->N * b->n;
     }
-    reel_node *logits = reel_rows_logits(&j->m.decoder, reel_concat(0, (int)j->parts, rows));
-    reel_node *next = reel_input(j->tape, REEL_I32, j->next, reel_dims(places));
+    reel_node *next = words_next(j, places);
+    if (!next) {
+        return NULL;
+    }
+    reel_node *logits = reel_rows_logits(&decoder, reel_concat(0, (int)j->parts, rows));
     reel_node *total =
         reel_cross_entropy_full(logits, next, NULL, REEL_BEGINNING, set.smoothing, REEL_SUM);
     return reel_mul(total, reel_number(j->tape, 1 / (double)j->words));
@@ -209,6 +240,9 @@ static bool start(job *j, char *const *file)
     const char *old = set.resume ? set.checkpoint : set.from && *set.from ? set.from : NULL;
     reel_archive *a =
         old ? checkpoint_open(old, set.resume ? CHECKPOINT_RESUME : CHECKPOINT_START) : NULL;
+    if (a && set.resume && !reel_archive_get(a, "option.parts")) {
+        set.parts = 1; /* of a version that had no more */
+    }
     bool ok =
         (!old || a) && check_network() && vocabularies(j, file, a, old) && read_pairs(j, file) &&
         translator_new(&j->m) && (!a || archive_weights(a, old, j->m.params)) &&
@@ -277,6 +311,7 @@ int command_train(int n, char *const *file)
     free(j.order);
     free(j.room);
     free(j.next);
+    free(j.name);
     reel_opt_free(j.opt);
     reel_tape_free(j.tape);
     reel_tape_free(j.reader);

@@ -15,6 +15,7 @@ enum { ATTENTION_NONE = 6 }; /* after the scores of reel_score, in their order *
 
 enum { OBJECTIVE_LIKELIHOOD, OBJECTIVE_SELF_CRITICAL, OBJECTIVE_MIXER };
 enum { REWARD_GLEU, REWARD_BLEU };
+enum { MOST_PARTS = 64 }; /* of a batch */
 
 /* What the user asked for; the options' table in main.c explains each. */
 typedef struct settings {
@@ -71,6 +72,7 @@ typedef struct batch {
     int32_t *word;            /* [T][n] */
     int32_t *last, *next;     /* [N][n]: before and after each target step */
     int64_t words;            /* of the targets, ends included */
+    const int32_t *name;      /* [n]: what masks go by; NULL: places in the batch */
     /* room for what is recorded */
     reel_node **h, **y, **logits, **weights;
 } batch;
