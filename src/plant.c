@@ -20,7 +20,8 @@ static const char *const names[] = {"none",
                                     "wrong template",
                                     "number folded into a plan",
                                     "wrong columns of a product",
-                                    "parts of a sum in one place"};
+                                    "parts of a sum in one place",
+                                    "rows brought to another's place"};
 enum { FAULTS = sizeof names / sizeof *names };
 
 bool reel__planted(reel__fault fault)

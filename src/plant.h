@@ -18,7 +18,8 @@ typedef enum reel__fault {
     REEL__WRONG_TEMPLATE,
     REEL__FOLDED_NUMBER,
     REEL__WRONG_COLUMNS,
-    REEL__PARTS_TOGETHER
+    REEL__PARTS_TOGETHER,
+    REEL__ROWS_ASTRAY
 } reel__fault;
 
 #ifdef REEL_STRESS

@@ -501,7 +501,8 @@ static bool apart(reel__running *r, const operands *o, const results *y)
     x.c_column = 1;
     ok = ok && multiply(&x, o->b.version);
     for (int64_t i = 0; ok && i < y->count; i++) {
-        unlay(y->to[i], laid + (size_t)i * bytes, &c, o->t->m, x.n, o->element);
+        int64_t row = i > 0 && reel__planted(REEL__ROWS_ASTRAY) ? i - 1 : i;
+        unlay(y->to[i], laid + (size_t)row * bytes, &c, o->t->m, x.n, o->element);
     }
     reel__arena_rewind(&r->c->lay);
     return ok;
