@@ -1,7 +1,8 @@
 /* Job: run one term of a product for all instances of a step: as one product of stacked rows where
- * the right matrix is shared, as one of tall matrices where contributions are summed or the left
- * matrix of a large one stands transposed, else one by one. Weights are packed once and used until
- * they change, but for wide ones that have many rows to multiply.
+ * the right matrix is shared (few rows by a weight also where they go to different places), as one
+ * of tall matrices where contributions are summed or the left matrix of a large one stands
+ * transposed, else one by one. Weights are packed once and used until they change, but for wide
+ * ones that have many rows to multiply.
  * Invariant: how a product is cut into calls depends on structure alone, never on addresses or
  * threads, so the bits do neither.
  * Must not know: nodes, ops. */

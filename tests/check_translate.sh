@@ -119,6 +119,17 @@ $(cat err)"; fi
     run 0 train few.a few.b $tiny $valid --objective $objective --checkpoint cut.safetensors --resume
     same whole.safetensors cut.safetensors "$objective, killed and resumed"
 done
+
+# A checkpoint of a version without parts has one.
+# shellcheck disable=SC2086
+run 0 train few.a few.b $tiny --parts 1 --checkpoint one.safetensors
+# shellcheck disable=SC2086
+run 0 train few.a few.b $tiny --parts 1 --epochs 1 --checkpoint stopped.safetensors
+LC_ALL=C sed 's/option\.parts/option.other/' stopped.safetensors >old.safetensors
+run 1 train few.a few.b --parts 3 --epochs 4 --checkpoint old.safetensors --resume --quiet
+says err 'old.safetensors: --parts is 1 there; a resumed run cannot change it'
+run 0 train few.a few.b --epochs 4 --checkpoint old.safetensors --resume --quiet
+same one.safetensors old.safetensors 'resumed without a word of parts'
 run 1 train few.a few.b --checkpoint whole.safetensors
 says err 'exists: --resume goes on from it'
 # shellcheck disable=SC2086

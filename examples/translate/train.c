@@ -235,18 +235,28 @@ static bool store(void *context, reel_archive *a)
 
 /* From beginning to end */
 
+/* A checkpoint of a version whose batches had one part does not say so. */
+static bool has_parts(const reel_archive *a)
+{
+    if (!a || !set.resume || reel_archive_get(a, "option.parts")) {
+        return true;
+    }
+    if (option_given("parts") && set.parts != 1) {
+        return complain("%s: --parts is 1 there; a resumed run cannot change it", set.checkpoint);
+    }
+    set.parts = 1;
+    return true;
+}
+
 static bool start(job *j, char *const *file)
 {
     const char *old = set.resume ? set.checkpoint : set.from && *set.from ? set.from : NULL;
     reel_archive *a =
         old ? checkpoint_open(old, set.resume ? CHECKPOINT_RESUME : CHECKPOINT_START) : NULL;
-    if (a && set.resume && !reel_archive_get(a, "option.parts")) {
-        set.parts = 1; /* of a version that had no more */
-    }
     bool ok =
-        (!old || a) && check_network() && vocabularies(j, file, a, old) && read_pairs(j, file) &&
-        translator_new(&j->m) && (!a || archive_weights(a, old, j->m.params)) &&
-        reward_weights(&j->m) &&
+        (!old || a) && has_parts(a) && check_network() && vocabularies(j, file, a, old) &&
+        read_pairs(j, file) && translator_new(&j->m) &&
+        (!a || archive_weights(a, old, j->m.params)) && reward_weights(&j->m) &&
         (!a || !reel_archive_find(a, "baseline.weight") || archive_weights(a, old, j->m.params));
     reel_archive_free(a);
     return ok;

@@ -121,14 +121,14 @@ REEL_API reel_status reel_decode_all_at(const char *at, const reel_decoder *d,
 
 /** The same as one node [N, batch, vocabulary], of last words [N, batch] (i32), faster: what waits
  * for no step, the embedding, the readout and the output layer, is done for all steps together.
- * Masks of dropout are others than reel_decode_all's; the readout's go by row, not by names of
- * sequences. room: for N nodes. */
+ * Without `feeding` masks of the readout go by row, not by names of sequences, and so are others
+ * than reel_decode_all's. room: for N nodes. */
 REEL_API reel_node *reel_decode_together_at(const char *at, const reel_decoder *d,
                                             const reel_source *source, int64_t N, reel_node *last,
                                             reel_state *s, reel_node **room, reel_node **weights);
 #define reel_decode_together(...) reel_decode_together_at(REEL_HERE, __VA_ARGS__)
-/** Its first half: what the readout sees in all steps, or, with `feeding`, the readouts: rows [N batch,
- * features], step after step. Rows of several batches, of different numbers of steps, may be
+/** Its first half: what the readout sees in all steps, or, with `feeding`, the readouts: rows
+ * [N batch, features], step after step. Rows of several batches, of different numbers of steps, may be
  * concatenated: the output layer then goes over all of them at once, and none is padded. Where
  * there is dropout, their sequences need names of their own (`sequence`, here and in reel_encode):
  * by places in the batch the first of each would have the same masks. */

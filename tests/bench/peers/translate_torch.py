@@ -4,8 +4,8 @@
 
 Bidirectional GRU of 256 units in each direction, additive attention, GRU decoder of 256 units that attends by its last
 state, readout tanh of state, context and word, dropout 0.3 on embedded words and readouts, Adam 1e-3, batches of 64
-pairs, global-norm clip 1. One thread. Batches are drawn at random in each epoch and padded, as `reel-translate train
---pool 1` draws them; with --sorted they are of pairs of like length, as with its --pool 0.
+pairs, global-norm clip 1. One thread. Batches are drawn at random in each epoch, as by `reel-translate
+train --pool 1`, and padded; with --sorted they are of pairs of like length, as with its --pool 0.
 """
 import argparse
 import collections
@@ -130,7 +130,7 @@ def options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("text", nargs=4, metavar="FILE", help="TRAIN.en TRAIN.de TEST.en TEST.de")
     parser.add_argument("--epochs", type=int, default=7)
-    parser.add_argument("--updates", type=int, help="of an epoch, for speed alone; then BLEU is not taken")
+    parser.add_argument("--updates", type=int, choices=range(1, 1000000), metavar="N", help="of an epoch, for speed alone; then BLEU is not taken")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sorted", action="store_true", help="pairs of like length side by side")
     return parser.parse_args()
