@@ -66,8 +66,13 @@ def arguments():
     return args
 
 
+CORES = []
+
+
 def pin(threads):
-    """To the first cores, and the libraries' threads to as many; before PyTorch is loaded."""
+    """To the first cores, a thread to each, and the libraries' threads to as many; before PyTorch is loaded. Some
+    systems else keep two threads on one core for a while, once a process was told which cores it has."""
+    os.environ["OMP_PROC_BIND"] = "true"
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
     if hasattr(os, "sched_setaffinity"):
@@ -75,6 +80,13 @@ def pin(threads):
         if len(cores) < threads:
             print(f"{threads} threads share {len(cores)} cores")
         os.sched_setaffinity(0, cores[:threads])
+        CORES.extend(cores[:threads])
+
+
+def unpin():
+    """For a program that this one starts: PyTorch may have bound its own thread to one core."""
+    if CORES:
+        os.sched_setaffinity(0, CORES)
 
 
 def reel(args, program, *options):
@@ -85,7 +97,7 @@ def reel(args, program, *options):
     if args.executor:
         command += ["--executor", args.executor]
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, preexec_fn=unpin)
     except FileNotFoundError:
         sys.exit(f"compare.py: {command[0]} is missing: build it with make -C {args.build} bench")
     except subprocess.CalledProcessError:
