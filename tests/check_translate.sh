@@ -89,7 +89,7 @@ run 1 align two.a two.b two.png
 says err 'two.png'
 
 # The same run, stopped and killed on the way, ends with the same bits.
-tiny='--hidden 8 --embed 8 --batch 22 --parts 4 --least 1 --epochs 4 --save-every 1 --quiet'
+tiny='--hidden 8 --embed 8 --batch 22 --least 1 --epochs 4 --save-every 1 --quiet'
 valid='--valid-source two.a --valid-target two.b'
 # shellcheck disable=SC2086
 run 0 train two.a two.b $tiny --checkpoint two.safetensors
@@ -119,6 +119,10 @@ $(cat err)"; fi
     run 0 train few.a few.b $tiny $valid --objective $objective --checkpoint cut.safetensors --resume
     same whole.safetensors cut.safetensors "$objective, killed and resumed"
 done
+
+# Rewards have one part.
+run 1 train few.a few.b --objective mixer --parts 3 --checkpoint new.safetensors
+says err 'training by rewards has one part'
 
 # A checkpoint of a version without parts has one.
 # shellcheck disable=SC2086

@@ -106,8 +106,7 @@ static const option options[] = {
     WHOLE("pool", pool, "N", 0, 1e9, TRAIN, OPTION_KEPT,
           "batches that are sorted by length together; 0: all, 1: none"),
     WHOLE("parts", parts, "N", 1, MOST_PARTS, TRAIN, OPTION_KEPT,
-          "parts of a batch, by length, each padded to its own longest; rewards have one, and need "
-          "a pool"),
+          "parts of a batch, by length, each padded to its own longest; rewards have one"),
     NUMBER("rate", rate, "R", 1e-12, 1e3, TRAIN, OPTION_KEPT, "learning rate of Adam"),
     WHOLE("warmup", warmup, "N", 0, 1e9, TRAIN, OPTION_KEPT,
           "updates over which the rate rises at first"),

@@ -238,6 +238,9 @@ static bool store(void *context, reel_archive *a)
 /* A checkpoint of a version whose batches had one part does not say so. */
 static bool has_parts(const reel_archive *a)
 {
+    if (option_given("parts") && set.parts != 1 && set.objective != OBJECTIVE_LIKELIHOOD) {
+        return complain("--parts: training by rewards has one part; --pool 100 saves padding");
+    }
     if (!a || !set.resume || reel_archive_get(a, "option.parts")) {
         return true;
     }
