@@ -215,40 +215,28 @@ static bool multiply(call *x, uint64_t version)
 
 /* Gathering */
 
-/* Copies an instance's matrix [rows, columns] to dense rows. */
-static void lay(char *to, const char *from, const matrix *like, int64_t rows, int64_t columns,
-                size_t element)
+/* Copies a matrix [rows, columns]; t and f are strides. */
+static void copy(char *to, matrix t, const char *from, matrix f, int64_t rows, int64_t columns,
+                 size_t element)
 {
     int64_t e = (int64_t)element;
     for (int64_t i = 0; i < rows; i++) {
-        const char *x = from + i * like->row * e;
-        char *y = to + i * columns * e;
-        if (like->column == 1) {
+        const char *x = from + i * f.row * e;
+        char *y = to + i * t.row * e;
+        if (f.column == 1 && t.column == 1) {
             memcpy(y, x, (size_t)columns * element);
             continue;
         }
         for (int64_t j = 0; j < columns; j++) {
-            memcpy(y + j * e, x + j * like->column * e, element);
+            memcpy(y + j * t.column * e, x + j * f.column * e, element);
         }
     }
 }
 
-/* The way back. */
-static void unlay(char *to, const char *from, const matrix *like, int64_t rows, int64_t columns,
-                  size_t element)
+/* That of dense rows. */
+static matrix dense(int64_t columns)
 {
-    int64_t e = (int64_t)element;
-    for (int64_t i = 0; i < rows; i++) {
-        const char *x = from + i * columns * e;
-        char *y = to + i * like->row * e;
-        if (like->column == 1) {
-            memcpy(y, x, (size_t)columns * element);
-            continue;
-        }
-        for (int64_t j = 0; j < columns; j++) {
-            memcpy(y + j * like->column * e, x + j * e, element);
-        }
-    }
+    return (matrix){NULL, columns, 1};
 }
 
 /* Whether the instances' matrices [rows, columns] are one matrix of all their rows; fixes the row
@@ -272,8 +260,8 @@ static char *gather(reel__running *r, char *to, const reel__ref *x, const matrix
                     int64_t columns, int64_t from, int64_t count, size_t element)
 {
     for (int64_t i = 0; i < count; i++) {
-        lay(to + (size_t)(i * rows * columns) * element, reel__ref_at(r, x, from + i), m, rows,
-            columns, element);
+        copy(to + (size_t)(i * rows * columns) * element, dense(columns),
+             reel__ref_at(r, x, from + i), *m, rows, columns, element);
     }
     return to;
 }
@@ -490,7 +478,7 @@ static bool apart(reel__running *r, const operands *o, const results *y)
     }
     for (int64_t i = 0; ok && x.accumulate && i < y->count; i++) {
         if (y->more[i]) {
-            lay(laid + (size_t)i * bytes, y->to[i], &c, x.m, x.n, o->element);
+            copy(laid + (size_t)i * bytes, dense(x.n), y->to[i], c, x.m, x.n, o->element);
         } else {
             memset(laid + (size_t)i * bytes, 0, bytes);
         }
@@ -503,7 +491,7 @@ static bool apart(reel__running *r, const operands *o, const results *y)
     ok = ok && multiply(&x, o->b.version);
     for (int64_t i = 0; ok && i < y->count; i++) {
         int64_t row = i > 0 && reel__planted(REEL__ROWS_ASTRAY) ? i - 1 : i;
-        unlay(y->to[i], laid + (size_t)row * bytes, &c, o->t->m, x.n, o->element);
+        copy(y->to[i], c, laid + (size_t)row * bytes, dense(x.n), o->t->m, x.n, o->element);
     }
     reel__arena_rewind(&r->c->lay);
     return ok;
@@ -541,13 +529,19 @@ static bool goes_on(const reel__running *r, bool accumulate, int64_t i)
     return (accumulate || !starts[i]) && !reel__planted(REEL__MISSING_ACCUMULATION);
 }
 
+static bool same_sum(const reel__running *r, int64_t i, int64_t j)
+{
+    const reel__place *sum = r->step->sum + (int64_t)r->sums * r->count;
+    return sum[i].base == sum[j].base && sum[i].offset == sum[j].offset;
+}
+
 /* Sums that follow one another and are the same are made in one product. */
 static bool in_turn(reel__running *r, const operands *o, int64_t from, int64_t to, bool accumulate)
 {
     for (int64_t i = from, n; i < to; i += n) {
         char *sum = sum_at(r, o, i);
         bool more = goes_on(r, accumulate, i);
-        for (n = 1; i + n < to && sum_at(r, o, i + n) == sum; n++) {
+        for (n = 1; i + n < to && same_sum(r, i, i + n); n++) {
         }
         if (!(n == 1 && o->b.version ? single(r, o, i, sum, more) : tall(r, o, i, n, sum, more))) {
             return false;
@@ -556,11 +550,12 @@ static bool in_turn(reel__running *r, const operands *o, int64_t from, int64_t t
     return true;
 }
 
-static bool differ(const results *y)
+/* Whether the sums of instances [from, from + count) are all different ones. */
+static bool differ(const reel__running *r, int64_t from, int64_t count)
 {
-    for (int64_t i = 1; i < y->count; i++) {
-        for (int64_t j = 0; j < i; j++) {
-            if (y->to[i] == y->to[j]) {
+    for (int64_t i = from + 1; i < from + count; i++) {
+        for (int64_t j = from; j < i; j++) {
+            if (same_sum(r, i, j)) {
                 return false;
             }
         }
@@ -580,7 +575,8 @@ static bool into_sums(reel__running *r, const operands *o, bool accumulate)
             y.to[i] = sum_at(r, o, y.from + i);
             y.more[i] = goes_on(r, accumulate, y.from + i);
         }
-        if (!(differ(&y) ? apart(r, o, &y) : in_turn(r, o, y.from, y.from + y.count, accumulate))) {
+        if (!(differ(r, y.from, y.count) ? apart(r, o, &y)
+                                         : in_turn(r, o, y.from, y.from + y.count, accumulate))) {
             return false;
         }
     }

@@ -1,5 +1,5 @@
-/* Training by the reward of what the model says itself: self-critical (Rennie et al. 2017), where the
- * reward of the likeliest words is the baseline, or MIXER (Ranzato et al. 2016), where the last
+/* Training by the reward of what the model says itself: self-critical (Rennie et al. 2017), where
+ * the reward of the likeliest words is the baseline, or MIXER (Ranzato et al. 2016), where the last
  * words of a sentence are the model's own and a baseline is learned. */
 #include "translate.h"
 

@@ -18,7 +18,7 @@ typedef struct job {
     const int64_t *which;   /* the sentences of the last update */
     batch part[MOST_PARTS]; /* what they are, part by part: its graph may still be read */
     int64_t parts, words;
-    int32_t *next;
+    int32_t *next; /* the words to be said, part after part */
     training t;
 } job;
 
