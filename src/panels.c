@@ -166,6 +166,17 @@ static const char *next_tile(const reel__strips *p, int64_t i, int64_t j)
     return p->c + (i * p->c_row + (j < p->n ? j : 0) * p->c_column) * p->size;
 }
 
+static void call_for_rows(reel__coming *x)
+{
+    const reel__lines *lines = x->lines;
+    for (int64_t i = 0; i < x->each && x->next < lines->k; i++, x->next++) {
+        const char *row = lines->start[x->next] + x->left;
+        for (int64_t at = 0; at < x->bytes; at += REEL__PANEL) {
+            __builtin_prefetch(row + at, 0, 2);
+        }
+    }
+}
+
 /* Tiles [first, last) of `count`, 1 << choice panels from column j on. */
 static void multiply_tiles(const reel__strips *p, int64_t first, int64_t last, int64_t count,
                            const char *panel, int64_t j, int choice)
@@ -187,6 +198,9 @@ static void multiply_tiles(const reel__strips *p, int64_t first, int64_t last, i
         tile.next = next_tile(p, b + 1 < last ? next : begin, b + 1 < last ? j : j + wide);
         set_rows(p, &tile, begin, i, rows);
         look_ahead(p, &tile, b - first, last - first, choice);
+        if (p->coming) {
+            call_for_rows(p->coming);
+        }
         if (whole) {
             kernel(&tile);
         } else {

@@ -9,7 +9,7 @@
 
 /* So many rows ahead are called into the second cache: they lie apart, and nothing else foresees
  * them. In the first one, rows that are multiples of 4 KiB apart would push each other out. */
-enum { AHEAD = 16, LINE = 64 };
+enum { AHEAD = 16, LINE = 64, FEW = 4 };
 
 /* Sizes and lengths are constants where these are inlined, which makes a copy one or two moves. */
 INLINE void copy_apart(char *to, const char *from, int64_t count, int64_t step, int64_t size)
@@ -19,22 +19,26 @@ INLINE void copy_apart(char *to, const char *from, int64_t count, int64_t step, 
     }
 }
 
-/* Dense columns of k rows, as `tiles` tiles of so many bytes. */
+/* Dense columns of k rows, as `tiles` tiles of so many bytes: a few tiles at a time, as they may
+ * well lie as far apart as pushes one out of the first cache when another is written. */
 INLINE void gather_dense(const reel__lines *lines, int64_t left, int64_t tiles, int64_t bytes,
                          char *out)
 {
     int64_t k = lines->k;
-    for (int64_t l = 0; l < k; l++) {
-        const char *x = lines->start[l] + left;
-        if (l + AHEAD < k) {
-            const char *next = lines->start[l + AHEAD] + left;
-            for (int64_t at = 0; at < tiles * bytes; at += LINE) {
-                __builtin_prefetch(next + at, 0, 2);
+    for (int64_t first = 0; first < tiles; first += FEW) {
+        int64_t few = tiles - first < FEW ? tiles - first : FEW;
+        for (int64_t l = 0; l < k; l++) {
+            const char *x = lines->start[l] + left + first * bytes;
+            if (l + AHEAD < k) {
+                const char *next = lines->start[l + AHEAD] + left + first * bytes;
+                for (int64_t at = 0; at < few * bytes; at += LINE) {
+                    __builtin_prefetch(next + at, 0, 2);
+                }
             }
-        }
-        char *to = out + l * bytes;
-        for (int64_t b = 0; b < tiles; b++) {
-            memcpy(to + b * k * bytes, x + b * bytes, (size_t)bytes);
+            char *to = out + (first * k + l) * bytes;
+            for (int64_t b = 0; b < few; b++) {
+                memcpy(to + b * k * bytes, x + b * bytes, (size_t)bytes);
+            }
         }
     }
 }

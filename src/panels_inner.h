@@ -15,6 +15,13 @@ typedef struct reel__lines {
     int64_t k, step;
 } reel__lines;
 
+/* Rows that will be gathered next: some of them are called into the second cache with every tile. */
+typedef struct reel__coming {
+    const reel__lines *lines; /* dense ones */
+    int64_t left, bytes;      /* of each row, from where on and how much */
+    int64_t next, each;       /* the row that is next, and how many a tile calls for */
+} reel__coming;
+
 typedef struct reel__strips {
     const reel__tiles *tiles;
     int64_t size, width; /* bytes of an element, columns of a panel */
@@ -26,6 +33,7 @@ typedef struct reel__strips {
     char *c;
     int64_t c_row, c_column;
     bool load;
+    reel__coming *coming; /* NULL: nothing */
 } reel__strips;
 
 const reel__tiles *reel__panel_tiles(reel_dtype dtype);

@@ -60,7 +60,7 @@ typedef double vector_f64 __attribute__((vector_size(16), aligned(8), may_alias)
 #define TARGET     __attribute__((target("avx2,fma")))
 #define NEEDS      (REEL__CPU_AVX2 | REEL__CPU_FMA)
 #define ROWS       6
-#define DEEP       256
+#define DEEP       384
 #define KERNELS(K) K(1, 0) K(1, 1) K(1, 2) K(2, 0) K(2, 1) K(3, 0) K(3, 1) K(4, 0) K(5, 0) K(6, 0)
 
 #define REAL                  float
@@ -91,7 +91,7 @@ typedef double vector_f64 __attribute__((vector_size(16), aligned(8), may_alias)
 #define TARGET __attribute__((target("avx512f")))
 #define NEEDS  REEL__CPU_AVX512
 #define ROWS   8
-#define DEEP   128
+#define DEEP   512
 /* clang-format off */
 #define KERNELS(K)                                                                  \
     K(1, 0) K(1, 1) K(1, 2) K(1, 3) K(2, 0) K(2, 1) K(2, 2) K(3, 0) K(3, 1) K(3, 2) \

@@ -28,7 +28,7 @@ typedef struct reel__tile {
 typedef void reel__tile_kernel(const reel__tile *tile);
 
 enum {
-    REEL__DEEPEST = 256, /* bounds reel__tiles' deep */
+    REEL__DEEPEST = 512, /* bounds reel__tiles' deep */
     REEL__TILE_ROWS = 8,
     REEL__TILE_STREAMED = 3, /* up to so many rows, nothing is called for */
     REEL__TILE_CHOICES = 4,
@@ -39,8 +39,8 @@ enum {
 typedef struct reel__tiles {
     unsigned needs; /* reel__cpu_feature */
     int rows;       /* the most rows that a kernel takes */
-    int deep;       /* how much of k to take at a time: with as many panels as a tile of many rows
-                     * has, half the first cache */
+    int deep;       /* how much of k to take at a time: the more, the less often C is read and
+                     * written; a tile's rows of A then still stay in the first cache */
     /* [r][p]: for r rows and 1 << p panels; NULL from some p > 0 on. */
     reel__tile_kernel *kernel[REEL__TILE_ROWS + 1][REEL__TILE_CHOICES];
 } reel__tiles;

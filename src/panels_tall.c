@@ -44,6 +44,19 @@ static void stack(const reel__tall *t, const char *const *x, int64_t row, int64_
     lines->step = column;
 }
 
+/* The rows of tiles [from, to) of `count`, to be called for by `calls` tiles of each column of C's
+ * panels. */
+static void rows_after(const reel__strips *p, const reel__lines *a, int64_t count, int64_t from,
+                       int64_t to, int64_t calls, reel__coming *coming)
+{
+    int64_t left = reel__cut(p->m, count, from), right = reel__cut(p->m, count, to);
+    int64_t panels = reel__pieces(p->n, p->width);
+    *coming = (reel__coming){.lines = a,
+                             .left = left * p->size,
+                             .bytes = (right - left) * p->size,
+                             .each = reel__pieces(2 * a->k, calls * panels)};
+}
+
 /* One block of k; C's part and the columns of B begin at 0. */
 static void multiply_block(reel__strips *p, const reel__lines *a, const reel__lines *b,
                            char *packed)
@@ -55,7 +68,12 @@ static void multiply_block(reel__strips *p, const reel__lines *a, const reel__li
     p->end = packed + reel__pieces(p->n, p->width) * p->k * REEL__PANEL;
     for (int64_t s = 0; s < strips; s++) {
         int64_t first = reel__cut(tiles, strips, s), last = reel__cut(tiles, strips, s + 1);
+        reel__coming coming;
         reel__tiles_gather(a, p->size, p->m, tiles, first, last, p->gathered);
+        p->coming = s + 1 < strips && a->step == 1 ? &coming : NULL;
+        if (p->coming) {
+            rows_after(p, a, tiles, last, reel__cut(tiles, strips, s + 2), last - first, &coming);
+        }
         reel__strip_multiply(p, first, last, packed, 0, p->n);
     }
 }
