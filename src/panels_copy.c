@@ -9,7 +9,7 @@
 
 /* So many rows ahead are called into the second cache: they lie apart, and nothing else foresees
  * them. In the first one, rows that are multiples of 4 KiB apart would push each other out. */
-enum { AHEAD = 16, LINE = 64, FEW = 4 };
+enum { AHEAD = 32, LINE = 64, FEW = 4 };
 
 /* Sizes and lengths are constants where these are inlined, which makes a copy one or two moves. */
 INLINE void copy_apart(char *to, const char *from, int64_t count, int64_t step, int64_t size)
