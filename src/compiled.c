@@ -12,9 +12,9 @@
 #include "plant.h"
 #include "profile.h"
 
-static const char *const pass_names[] = {"cse",      "views",    "products", "sink",
-                                         "assemble", "segments", "batch",    "fuse",
-                                         "pack",     "memory",   "narrow",   "again"};
+static const char *const pass_names[] = {"cse",      "views", "products", "sink", "assemble",
+                                         "segments", "batch", "fuse",     "pack", "memory",
+                                         "narrow",   "again", "rows"};
 enum { PASSES = sizeof pass_names / sizeof *pass_names };
 
 const char *reel__pass_name(int i)

@@ -50,7 +50,8 @@ static reel__cost cost_of_fused(const reel__code *code, const reel__step *step,
             spread_size(f, x) * copies(code, step, x->value) * element(&code->ir.v[x->value]);
     }
     for (int i = 0; i < f->outputs; i++) {
-        cost.bytes += size * count * element(&code->ir.v[f->output[i].value]);
+        const reel__operand *x = &f->output[i];
+        cost.bytes += spread_size(f, x) * count * element(&code->ir.v[x->value]);
     }
     return cost;
 }

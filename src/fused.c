@@ -1,20 +1,21 @@
 /* Job: run a group of element-wise ops block by block, so that what is between them stays in the
- * first cache.
+ * first cache, and reductions of their rows.
  * Invariant: an element is computed by the same calls of map kernels as if each op ran alone; map
- * kernels give an element the same bits wherever it stands.
+ * kernels give an element the same bits wherever it stands, and reductions a row.
  * Must not know: what an op computes. */
 #include "replay.h"
 
+#include <reel/axis.h>
 #include <reel/ops.h>
 
 #include <stdatomic.h>
 #include <string.h>
 
+#include "call.h"
 #include "memory.h"
 #include "threads.h"
 
 enum {
-    BLOCK_BYTES = 4096,
     SHORT_RUN = 160,
     TINY_RUN = 32,
     MOST_AXES = REEL_MAX_RANK + 1,
@@ -31,6 +32,7 @@ typedef struct line {
     char *slot;         /* a block of its own, for what is not dense; NULL: not needed so far */
     const char *spread; /* the element that fills the slot, when it is one */
     int64_t filled;
+    bool result; /* of a reduction: one element for each row */
 } line;
 
 typedef struct space {
@@ -63,6 +65,11 @@ static void set_lines(space *s)
         s->line[i].stride[0] = s->ref[i].stride / (int64_t)s->element;
         for (int k = 0; k < f->shape.rank; k++) {
             s->line[i].stride[k + 1] = x->window.stride[k];
+        }
+    }
+    for (int o = 0; o < f->ops; o++) {
+        if (f->op[o].reduces) {
+            s->line[f->inputs + f->op[o].out].result = true;
         }
     }
 }
@@ -212,6 +219,7 @@ typedef struct worker {
     cursor *arg; /* of the present op */
     const void **x;
     char *registers;
+    reel_status status; /* of reductions */
 } worker;
 
 static void apply(const reel__map_op *op, size_t element, const void *const *x, void *y, size_t n)
@@ -245,15 +253,46 @@ static void run_op(const worker *w, const reel__map_op *op, size_t element, curs
     }
 }
 
+static void reduce_rows(worker *w, const reel_op *op, size_t element, char *x, char *y,
+                        int64_t rows, size_t n)
+{
+    reel_dtype dtype = element == 4 ? REEL_F32 : REEL_F64;
+    reel_reduce_attr attr = {.axis = 1};
+    reel_call_state state = {.status = REEL_OK};
+    reel_tensor from = {x, dtype, reel_dims(rows, (int64_t)n), rows * (int64_t)n};
+    reel_call call = {.op = op, .n = 1, .x = &from, .attr = &attr, .state = &state};
+    call.y = (reel_tensor){y, dtype, reel_dims(rows), rows};
+    reel_status status = reel__call_run(&call, dtype, 1);
+    w->status = w->status ? w->status : status;
+}
+
+/* The results are laid side by side. */
+static void run_reduction(worker *w, const reel__map_op *op, size_t element, cursor y, int64_t rows,
+                          size_t n)
+{
+    const cursor x = w->arg[0];
+    if (rows == 1 || x.step == (int64_t)(n * element)) {
+        reduce_rows(w, op->op, element, x.at, y.at, rows, n);
+        return;
+    }
+    for (int64_t row = 0; row < rows; row++) {
+        reduce_rows(w, op->op, element, x.at + row * x.step, y.at + row * y.step, 1, n);
+    }
+}
+
 /* All ops of the group on one block of rows of n elements. */
-static void run_block(const reel__fused *f, size_t element, const worker *w, int64_t rows, size_t n)
+static void run_block(const reel__fused *f, size_t element, worker *w, int64_t rows, size_t n)
 {
     for (int o = 0; o < f->ops; o++) {
         const reel__map_op *op = &f->op[o];
         for (int k = 0; k < op->n; k++) {
             w->arg[k] = op->arg[k] >= 0 ? w->reg[op->arg[k]] : w->now[-1 - op->arg[k]];
         }
-        cursor y = {w->registers + (size_t)op->to * BLOCK_BYTES, (int64_t)(n * element)};
+        if (op->reduces) {
+            run_reduction(w, op, element, w->now[f->inputs + op->out], rows, n);
+            continue;
+        }
+        cursor y = {w->registers + (size_t)op->to * REEL__BLOCK_BYTES, (int64_t)(n * element)};
         if (op->out >= 0) {
             y = w->now[f->inputs + op->out];
         }
@@ -285,13 +324,14 @@ static void run_part(const space *s, worker *w, const int64_t *index, int64_t fr
     }
     for (int i = f->inputs; i < f->inputs + f->outputs; i++) {
         line *x = &w->lines[i];
-        w->now[i].at =
-            x->inner == 1 ? row_start(s, x, index) + from * (int64_t)s->element : x->slot;
+        w->now[i].at = x->result       ? row_start(s, x, index)
+                       : x->inner == 1 ? row_start(s, x, index) + from * (int64_t)s->element
+                                       : x->slot;
     }
     run_block(f, s->element, w, 1, (size_t)n);
     for (int i = f->inputs; i < f->inputs + f->outputs; i++) {
         line *x = &w->lines[i];
-        if (x->inner != 1) {
+        if (x->inner != 1 && !x->result) {
             char *start = row_start(s, x, index) + from * x->inner * (int64_t)s->element;
             scatter(start, w->now[i].at, s->element, x->inner, n);
         }
@@ -332,6 +372,10 @@ static void run_rows(const space *s, worker *w, const int64_t *first, int64_t ro
     bool tiny = s->run < TINY_RUN; /* not worth calls of their own */
     for (int i = 0; i < f->inputs + f->outputs; i++) {
         line *x = &w->lines[i];
+        if (x->result) {
+            w->now[i] = (cursor){x->slot, (int64_t)s->element};
+            continue;
+        }
         if (even_rows(s, x, first, rows, &w->now[i]) && (!tiny || w->now[i].step == bytes)) {
             continue;
         }
@@ -351,7 +395,12 @@ static void run_rows(const space *s, worker *w, const int64_t *first, int64_t ro
         }
         memcpy(index, first, sizeof index);
         for (int64_t row = 0; row < rows; row++) {
-            scatter(row_start(s, x, index), x->slot + row * bytes, s->element, x->inner, s->run);
+            if (x->result) {
+                memcpy(row_start(s, x, index), x->slot + row * (int64_t)s->element, s->element);
+            } else {
+                scatter(row_start(s, x, index), x->slot + row * bytes, s->element, x->inner,
+                        s->run);
+            }
             next_row(s, index);
         }
     }
@@ -391,22 +440,21 @@ static void call_for(const space *s, int64_t u)
     }
 }
 
-/* Units [begin, end), with working memory of its own. */
-static void run_units(const space *s, char *memory, int64_t begin, int64_t end)
+/* Units [begin, end), with working memory of its own. Returns the status of reductions. */
+static reel_status run_units(const space *s, char *memory, int64_t begin, int64_t end)
 {
     const reel__fused *f = s->f;
     int n = f->inputs + f->outputs;
-    worker w;
-    w.registers = memory;
-    char *slots = memory + (size_t)f->registers * BLOCK_BYTES;
-    w.lines = (line *)(void *)(slots + (size_t)n * BLOCK_BYTES);
+    worker w = {.registers = memory};
+    char *slots = memory + (size_t)f->registers * REEL__BLOCK_BYTES;
+    w.lines = (line *)(void *)(slots + (size_t)n * REEL__BLOCK_BYTES);
     w.reg = (cursor *)(void *)(w.lines + n);
     w.now = w.reg + f->registers;
     w.arg = w.now + n;
     w.x = (const void **)(void *)(w.arg + s->most);
     memcpy(w.lines, s->line, (size_t)n * sizeof *w.lines);
     for (int i = 0; i < n; i++) {
-        w.lines[i].slot = slots + (size_t)i * BLOCK_BYTES;
+        w.lines[i].slot = slots + (size_t)i * REEL__BLOCK_BYTES;
     }
     int64_t index[MOST_AXES] = {0};
     if (by_rows(s)) {
@@ -419,7 +467,7 @@ static void run_units(const space *s, char *memory, int64_t begin, int64_t end)
             }
             run_rows(s, &w, index, rows);
         }
-        return;
+        return w.status;
     }
     int64_t blocks = (s->run + s->block - 1) / s->block;
     for (int64_t u = begin; u < end; u++) {
@@ -430,37 +478,53 @@ static void run_units(const space *s, char *memory, int64_t begin, int64_t end)
         }
         run_part(s, &w, index, from, s->run - from < s->block ? s->run - from : s->block);
     }
+    return w.status;
 }
 
 typedef struct job {
     const space *s;
-    _Atomic int next;
+    _Atomic int next, status;
 } job;
 
 static void body(void *context, int64_t begin, int64_t end)
 {
     job *j = context;
     int number = atomic_fetch_add(&j->next, 1);
-    run_units(j->s, j->s->memory + (size_t)number * j->s->memory_bytes, begin, end);
+    reel_status status =
+        run_units(j->s, j->s->memory + (size_t)number * j->s->memory_bytes, begin, end);
+    if (status) {
+        atomic_store(&j->status, (int)status);
+    }
+}
+
+static bool is_result(const reel__fused *f, int i)
+{
+    for (int o = 0; o < f->ops; o++) {
+        if (f->op[o].reduces && f->inputs + f->op[o].out == i) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* One instance of one short row, as a step with batch 1 is: no more than a block, and worth no
  * preparation. */
-static void run_single(reel__running *r, const reel__fused *f, size_t element, char *room, int most,
-                       size_t n)
+static reel_status run_single(reel__running *r, const reel__fused *f, size_t element, char *room,
+                              int most, size_t n)
 {
     int lines = f->inputs + f->outputs;
-    char *slots = room + (size_t)f->registers * BLOCK_BYTES;
-    worker w = {.registers = room, .reg = (cursor *)(void *)(slots + (size_t)lines * BLOCK_BYTES)};
+    char *slots = room + (size_t)f->registers * REEL__BLOCK_BYTES;
+    worker w = {.registers = room,
+                .reg = (cursor *)(void *)(slots + (size_t)lines * REEL__BLOCK_BYTES)};
     w.now = w.reg + f->registers;
     w.arg = w.now + lines;
     w.x = (const void **)(void *)(w.arg + most);
     for (int i = 0; i < lines; i++) {
         const reel__operand *x = i < f->inputs ? &f->input[i] : &f->output[i - f->inputs];
         reel__ref ref = reel__find(r, x);
-        char *slot = slots + (size_t)i * BLOCK_BYTES;
+        char *slot = slots + (size_t)i * REEL__BLOCK_BYTES;
         w.now[i].at = reel__ref_at(r, &ref, 0);
-        if (n > 1 && x->window.stride[0] != 1) {
+        if (n > 1 && x->window.stride[0] != 1 && !is_result(f, i)) {
             if (i < f->inputs) {
                 gather(slot, w.now[i].at, element, x->window.stride[0], (int64_t)n);
             }
@@ -470,12 +534,20 @@ static void run_single(reel__running *r, const reel__fused *f, size_t element, c
     run_block(f, element, &w, 1, n);
     for (int i = f->inputs; i < lines; i++) {
         const reel__operand *x = &f->output[i - f->inputs];
-        if (n > 1 && x->window.stride[0] != 1) {
+        if (n > 1 && x->window.stride[0] != 1 && !is_result(f, i)) {
             reel__ref ref = reel__find(r, x);
             scatter(reel__ref_at(r, &ref, 0), w.now[i].at, element, x->window.stride[0],
                     (int64_t)n);
         }
     }
+    return w.status;
+}
+
+/* A kernel of a reduction said why it could not: the reference executor will say it again. */
+static bool done(reel__running *r, reel_status status)
+{
+    r->c->kernel_failed = r->c->kernel_failed || (status && status != REEL_ERR_MEMORY);
+    return !status;
 }
 
 bool reel__run_fused(reel__running *r, const reel__kernel *k)
@@ -497,7 +569,7 @@ bool reel__run_fused(reel__running *r, const reel__kernel *k)
         }
     }
     int threads = size * f->ops < WORTH_THREADS ? 1 : r->tape->threads;
-    size_t bytes = ((size_t)f->registers + n) * BLOCK_BYTES + n * sizeof(line) +
+    size_t bytes = ((size_t)f->registers + n) * REEL__BLOCK_BYTES + n * sizeof(line) +
                    ((size_t)f->registers + n) * sizeof(cursor) +
                    (size_t)s.most * (sizeof(cursor) + sizeof(void *));
     s.memory_bytes = (bytes + 127) / 128 * 128;
@@ -506,14 +578,13 @@ bool reel__run_fused(reel__running *r, const reel__kernel *k)
     if (!room) {
         return false;
     }
-    if (r->count == 1 && f->shape.rank <= 1 && (size_t)size * s.element <= BLOCK_BYTES) {
-        run_single(r, f, s.element, room, s.most, (size_t)size);
-        return true;
+    if (r->count == 1 && f->shape.rank <= 1 && (size_t)size * s.element <= REEL__BLOCK_BYTES) {
+        return done(r, run_single(r, f, s.element, room, s.most, (size_t)size));
     }
     s.line = (line *)(void *)room;
     s.ref = (reel__ref *)(void *)(s.line + n);
     s.memory = room + shared;
-    s.block = (int64_t)(BLOCK_BYTES / s.element);
+    s.block = (int64_t)(REEL__BLOCK_BYTES / s.element);
     set_lines(&s);
     set_axes(&s);
     if (by_rows(&s)) {
@@ -525,6 +596,7 @@ bool reel__run_fused(reel__running *r, const reel__kernel *k)
     s.ahead = size * (int64_t)(n * s.element) >= WORTH_CALLING_FOR;
     job j = {.s = &s};
     atomic_init(&j.next, 0);
+    atomic_init(&j.status, REEL_OK);
     reel__parallel(threads, s.units, body, &j);
-    return true;
+    return done(r, (reel_status)atomic_load(&j.status));
 }

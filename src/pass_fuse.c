@@ -1,9 +1,12 @@
 /* Pass: kernels. Element-wise values of one shape that need not wait for anything between them run
- * as one kernel, block by block; everything else has a kernel of its own.
+ * as one kernel, block by block, and with them reductions of their rows that are shorter than a
+ * block; everything else has a kernel of its own.
  * Invariant: a kernel reads what earlier kernels of its segment, earlier segments or ports have
  * completed; within a fused group an element is computed from the same element of other members.
  * Must not know: instances. */
 #include "code.h"
+
+#include <reel/axis.h>
 
 #include <string.h>
 
@@ -169,6 +172,26 @@ static int earliest(const work *w, int i, int segment)
     return need;
 }
 
+static void add_member(work *w, draft *d, int position, int i)
+{
+    if (d->members == d->room) {
+        int room = d->room ? 2 * d->room : 8;
+        int *m = reel__ir_alloc(w->ir, (size_t)room, sizeof *m);
+        if (!m) {
+            w->failed = true;
+            return;
+        }
+        if (d->members) {
+            memcpy(m, d->member, (size_t)d->members * sizeof *m);
+        }
+        d->member = m;
+        d->room = room;
+    }
+    d->member[d->members++] = i;
+    w->group[i] = position;
+    w->at[i] = position;
+}
+
 static void place_map(work *w, int i, int segment)
 {
     reel__ir *ir = w->ir;
@@ -193,25 +216,10 @@ static void place_map(work *w, int i, int segment)
     if (!found) {
         return;
     }
-    if (found->members == found->room) {
-        int room = found->room ? 2 * found->room : 8;
-        int *m = reel__ir_alloc(ir, (size_t)room, sizeof *m);
-        if (!m) {
-            w->failed = true;
-            return;
-        }
-        if (found->members) {
-            memcpy(m, found->member, (size_t)found->members * sizeof *m);
-        }
-        found->member = m;
-        found->room = room;
-    }
     if (found->members) {
         reel__pass_used(REEL__PASS_FUSE);
     }
-    found->member[found->members++] = i;
-    w->group[i] = position;
-    w->at[i] = position;
+    add_member(w, found, position, i);
 }
 
 static void made_at(work *w, int i, int segment, int position)
@@ -228,6 +236,38 @@ static void read_in(work *w, int i, int segment)
     if (v->store == REEL__INSIDE) { /* its memory is its home's */
         w->used[v->home] = (uint8_t)(w->used[v->home] | 1U << segment);
     }
+}
+
+/* Whether value i reduces rows of an element-wise one of its segment that fit into a block, each by
+ * itself, so that their group can do it. */
+static bool reduces_rows(const work *w, int i, int segment)
+{
+    const reel__ir *ir = w->ir;
+    const reel__value *v = &ir->v[i];
+    if (!(w->passes & REEL__PASS_ROWS) || v->kind != REEL__RUN || v->n != 1 ||
+        v->flags & REEL__ADDED || v->op->units != reel_reduce_units ||
+        v->op->attr_size != sizeof(reel_reduce_attr) || v->op->flags & REEL_OP_INDEX_RESULT) {
+        return false;
+    }
+    const reel__value *a = &ir->v[v->arg[0]];
+    int rank = a->shape.rank;
+    if (a->kind != REEL__MAP || a->segment != segment || rank < 1 ||
+        a->dtype != (uint8_t)ir->real || v->dtype != (uint8_t)ir->real) {
+        return false;
+    }
+    int64_t n = a->shape.dim[rank - 1];
+    const reel_reduce_attr *r = v->attr;
+    bool last = r->axis == REEL_ALL_AXES ? a->size == n : r->axis == rank - 1 || r->axis == -1;
+    return last && n > 1 && n <= REEL__BLOCK_BYTES / (int64_t)reel_dtype_size(ir->real) &&
+           w->draft[segment][w->group[v->arg[0]]].members < MOST_OPS;
+}
+
+static void place_reduction(work *w, int i, int segment)
+{
+    int position = w->group[w->ir->v[i].arg[0]];
+    reel__pass_used(REEL__PASS_ROWS);
+    add_member(w, &w->draft[segment][position], position, i);
+    made_at(w, i, segment, position);
 }
 
 static void place_product(work *w, int i, int segment)
@@ -304,7 +344,9 @@ static void place(work *w, int i, int segment)
         if (v->kind == REEL__ACCUMULATE && v->n == 0) {
             break;
         }
-        if (add_draft(w, segment, REEL__DO_RUN, i)) {
+        if (reduces_rows(w, i, segment)) {
+            place_reduction(w, i, segment);
+        } else if (add_draft(w, segment, REEL__DO_RUN, i)) {
             made_at(w, i, segment, w->drafts[segment] - 1);
         }
         for (int k = 0; k < v->n; k++) {
@@ -335,8 +377,8 @@ static void find_stored(work *w, bool *stored)
         for (int k = 0; k < u->n; k++) {
             int i = u->arg[k];
             const reel__value *v = &ir->v[i];
-            bool beside = u->kind == REEL__MAP && v->kind == REEL__MAP &&
-                          u->segment == v->segment && w->group[i] == w->group[j];
+            bool beside = w->group[j] >= 0 && v->kind == REEL__MAP && u->segment == v->segment &&
+                          w->group[i] == w->group[j];
             stored[i] = stored[i] || !beside;
         }
     }
@@ -390,6 +432,19 @@ static reel__operand spread(const reel__ir *ir, int i, reel_shape to)
     reel_window w = {.offset = x.window.offset};
     for (int k = 0; k < own.rank; k++) {
         w.stride[to.rank - own.rank + k] = own.dim[k] == 1 ? 0 : x.window.stride[k];
+    }
+    x.window = w;
+    return x;
+}
+
+/* Where a reduction of the rows of a group of that shape is written: one element for each. */
+static reel__operand spread_rows(const reel__ir *ir, int i, reel_shape group)
+{
+    reel_shape own = ir->v[i].shape;
+    reel__operand x = operand_of(ir, i);
+    reel_window w = {.offset = x.window.offset};
+    for (int k = 0; k < own.rank && k < group.rank - 1; k++) {
+        w.stride[k] = own.dim[k] == 1 ? 0 : x.window.stride[k];
     }
     x.window = w;
     return x;
@@ -487,7 +542,13 @@ static reel__fused *fuse(work *w, const draft *d)
     for (int m = 0; m < d->members; m++) {
         const reel__value *v = &ir->v[d->member[m]];
         reel__map_op *op = &f->op[f->ops++];
-        *op = (reel__map_op){.op = v->op, .attr = v->attr, .n = v->n, .out = -1, .node = v->node};
+        *op = (reel__map_op){.op = v->op,
+                             .attr = v->attr,
+                             .n = v->n,
+                             .to = -1,
+                             .out = -1,
+                             .node = v->node,
+                             .reduces = v->kind == REEL__RUN};
         op->arg = reel__ir_alloc(ir, (size_t)v->n + 1, sizeof *op->arg);
         if (!op->arg) {
             return NULL;
@@ -499,7 +560,7 @@ static reel__fused *fuse(work *w, const draft *d)
             op->arg[k] = beside ? reg[a->position] : -1 - input_of(ir, f, known, v->arg[k]);
         }
         /* a sum writes its result before it has read all arguments: none may share its register */
-        bool sum = !(v->op->flags & REEL_OP_ELEMENTWISE);
+        bool sum = !op->reduces && !(v->op->flags & REEL_OP_ELEMENTWISE);
         if (sum) {
             reg[m] = take_register(&r);
         }
@@ -509,6 +570,11 @@ static reel__fused *fuse(work *w, const draft *d)
                 last[a->position] = -1;
                 r.free[r.frees++] = reg[a->position];
             }
+        }
+        if (op->reduces) {
+            op->out = f->outputs;
+            f->output[f->outputs++] = spread_rows(ir, d->member[m], f->shape);
+            continue;
         }
         if (!sum) {
             reg[m] = take_register(&r);

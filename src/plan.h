@@ -122,15 +122,19 @@ typedef enum reel__kernel_kind {
     REEL__DO_ZERO
 } reel__kernel_kind;
 
-/* One element-wise op of a fused group. Registers hold a block of elements. */
+enum { REEL__BLOCK_BYTES = 4096 }; /* what a fused group computes of a value at a time */
+
+/* One op of a fused group: an element-wise one, or a reduction of another one's rows. Registers
+ * hold a block of elements, of whole rows where any are reduced. */
 typedef struct reel__map_op {
     const reel_op *op;
     const void *attr;
     int n;
     int *arg; /* >= 0: register; < 0: input -1 - arg */
-    int to;   /* register */
+    int to;   /* register; -1 for a reduction */
     int out;  /* output that it is stored to, or -1 */
     int node;
+    bool reduces; /* its output has one element for each row: stride 0 along the last axis */
 } reel__map_op;
 
 typedef struct reel__fused {

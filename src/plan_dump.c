@@ -85,7 +85,13 @@ static void add_matrix(const dump *d, const reel__matrix *m, int64_t rows, int64
 
 static void write_map_op(const dump *d, const reel__fused *f, const reel__map_op *op)
 {
-    reel__text_format(d->out, "           r%d = %.60s", op->to, op_name(op->op));
+    reel__text_add(d->out, "           ");
+    if (op->reduces) {
+        add_operand(d, &f->output[op->out], f->shape);
+    } else {
+        reel__text_format(d->out, "r%d", op->to);
+    }
+    reel__text_format(d->out, " = %.60s", op_name(op->op));
     for (int k = 0; k < op->n; k++) {
         reel__text_add(d->out, " ");
         if (op->arg[k] >= 0) {
@@ -94,7 +100,7 @@ static void write_map_op(const dump *d, const reel__fused *f, const reel__map_op
             add_operand(d, &f->input[-1 - op->arg[k]], f->shape);
         }
     }
-    if (op->out >= 0) {
+    if (op->out >= 0 && !op->reduces) {
         reel__text_add(d->out, " -> ");
         add_operand(d, &f->output[op->out], f->shape);
     }
