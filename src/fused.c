@@ -51,6 +51,7 @@ typedef struct space {
     int most;            /* arguments of an op */
     int64_t units, unit; /* rows or blocks of a row that threads share */
     bool ahead;          /* a unit is called into the cache before its turn */
+    bool reduces;
 } space;
 
 static void set_lines(space *s)
@@ -70,6 +71,7 @@ static void set_lines(space *s)
     for (int o = 0; o < f->ops; o++) {
         if (f->op[o].reduces) {
             s->line[f->inputs + f->op[o].out].result = true;
+            s->reduces = true;
         }
     }
 }
@@ -406,9 +408,10 @@ static void run_rows(const space *s, worker *w, const int64_t *first, int64_t ro
     }
 }
 
+/* Where rows are reduced they cannot be joined, which would make long runs of them. */
 static bool by_rows(const space *s)
 {
-    return s->rows > 1 && s->run < SHORT_RUN;
+    return s->rows > 1 && (s->run < SHORT_RUN || (s->reduces && 2 * s->run <= s->block));
 }
 
 /* Calls a unit into the second cache, before its turn: what lies there is often from long ago, and

@@ -1,0 +1,188 @@
+/* Reductions of rows that fused kernels make: on rows of all lengths, in all layouts, the bits of
+ * the reference executor, which makes them by themselves. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <reel/reel.h>
+
+#include "suite.h"
+
+enum { STEPS = 3, ROWS = 5, WIDE = 1100, LARGE = 300 };
+
+typedef reel_node *reducer(reel_node *x, int axis, bool keep);
+
+static reel_node *sum(reel_node *x, int axis, bool keep)
+{
+    return reel_sum_axis(x, axis, keep);
+}
+
+static reel_node *mean(reel_node *x, int axis, bool keep)
+{
+    return reel_mean_axis(x, axis, keep);
+}
+
+static reel_node *largest(reel_node *x, int axis, bool keep)
+{
+    return reel_max_axis(x, axis, keep);
+}
+
+static reel_node *logsumexp(reel_node *x, int axis, bool keep)
+{
+    return reel_logsumexp_axis(x, axis, keep);
+}
+
+static reel_node *norm(reel_node *x, int axis, bool keep)
+{
+    return reel_norm_axis(x, axis, keep);
+}
+
+static reel_node *prod(reel_node *x, int axis, bool keep)
+{
+    return reel_prod_axis(x, axis, keep);
+}
+
+static reducer *const reducers[] = {sum, mean, largest, logsumexp, norm, prod};
+enum { REDUCERS = sizeof reducers / sizeof *reducers };
+
+static double number(int64_t i)
+{
+    return (double)(i * 2654435761U % 1000003) / 500001.5 - 1;
+}
+
+typedef enum layout { DENSE, TRANSPOSED, WINDOW, SPREAD, LAYOUTS } layout;
+
+/* A tensor [2, ROWS, n] that lies in memory as told. */
+static reel_node *laid(reel_tape *tape, layout how, int64_t n, int64_t from)
+{
+    static float data[2 * ROWS * WIDE];
+    for (int64_t i = 0; i < (int64_t)(sizeof data / sizeof *data); i++) {
+        data[i] = (float)number(i + from);
+    }
+    switch (how) {
+    case TRANSPOSED:
+        return reel_transpose(reel_input(tape, REEL_F32, data, reel_dims(2, n, ROWS)));
+    case WINDOW:
+        return reel_slice(reel_input(tape, REEL_F32, data, reel_dims(2, ROWS, n + 3)), 2, 2, n + 2);
+    case SPREAD:
+        return reel_broadcast_to(reel_input(tape, REEL_F32, data, reel_dims(ROWS, 1)),
+                                 reel_dims(2, ROWS, n));
+    default:
+        return reel_input(tape, REEL_F32, data, reel_dims(2, ROWS, n));
+    }
+}
+
+/* Steps of one structure, each of which needs the one before; y gets what they return. */
+static void recur(reel_tape *tape, reducer *op, layout how, int64_t n, bool keep, reel_node **y)
+{
+    reel_node *h = laid(tape, how, n, 0);
+    for (int t = 0; t < STEPS; t++) {
+        reel_scope_enter(tape, "step");
+        reel_node *a = reel_tanh(reel_add(laid(tape, how, n, t + 1), h));
+        reel_node *r = op(a, -1, keep);
+        h = keep ? reel_sub(a, r) : reel_mul(a, reel_reshape(r, reel_dims(2, ROWS, 1)));
+        y[2 * t] = r;
+        y[2 * t + 1] = h;
+        reel_scope_leave(tape);
+    }
+}
+
+static void assert_same(reel_node *a, reel_node *b, size_t element)
+{
+    size_t size = (size_t)reel_shape_size(reel_node_shape(a));
+    ck_assert_int_eq(memcmp(reel_data(a), reel_data(b), size * element), 0);
+}
+
+static const int64_t lengths[] = {1, 2, 7, 31, 32, 128, 159, 160, 256, 511, 512, 513, 1024, 1025};
+enum { LENGTHS = sizeof lengths / sizeof *lengths };
+
+START_TEST(same_bits_as_by_themselves)
+{
+    reel_dtype dtype = _i % 2 ? REEL_F64 : REEL_F32;
+    reducer *op = reducers[_i / 2];
+    reel_tape *reference = reel_tape_new(1, .dtype = dtype, .executor = REEL_REFERENCE,
+                                         .on_error = reel_print_and_exit);
+    reel_tape *compiled = reel_tape_new(1, .dtype = dtype, .executor = REEL_COMPILED,
+                                        .on_error = reel_print_and_exit);
+    for (int i = 0; i < LENGTHS * LAYOUTS * 2; i++) {
+        layout how = (layout)(i / 2 % LAYOUTS);
+        int64_t n = lengths[i / 2 / LAYOUTS];
+        reel_node *expected[2 * STEPS], *got[2 * STEPS];
+        reel_tape_reset(reference);
+        reel_tape_reset(compiled);
+        recur(reference, op, how, n, i % 2, expected);
+        recur(compiled, op, how, n, i % 2, got);
+        ck_assert_int_eq(reel_eval(2 * STEPS, expected), REEL_OK);
+        ck_assert_int_eq(reel_eval(2 * STEPS, got), REEL_OK);
+        for (int k = 0; k < 2 * STEPS; k++) {
+            assert_same(expected[k], got[k], reel_dtype_size(dtype));
+        }
+    }
+    reel_tape_free(reference);
+    reel_tape_free(compiled);
+}
+END_TEST
+
+/* Enough rows for threads to share them. */
+START_TEST(same_bits_with_threads)
+{
+    static float data[LARGE * LARGE];
+    for (int64_t i = 0; i < LARGE * LARGE; i++) {
+        data[i] = (float)number(i);
+    }
+    reel_node *y[2][2];
+    reel_tape *tape[2];
+    for (int k = 0; k < 2; k++) {
+        tape[k] =
+            reel_tape_new(k ? 3 : 1, .executor = REEL_COMPILED, .on_error = reel_print_and_exit);
+        reel_node *x = reel_input(tape[k], REEL_F32, data, reel_dims(LARGE, LARGE));
+        reel_node *a = reel_mul(reel_sigmoid(x), reel_tanh(x));
+        y[k][0] = reel_sum_axis(a, 1, false);
+        y[k][1] = reel_logsumexp_axis(a, 1, true);
+        ck_assert_int_eq(reel_eval(2, y[k]), REEL_OK);
+    }
+    assert_same(y[0][0], y[1][0], sizeof(float));
+    assert_same(y[0][1], y[1][1], sizeof(float));
+    reel_tape_free(tape[0]);
+    reel_tape_free(tape[1]);
+}
+END_TEST
+
+/* How the plan of sum(tanh(x)) over rows of n makes the sum. */
+static bool with_their_values(int64_t n, int axis)
+{
+    reel_tape *tape = reel_tape_new(1, .executor = REEL_COMPILED, .on_error = reel_print_and_exit);
+    reel_node *y = reel_sum_axis(reel_tanh(laid(tape, DENSE, n, 0)), axis, false);
+    ck_assert_int_eq(reel_eval(1, &y), REEL_OK);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(stream);
+    ck_assert_int_eq(reel_plan_dump(tape, stream), REEL_OK);
+    fclose(stream);
+    bool fused = strstr(text, "= sum r0") != NULL;
+    ck_assert(fused != (strstr(text, "  op  ") != NULL));
+    free(text);
+    reel_tape_free(tape);
+    return fused;
+}
+
+START_TEST(rows_up_to_a_block)
+{
+    ck_assert(with_their_values(2, -1));
+    ck_assert(with_their_values(1024, 2));
+    ck_assert(!with_their_values(1025, 2));
+    ck_assert(!with_their_values(100, 1));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("reductions");
+    TCase *rows = tcase_create("rows");
+    tcase_add_loop_test(rows, same_bits_as_by_themselves, 0, 2 * REDUCERS);
+    tcase_add_test(rows, same_bits_with_threads);
+    tcase_add_test(rows, rows_up_to_a_block);
+    suite_add_tcase(suite, rows);
+    return suite_run(suite);
+}
