@@ -51,7 +51,7 @@ static reel_node *inverse_or_zero_sample(reel_sampler *s, int k)
 const reel_op reel_op_norm = {
     .name = "norm",
     .arity = 1,
-    .flags = REEL_OP_REDUCTION,
+    .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS,
     .attr_size = sizeof(reel_reduce_attr),
     .shape = reel_reduce_shape,
     .run_f32 = norm_run_f32,

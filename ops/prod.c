@@ -56,7 +56,7 @@ static reel_node *prod_sample(reel_sampler *s, int k)
 const reel_op reel_op_prod = {
     .name = "prod",
     .arity = 1,
-    .flags = REEL_OP_REDUCTION,
+    .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS,
     .attr_size = sizeof(reel_reduce_attr),
     .shape = reel_reduce_shape,
     .run_f32 = prod_run_f32,

@@ -37,10 +37,17 @@ static unsigned passes_wanted(void)
             passes &= ~(1U << i);
         } else if (n) {
             fprintf(stderr,
-                    "reel: environment variable REEL_SKIP_PASSES: no pass is called "
-                    "'%.*s': expected cse, views, products, sink, assemble, segments, "
-                    "batch, fuse, pack, memory, narrow or again\n",
+                    "reel: environment variable REEL_SKIP_PASSES: no pass is called '%.*s': "
+                    "expected ",
                     (int)(n < 40 ? n : 40), p);
+            for (i = 0; i < PASSES; i++) {
+                fprintf(stderr, "%s%s",
+                        i == 0           ? ""
+                        : i + 1 < PASSES ? ", "
+                                         : " or ",
+                        pass_names[i]);
+            }
+            fprintf(stderr, "\n");
         }
         p += n + (p[n] == ',');
     }

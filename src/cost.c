@@ -43,7 +43,11 @@ static reel__cost cost_of_fused(const reel__code *code, const reel__step *step,
                                 const reel__fused *f)
 {
     int64_t size = reel_shape_size(f->shape), count = (int64_t)step->to - step->from;
-    reel__cost cost = {.flops = size * count * f->ops};
+    reel__cost cost = {.flops = 0};
+    for (int o = 0; o < f->ops; o++) {
+        const reel__map_op *op = &f->op[o];
+        cost.flops += (op->reduces ? spread_size(f, &f->output[op->out]) : size) * count;
+    }
     for (int i = 0; i < f->inputs; i++) {
         const reel__operand *x = &f->input[i];
         cost.bytes +=

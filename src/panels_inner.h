@@ -5,8 +5,8 @@
 #include "panels.h"
 #include "panels_kernels.h"
 
-/* Tiles are taken in strips of at most so many rows: what these have of A and of C then stays in
- * the second cache while the panels go through it. */
+/* Tiles are taken in strips of at most so many rows: what these have of A, and the part of C that
+ * panels at work make of them, then stays in the second cache while the panels go through it. */
 enum { REEL__STRIP_ROWS = 80 };
 
 /* Rows of a matrix: where each begins, and the step between columns in elements. */

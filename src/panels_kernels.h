@@ -40,7 +40,8 @@ typedef struct reel__tiles {
     unsigned needs; /* reel__cpu_feature */
     int rows;       /* the most rows that a kernel takes */
     int deep;       /* how much of k to take at a time: the more, the less often C is read and
-                     * written; a tile's rows of A then still stay in the first cache */
+                     * written; panels and the strip of A that is at work come from the second
+                     * cache, which a tile hardly waits for */
     /* [r][p]: for r rows and 1 << p panels; NULL from some p > 0 on. */
     reel__tile_kernel *kernel[REEL__TILE_ROWS + 1][REEL__TILE_CHOICES];
 } reel__tiles;

@@ -30,7 +30,7 @@ typedef struct work {
     draft *draft[REEL__SEGMENTS];
     int drafts[REEL__SEGMENTS], room[REEL__SEGMENTS];
     int *at;              /* value -> position of the kernel that completes it in the segment; -1 */
-    int *group;           /* MAP: position of its kernel in its segment */
+    int *group;           /* MAP, reductions of rows: position of their kernel in the segment */
     uint8_t *used, *made; /* segments in which it is read, written: bits */
     int *first, *last;    /* positions, of values of one segment */
     bool failed;
@@ -244,9 +244,8 @@ static bool reduces_rows(const work *w, int i, int segment)
 {
     const reel__ir *ir = w->ir;
     const reel__value *v = &ir->v[i];
-    if (!(w->passes & REEL__PASS_ROWS) || v->kind != REEL__RUN || v->n != 1 ||
-        v->flags & REEL__ADDED || v->op->units != reel_reduce_units ||
-        v->op->attr_size != sizeof(reel_reduce_attr) || v->op->flags & REEL_OP_INDEX_RESULT) {
+    if (!(w->passes & REEL__PASS_ROWS) || v->kind != REEL__RUN || v->flags & REEL__ADDED ||
+        !(v->op->flags & REEL_OP_ALONG_AXIS)) {
         return false;
     }
     const reel__value *a = &ir->v[v->arg[0]];
@@ -257,7 +256,7 @@ static bool reduces_rows(const work *w, int i, int segment)
     }
     int64_t n = a->shape.dim[rank - 1];
     const reel_reduce_attr *r = v->attr;
-    bool last = r->axis == REEL_ALL_AXES ? a->size == n : r->axis == rank - 1 || r->axis == -1;
+    bool last = r->axis == REEL_ALL_AXES ? a->size == n : r->axis == rank - 1;
     return last && n > 1 && n <= REEL__BLOCK_BYTES / (int64_t)reel_dtype_size(ir->real) &&
            w->draft[segment][w->group[v->arg[0]]].members < MOST_OPS;
 }

@@ -4,6 +4,8 @@
  * op computes. */
 #include "tape.h"
 
+#include <reel/axis.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -261,6 +263,31 @@ static bool mappable(reel_tape *tape, const char *at, const reel_op *op, int n)
     return true;
 }
 
+/* Whether an op is the reduction along an axis that it says it is, as calls for rows alone take it
+ * to be. */
+static bool reduces_lines(reel_tape *tape, const char *at, const reel_op *op, int n,
+                          reel_node *const *x, const void *attr, reel_shape y)
+{
+    bool as_said = n == 1 && op->flags & REEL_OP_REDUCTION && op->units == reel_reduce_units &&
+                   op->attr_size == sizeof(reel_reduce_attr) &&
+                   !(op->index_args || op->flags & REEL_OP_INDEX_RESULT);
+    if (as_said) {
+        const reel_reduce_attr *a = attr;
+        reel_shape s = reel_node_shape(x[0]);
+        as_said = a->axis == REEL_ALL_AXES || (a->axis >= 0 && a->axis < s.rank);
+        reel_along along = reel_along_axis(s, as_said ? a->axis : REEL_ALL_AXES);
+        as_said = as_said && reel_shape_size(y) == along.outer * along.inner;
+    }
+    if (!as_said) {
+        reel__fail(tape, REEL_ERR_ARGUMENT, at,
+                   "%s: REEL_OP_ALONG_AXIS: expected REEL_OP_REDUCTION, one real argument and "
+                   "result, the attribute reel_reduce_attr, reel_reduce_units, and a result for "
+                   "each line along the axis",
+                   op->name);
+    }
+    return as_said;
+}
+
 /* A training loop records the same nodes again and again, into the same slots. As long as it does,
  * the slot still holds what was found out about the node the last time: only that op, arguments and
  * attribute are the same has to be seen. NULL: from here on this recording is another one. */
@@ -320,6 +347,9 @@ static reel_node *record_op(reel_tape *tape, const char *at, const reel_op *op, 
         return reel__error_node(tape);
     }
     if (!admit(tape, at, op, n, x) || !infer(tape, at, op, n, x, attr, &shape)) {
+        return reel__error_node(tape);
+    }
+    if (op->flags & REEL_OP_ALONG_AXIS && !reduces_lines(tape, at, op, n, x, attr, shape)) {
         return reel__error_node(tape);
     }
     reel__slot **more = NULL;

@@ -1,9 +1,11 @@
 /* Reductions of rows that fused kernels make: on rows of all lengths, in all layouts, the bits of
  * the reference executor, which makes them by themselves. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <reel/axis.h>
 #include <reel/reel.h>
 
 #include "suite.h"
@@ -42,7 +44,12 @@ static reel_node *prod(reel_node *x, int axis, bool keep)
     return reel_prod_axis(x, axis, keep);
 }
 
-static reducer *const reducers[] = {sum, mean, largest, logsumexp, norm, prod};
+static reel_node *smallest(reel_node *x, int axis, bool keep)
+{
+    return reel_min_axis(x, axis, keep);
+}
+
+static reducer *const reducers[] = {sum, mean, largest, smallest, logsumexp, norm, prod};
 enum { REDUCERS = sizeof reducers / sizeof *reducers };
 
 static double number(int64_t i)
@@ -123,6 +130,142 @@ START_TEST(same_bits_as_by_themselves)
 }
 END_TEST
 
+/* All of a tensor in one row, of one dimension and more, and in sequences of several lengths. */
+static void record_rows(reel_tape *tape, int64_t n, reel_node **y)
+{
+    static float data[WIDE];
+    for (int64_t i = 0; i < WIDE; i++) {
+        data[i] = (float)number(i);
+    }
+    reel_node *x = reel_tanh(reel_input(tape, REEL_F32, data, reel_dims(n)));
+    y[0] = reel_sum(x);
+    y[1] = reel_mean(reel_exp(reel_reshape(x, reel_dims(1, 1, n))));
+    y[2] = reel_sum_axis(reel_square(reel_reshape(x, reel_dims(1, n))), 1, true);
+    y[3] =
+        reel_sum_axis(reel_square(reel_slice(reel_reshape(x, reel_dims(1, n)), 0, 0, 0)), 1, false);
+    for (int s = 0; s < STEPS; s++) {
+        reel_node *h = reel_input(tape, REEL_F32, data + s, reel_dims(1, n));
+        for (int t = 0; t <= 2 * s; t++) {
+            reel_scope_enter(tape, "step");
+            h = reel_tanh(reel_add(h, reel_input(tape, REEL_F32, data + t, reel_dims(1, n))));
+            h = reel_div(h, reel_norm_axis(reel_shift(h, 1), 1, true));
+            reel_scope_leave(tape);
+        }
+        y[4 + s] = h;
+    }
+}
+
+START_TEST(same_bits_of_single_rows)
+{
+    enum { RESULTS = 4 + STEPS };
+    reel_tape *tape[2];
+    for (int k = 0; k < 2; k++) {
+        tape[k] = reel_tape_new(1, .executor = k ? REEL_COMPILED : REEL_REFERENCE,
+                                .on_error = reel_print_and_exit);
+    }
+    for (int i = 0; i < LENGTHS; i++) {
+        reel_node *y[2][RESULTS];
+        for (int k = 0; k < 2; k++) {
+            reel_tape_reset(tape[k]);
+            record_rows(tape[k], lengths[i], y[k]);
+            ck_assert_int_eq(reel_eval(RESULTS, y[k]), REEL_OK);
+        }
+        for (int j = 0; j < RESULTS; j++) {
+            assert_same(y[0][j], y[1][j], sizeof(float));
+        }
+    }
+    reel_tape_free(tape[0]);
+    reel_tape_free(tape[1]);
+}
+END_TEST
+
+/* A program's own reductions: one that has more to say than an axis, and one that is marked. */
+
+typedef struct power {
+    int32_t axis;
+    float p;
+} power;
+
+static bool power_shape(reel_shaping *s)
+{
+    const power *a = s->attr;
+    s->y = reel_shape_without(reel_node_shape(s->x[0]), a->axis);
+    return true;
+}
+
+static void power_run(const reel_call *c)
+{
+    const power *a = c->attr;
+    reel_along x = reel_along_axis(c->x[0].shape, a->axis);
+    for (int64_t u = c->begin; u < c->end; u++) {
+        double total = 0;
+        for (int64_t k = 0; k < x.n; k++) {
+            total += pow(fabs((double)((const float *)c->x[0].data)[u * x.n + k]), a->p);
+        }
+        ((float *)c->y.data)[u] = (float)pow(total, 1 / (double)a->p);
+    }
+}
+
+static void first_run(const reel_call *c)
+{
+    reel_along x = reel_reduce_along(c);
+    for (int64_t u = c->begin; u < c->end; u++) {
+        ((float *)c->y.data)[u] = ((const float *)c->x[0].data)[u * x.n];
+    }
+}
+
+START_TEST(ops_of_a_program)
+{
+    static const reel_op power_op = {.name = "power",
+                                     .arity = 1,
+                                     .flags = REEL_OP_REDUCTION,
+                                     .attr_size = sizeof(power),
+                                     .shape = power_shape,
+                                     .run_f32 = power_run,
+                                     .units = reel_reduce_units};
+    static const reel_op first_op = {.name = "first",
+                                     .arity = 1,
+                                     .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS,
+                                     .attr_size = sizeof(reel_reduce_attr),
+                                     .shape = reel_reduce_shape,
+                                     .run_f32 = first_run,
+                                     .units = reel_reduce_units};
+    reel_node *y[2][2];
+    reel_tape *tape[2];
+    for (int k = 0; k < 2; k++) {
+        tape[k] = reel_tape_new(1, .executor = k ? REEL_COMPILED : REEL_REFERENCE,
+                                .on_error = reel_print_and_exit);
+        reel_node *x =
+            reel_reshape(reel_tanh(laid(tape[k], DENSE, 40, 0)), reel_dims(2 * ROWS, 40));
+        x = reel_mul(x, x);
+        y[k][0] = reel_apply("test.c:1", &power_op, 1, &x, &(power){1, 3});
+        y[k][1] = reel_reduce_apply("test.c:1", &first_op, x, -1, false);
+        ck_assert_int_eq(reel_eval(2, y[k]), REEL_OK);
+    }
+    assert_same(y[0][0], y[1][0], sizeof(float));
+    assert_same(y[0][1], y[1][1], sizeof(float));
+    reel_tape_free(tape[0]);
+    reel_tape_free(tape[1]);
+}
+END_TEST
+
+/* Whoever says that lines are reduced has to do so. */
+START_TEST(marks_are_checked)
+{
+    static const reel_op wrong = {.name = "wrong",
+                                  .arity = 1,
+                                  .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS,
+                                  .attr_size = sizeof(power),
+                                  .run_f32 = power_run,
+                                  .units = reel_reduce_units};
+    reel_tape *tape = reel_tape_new(1);
+    reel_node *x = laid(tape, DENSE, 4, 0);
+    reel_apply("test.c:1", &wrong, 1, &x, &(power){2, 3});
+    ck_assert_ptr_nonnull(strstr(reel_tape_message(tape), "wrong: REEL_OP_ALONG_AXIS: expected"));
+    reel_tape_free(tape);
+}
+END_TEST
+
 /* Enough rows for threads to share them. */
 START_TEST(same_bits_with_threads)
 {
@@ -181,7 +324,10 @@ int main(void)
     Suite *suite = suite_create("reductions");
     TCase *rows = tcase_create("rows");
     tcase_add_loop_test(rows, same_bits_as_by_themselves, 0, 2 * REDUCERS);
+    tcase_add_test(rows, same_bits_of_single_rows);
     tcase_add_test(rows, same_bits_with_threads);
+    tcase_add_test(rows, ops_of_a_program);
+    tcase_add_test(rows, marks_are_checked);
     tcase_add_test(rows, rows_up_to_a_block);
     suite_add_tcase(suite, rows);
     return suite_run(suite);

@@ -34,7 +34,12 @@ typedef enum reel_op_flags {
                      more leading axis in a call is summed as well */
     REEL_OP_SUM = 1 << 6,                /**< y = x0 + x1 + ... + xn-1, all of one shape */
     REEL_OP_NONLINEAR_GRADIENT = 1 << 7, /**< the rule is not linear in dy: forward mode refuses */
-    REEL_OP_INDEX_RESULT = 1 << 8        /**< the result is i32 */
+    REEL_OP_INDEX_RESULT = 1 << 8,       /**< the result is i32 */
+    REEL_OP_ALONG_AXIS =
+        1 << 9 /**< besides REEL_OP_REDUCTION: of one argument along the axis of the attribute, a
+                    reel_reduce_attr (reel/axis.h); each result is of one line of elements, and a
+                    unit. Lines that are rows may be reduced by calls of their own, a few at a time:
+                    x [rows, n], y [rows], axis 1, keep 0 */
 } reel_op_flags;
 
 /** One tensor as a kernel sees it: dense, row-major. */
