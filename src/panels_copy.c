@@ -112,28 +112,90 @@ void reel__tiles_gather(const reel__lines *lines, int64_t size, int64_t m, int64
                  out + high * (rows + 1) * lines->k * size);
 }
 
+/* Rows and columns change places, a few of each at a time: that many loads, shuffles and stores
+ * instead of one for every element. */
+
+typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
+typedef double pair __attribute__((vector_size(16), aligned(8), may_alias));
+enum { QUAD = 4, PAIR = 2 };
+
+static void turn_floats(const char *x, int64_t apart, char *to)
+{
+    for (int64_t j = 0; j < REEL__PANEL; j += (int64_t)sizeof(quad), x += QUAD * apart) {
+        const quad a = *(const quad *)(const void *)x;
+        const quad b = *(const quad *)(const void *)(x + apart);
+        const quad c = *(const quad *)(const void *)(x + 2 * apart);
+        const quad d = *(const quad *)(const void *)(x + 3 * apart);
+        const quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+        const quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+        const quad ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+        const quad cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+        char *y = to + j;
+        *(quad *)(void *)y = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+        *(quad *)(void *)(y + REEL__PANEL) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+        *(quad *)(void *)(y + 2 * REEL__PANEL) =
+            __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+        *(quad *)(void *)(y + 3 * REEL__PANEL) =
+            __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+    }
+}
+
+static void turn_doubles(const char *x, int64_t apart, char *to)
+{
+    for (int64_t j = 0; j < REEL__PANEL; j += (int64_t)sizeof(pair), x += PAIR * apart) {
+        const pair a = *(const pair *)(const void *)x;
+        const pair b = *(const pair *)(const void *)(x + apart);
+        char *y = to + j;
+        *(pair *)(void *)y = __builtin_shufflevector(a, b, 0, 2);
+        *(pair *)(void *)(y + REEL__PANEL) = __builtin_shufflevector(a, b, 1, 3);
+    }
+}
+
+/* Whether the next few rows are one element apart from l on, as columns that lie dense make them.
+ * They are numbers: rows may be of different matrices. */
+static bool side_by_side(const reel__lines *lines, int64_t size, int64_t l, int64_t few)
+{
+    bool beside = l + few <= lines->k;
+    for (int64_t i = 1; beside && i < few; i++) {
+        beside =
+            (uintptr_t)lines->start[l + i] - (uintptr_t)lines->start[l] == (uintptr_t)(i * size);
+    }
+    return beside;
+}
+
 /* Of a matrix that stands transposed, a panel is as many dense rows as it has columns; the rows of
- * the next one are called for line by line. */
+ * the next one are called for line by line. Behind the last panel there is nothing: numbers, too.
+ */
+static void call_for_next(const reel__lines *lines, int64_t size, int64_t column, int64_t l)
+{
+    int64_t width = REEL__PANEL / size;
+    uintptr_t next = (uintptr_t)lines->start[l / width * width];
+    next += (uintptr_t)((column + width + l % width) * lines->step * size);
+    __builtin_prefetch((const void *)next, 0, 2);
+}
+
 static void pack_apart(const reel__lines *lines, int64_t size, int64_t column, int64_t wide,
                        char *to)
 {
-    /* numbers: rows may be of different matrices, and behind the last panel there is nothing */
-    bool transposed =
-        lines->k > 1 && (uintptr_t)lines->start[1] - (uintptr_t)lines->start[0] == (uintptr_t)size;
-    int64_t width = REEL__PANEL / size;
-    for (int64_t l = 0; l < lines->k; l++) {
-        const char *x = lines->start[l] + column * lines->step * size;
-        if (transposed) {
-            uintptr_t next = (uintptr_t)lines->start[l / width * width];
-            next += (uintptr_t)((column + width + l % width) * lines->step * size);
-            __builtin_prefetch((const void *)next, 0, 2);
+    int64_t few = size == sizeof(float) ? QUAD : PAIR, apart = lines->step * size;
+    bool transposed = side_by_side(lines, size, 0, 2), whole = wide * size == REEL__PANEL;
+    for (int64_t l = 0, n; l < lines->k; l += n) {
+        const char *x = lines->start[l] + column * apart;
+        char *y = to + l * REEL__PANEL;
+        n = transposed && whole && side_by_side(lines, size, l, few) ? few : 1;
+        for (int64_t i = 0; transposed && i < n; i++) {
+            call_for_next(lines, size, column, l + i);
         }
-        if (size == sizeof(float)) {
-            copy_apart(to + l * REEL__PANEL, x, wide, lines->step, sizeof(float));
+        if (n > 1 && size == sizeof(float)) {
+            turn_floats(x, apart, y);
+        } else if (n > 1) {
+            turn_doubles(x, apart, y);
+        } else if (size == sizeof(float)) {
+            copy_apart(y, x, wide, lines->step, sizeof(float));
         } else {
-            copy_apart(to + l * REEL__PANEL, x, wide, lines->step, sizeof(double));
+            copy_apart(y, x, wide, lines->step, sizeof(double));
         }
-        memset(to + l * REEL__PANEL + wide * size, 0, (size_t)(REEL__PANEL - wide * size));
+        memset(y + wide * size, 0, (size_t)(REEL__PANEL - wide * size));
     }
 }
 
