@@ -495,8 +495,8 @@ static void body(void *context, int64_t begin, int64_t end)
     int number = atomic_fetch_add(&j->next, 1);
     reel_status status =
         run_units(j->s, j->s->memory + (size_t)number * j->s->memory_bytes, begin, end);
-    int none =
-        REEL_OK; /* a kernel's own error goes before a lack of memory, whichever came first */
+    int none = REEL_OK;
+    /* A kernel's own error goes before a lack of memory, whichever came first. */
     if (status && !atomic_compare_exchange_strong(&j->status, &none, (int)status) &&
         status != REEL_ERR_MEMORY) {
         atomic_store(&j->status, (int)status);

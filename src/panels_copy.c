@@ -20,7 +20,7 @@ INLINE void copy_apart(char *to, const char *from, int64_t count, int64_t step, 
 }
 
 /* Dense columns of k rows, as `tiles` tiles of so many bytes: a few tiles at a time, as they may
- * well lie as far apart as pushes one out of the first cache when another is written. */
+ * lie so far apart that writing one pushes another out of the first cache. */
 INLINE void gather_dense(const reel__lines *lines, int64_t left, int64_t tiles, int64_t bytes,
                          char *out)
 {
@@ -164,8 +164,7 @@ static bool side_by_side(const reel__lines *lines, int64_t size, int64_t l, int6
 }
 
 /* Of a matrix that stands transposed, a panel is as many dense rows as it has columns; the rows of
- * the next one are called for line by line. Behind the last panel there is nothing: numbers, too.
- */
+ * the next one are called for line by line. Addresses are numbers, as the next may not be there. */
 static void call_for_next(const reel__lines *lines, int64_t size, int64_t column, int64_t l)
 {
     int64_t width = REEL__PANEL / size;

@@ -15,7 +15,7 @@ typedef struct reel__lines {
     int64_t k, step;
 } reel__lines;
 
-/* Rows that will be gathered next: some of them are called into the second cache with every tile. */
+/* Rows that will be gathered next: with every tile some are called into the second cache. */
 typedef struct reel__coming {
     const reel__lines *lines; /* dense ones */
     int64_t left, bytes;      /* of each row, from where on and how much */

@@ -1,5 +1,5 @@
 /* Pass: kernels. Element-wise values of one shape that need not wait for anything between them run
- * as one kernel, block by block, and with them reductions of their rows that are shorter than a
+ * as one kernel, block by block, and with them reductions of their rows that are no longer than a
  * block; everything else has a kernel of its own.
  * Invariant: a kernel reads what earlier kernels of its segment, earlier segments or ports have
  * completed; within a fused group an element is computed from the same element of other members.

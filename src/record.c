@@ -268,24 +268,34 @@ static bool mappable(reel_tape *tape, const char *at, const reel_op *op, int n)
 static bool reduces_lines(reel_tape *tape, const char *at, const reel_op *op, int n,
                           reel_node *const *x, const void *attr, reel_shape y)
 {
-    bool as_said = n == 1 && op->flags & REEL_OP_REDUCTION && op->units == reel_reduce_units &&
-                   op->attr_size == sizeof(reel_reduce_attr) &&
-                   !(op->index_args || op->flags & REEL_OP_INDEX_RESULT);
-    if (as_said) {
-        const reel_reduce_attr *a = attr;
-        reel_shape s = reel_node_shape(x[0]);
-        as_said = a->axis == REEL_ALL_AXES || (a->axis >= 0 && a->axis < s.rank);
-        reel_along along = reel_along_axis(s, as_said ? a->axis : REEL_ALL_AXES);
-        as_said = as_said && reel_shape_size(y) == along.outer * along.inner;
-    }
-    if (!as_said) {
+    if (n != 1 || !(op->flags & REEL_OP_REDUCTION) || op->units != reel_reduce_units ||
+        op->attr_size != sizeof(reel_reduce_attr) || op->index_args ||
+        op->flags & REEL_OP_INDEX_RESULT) {
         reel__fail(tape, REEL_ERR_ARGUMENT, at,
                    "%s: REEL_OP_ALONG_AXIS: expected REEL_OP_REDUCTION, one real argument and "
-                   "result, the attribute reel_reduce_attr, reel_reduce_units, and a result for "
-                   "each line along the axis",
+                   "result, the attribute reel_reduce_attr and the units reel_reduce_units",
                    op->name);
+        return false;
     }
-    return as_said;
+    const reel_reduce_attr *a = attr;
+    reel_shape from = reel_node_shape(x[0]);
+    if (a->axis != REEL_ALL_AXES && (a->axis < 0 || a->axis >= from.rank)) {
+        reel__fail(tape, REEL_ERR_ARGUMENT, at,
+                   "%s: REEL_OP_ALONG_AXIS: axis %d: expected 0 to %d or REEL_ALL_AXES", op->name,
+                   (int)a->axis, from.rank - 1);
+        return false;
+    }
+    reel_shaping expected = {.op = op, .n = 1, .x = x, .attr = attr};
+    if (!reel_reduce_shape(&expected) || !reel_shape_equal(expected.y, y)) {
+        char text[64], wanted[64];
+        reel__fail(tape, REEL_ERR_ARGUMENT, at,
+                   "%s: REEL_OP_ALONG_AXIS: the result is %s: expected %s, as reel_reduce_shape "
+                   "has it",
+                   op->name, reel__shape_text(text, sizeof text, y),
+                   reel__shape_text(wanted, sizeof wanted, expected.y));
+        return false;
+    }
+    return true;
 }
 
 /* A training loop records the same nodes again and again, into the same slots. As long as it does,

@@ -254,7 +254,7 @@ START_TEST(marks_are_checked)
 {
     static const reel_op wrong = {.name = "wrong",
                                   .arity = 1,
-                                  .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS,
+                                  .flags = REEL_OP_ALONG_AXIS,
                                   .attr_size = sizeof(power),
                                   .run_f32 = power_run,
                                   .units = reel_reduce_units};
@@ -263,6 +263,42 @@ START_TEST(marks_are_checked)
     reel_apply("test.c:1", &wrong, 1, &x, &(power){2, 3});
     ck_assert_ptr_nonnull(strstr(reel_tape_message(tape), "wrong: REEL_OP_ALONG_AXIS: expected"));
     reel_tape_free(tape);
+}
+END_TEST
+
+static bool turned_shape(reel_shaping *s)
+{
+    reel_shape x = reel_node_shape(s->x[0]);
+    s->y = reel_dims(x.dim[1], x.dim[0]);
+    return true;
+}
+
+/* As many results as there are lines are not enough: they have to stand as lines do. */
+START_TEST(shapes_are_checked)
+{
+    static const reel_op turned = {.name = "turned",
+                                   .arity = 1,
+                                   .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS,
+                                   .attr_size = sizeof(reel_reduce_attr),
+                                   .shape = turned_shape,
+                                   .run_f32 = first_run,
+                                   .units = reel_reduce_units};
+    static const struct {
+        int axis;
+        const char *message;
+    } wrong[] = {
+        {2, "turned: REEL_OP_ALONG_AXIS: the result is [5,2]: expected [2,5]"},
+        {-1, "turned: REEL_OP_ALONG_AXIS: axis -1: expected 0 to 2 or REEL_ALL_AXES"},
+        {3, "turned: REEL_OP_ALONG_AXIS: axis 3: expected 0 to 2"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        reel_tape *tape = reel_tape_new(1);
+        reel_node *x = reel_tanh(laid(tape, DENSE, 4, 0));
+        reel_apply("test.c:1", &turned, 1, &x, &(reel_reduce_attr){wrong[i].axis, 0});
+        ck_assert_msg(strstr(reel_tape_message(tape), wrong[i].message) != NULL, "%s",
+                      reel_tape_message(tape));
+        reel_tape_free(tape);
+    }
 }
 END_TEST
 
@@ -328,6 +364,7 @@ int main(void)
     tcase_add_test(rows, same_bits_with_threads);
     tcase_add_test(rows, ops_of_a_program);
     tcase_add_test(rows, marks_are_checked);
+    tcase_add_test(rows, shapes_are_checked);
     tcase_add_test(rows, rows_up_to_a_block);
     suite_add_tcase(suite, rows);
     return suite_run(suite);

@@ -106,8 +106,8 @@ REEL_API reel_node *reel_reduce_apply(const char *at, const reel_op *op, reel_no
 REEL_API bool reel_reduce_shape(reel_shaping *s);
 /** The same for those that need at least one element. */
 REEL_API bool reel_reduce_shape_some(reel_shaping *s);
-/** Units of reductions: one for each result. A reduction whose results each need one line of
- * elements and nothing else can have REEL_OP_ALONG_AXIS among its flags. */
+/** Units of reductions: one for each result. See REEL_OP_ALONG_AXIS for reductions whose results
+ * each need one line of elements and nothing else. */
 REEL_API int64_t reel_reduce_units(const reel_call *call);
 /** The geometry of argument 0. */
 REEL_API reel_along reel_reduce_along(const reel_call *call);
