@@ -503,14 +503,12 @@ static void body(void *context, int64_t begin, int64_t end)
     }
 }
 
-static bool is_result(const reel__fused *f, int i)
+/* Whether an operand of a row of n elements needs a slot; an output that all of the row goes into
+ * is a reduction's. */
+static bool needs_slot(const reel__operand *x, bool output, size_t n)
 {
-    for (int o = 0; o < f->ops; o++) {
-        if (f->op[o].reduces && f->inputs + f->op[o].out == i) {
-            return true;
-        }
-    }
-    return false;
+    int64_t stride = x->window.stride[0];
+    return n > 1 && stride != 1 && !(output && stride == 0);
 }
 
 /* One instance of one short row, as a step with batch 1 is: no more than a block, and worth no
@@ -530,7 +528,7 @@ static reel_status run_single(reel__running *r, const reel__fused *f, size_t ele
         reel__ref ref = reel__find(r, x);
         char *slot = slots + (size_t)i * REEL__BLOCK_BYTES;
         w.now[i].at = reel__ref_at(r, &ref, 0);
-        if (n > 1 && x->window.stride[0] != 1 && !is_result(f, i)) {
+        if (needs_slot(x, i >= f->inputs, n)) {
             if (i < f->inputs) {
                 gather(slot, w.now[i].at, element, x->window.stride[0], (int64_t)n);
             }
@@ -540,7 +538,7 @@ static reel_status run_single(reel__running *r, const reel__fused *f, size_t ele
     run_block(f, element, &w, 1, n);
     for (int i = f->inputs; i < lines; i++) {
         const reel__operand *x = &f->output[i - f->inputs];
-        if (n > 1 && x->window.stride[0] != 1 && !is_result(f, i)) {
+        if (needs_slot(x, true, n)) {
             reel__ref ref = reel__find(r, x);
             scatter(reel__ref_at(r, &ref, 0), w.now[i].at, element, x->window.stride[0],
                     (int64_t)n);
@@ -550,7 +548,7 @@ static reel_status run_single(reel__running *r, const reel__fused *f, size_t ele
 }
 
 /* A kernel of a reduction said why it could not: the reference executor will say it again. */
-static bool done(reel__running *r, reel_status status)
+static bool succeeded(reel__running *r, reel_status status)
 {
     r->c->kernel_failed = r->c->kernel_failed || (status && status != REEL_ERR_MEMORY);
     return !status;
@@ -585,7 +583,7 @@ bool reel__run_fused(reel__running *r, const reel__kernel *k)
         return false;
     }
     if (r->count == 1 && f->shape.rank <= 1 && (size_t)size * s.element <= REEL__BLOCK_BYTES) {
-        return done(r, run_single(r, f, s.element, room, s.most, (size_t)size));
+        return succeeded(r, run_single(r, f, s.element, room, s.most, (size_t)size));
     }
     s.line = (line *)(void *)room;
     s.ref = (reel__ref *)(void *)(s.line + n);
@@ -604,5 +602,5 @@ bool reel__run_fused(reel__running *r, const reel__kernel *k)
     atomic_init(&j.next, 0);
     atomic_init(&j.status, REEL_OK);
     reel__parallel(threads, s.units, body, &j);
-    return done(r, (reel_status)atomic_load(&j.status));
+    return succeeded(r, (reel_status)atomic_load(&j.status));
 }

@@ -14,42 +14,22 @@ enum { STEPS = 3, ROWS = 5, WIDE = 1100, LARGE = 300 };
 
 typedef reel_node *reducer(reel_node *x, int axis, bool keep);
 
-static reel_node *sum(reel_node *x, int axis, bool keep)
-{
-    return reel_sum_axis(x, axis, keep);
-}
+/* Reel's are macros, which know the line they stand in. */
+#define REDUCER(name)                                              \
+    static reel_node *name##_of(reel_node *x, int axis, bool keep) \
+    {                                                              \
+        return reel_##name##_axis(x, axis, keep);                  \
+    }
+REDUCER(sum)
+REDUCER(mean)
+REDUCER(max)
+REDUCER(min)
+REDUCER(logsumexp)
+REDUCER(norm)
+REDUCER(prod)
 
-static reel_node *mean(reel_node *x, int axis, bool keep)
-{
-    return reel_mean_axis(x, axis, keep);
-}
-
-static reel_node *largest(reel_node *x, int axis, bool keep)
-{
-    return reel_max_axis(x, axis, keep);
-}
-
-static reel_node *logsumexp(reel_node *x, int axis, bool keep)
-{
-    return reel_logsumexp_axis(x, axis, keep);
-}
-
-static reel_node *norm(reel_node *x, int axis, bool keep)
-{
-    return reel_norm_axis(x, axis, keep);
-}
-
-static reel_node *prod(reel_node *x, int axis, bool keep)
-{
-    return reel_prod_axis(x, axis, keep);
-}
-
-static reel_node *smallest(reel_node *x, int axis, bool keep)
-{
-    return reel_min_axis(x, axis, keep);
-}
-
-static reducer *const reducers[] = {sum, mean, largest, smallest, logsumexp, norm, prod};
+static reducer *const reducers[] = {sum_of,       mean_of, max_of, min_of,
+                                    logsumexp_of, norm_of, prod_of};
 enum { REDUCERS = sizeof reducers / sizeof *reducers };
 
 static double number(int64_t i)
