@@ -12,6 +12,25 @@ int reel__ir_rows(reel__ir *ir, int i, int axis, int64_t from, int64_t n);
  * port, then by node; feeds: by node; whole: all in one segment. */
 bool reel__pass_segments(reel__ir *ir, const uint8_t *recurs, const uint8_t *feeds, bool whole);
 
+/* A kernel to be. */
+typedef struct reel__draft {
+    uint8_t kind; /* reel__kernel_kind */
+    bool accumulate;
+    uint8_t beside;
+    int value, term;
+    int *member; /* MAP */
+    int members, room;
+} reel__draft;
+
+/* The value of which i is a window, or i. */
+static inline int reel__base_of(const reel__ir *ir, int i)
+{
+    return ir->v[i].kind == REEL__VIEW ? ir->v[i].arg[0] : i;
+}
+
+/* Lets products that are added up and have the same left matrix follow one another, and says so. */
+void reel__pass_beside(const reel__ir *ir, reel__draft *draft, int n);
+
 /* Puts the code's values into kernels and gives them their places. */
 bool reel__pass_fuse(reel__code *code, unsigned passes);
 

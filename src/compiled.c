@@ -14,7 +14,7 @@
 
 static const char *const pass_names[] = {"cse",      "views", "products", "sink", "assemble",
                                          "segments", "batch", "fuse",     "pack", "memory",
-                                         "narrow",   "again", "rows"};
+                                         "narrow",   "again", "rows",     "beside"};
 enum { PASSES = sizeof pass_names / sizeof *pass_names };
 
 const char *reel__pass_name(int i)

@@ -88,7 +88,8 @@ typedef enum reel__pass {
     REEL__PASS_NARROW = 1 << 10,  /* products are as narrow as what is read of them */
     REEL__PASS_AGAIN = 1 << 11,   /* what is had cheaply is computed again, not kept */
     REEL__PASS_ROWS = 1 << 12,    /* reductions of rows are made while these are in the cache */
-    REEL__PASS_ALL = (1 << 13) - 1
+    REEL__PASS_BESIDE = 1 << 13,  /* products with the same left matrix are made at once */
+    REEL__PASS_ALL = (1 << 14) - 1
 } reel__pass;
 
 /* A fresh, zeroed value at the end; NULL after setting failed. */

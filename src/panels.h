@@ -33,22 +33,35 @@ void reel__panels_multiply(reel_dtype dtype, int64_t m, int64_t n, int64_t k, co
                            int64_t to, bool accumulate, void *c, int64_t c_row, int64_t c_column,
                            void *scratch);
 
-/* C += Σ_i A_iᵀ B_i, the sum of many products, as the gradients of weights are: A_i [k, m] and
- * B_i [k, n] are `count` pairs of matrices of the same strides. */
+enum { REEL__MOST_SIDES = 8 };
+
+/* C += Σ_i A_iᵀ B_i, the sum of many products, as the gradients of weights are; for several B and C
+ * at once, such as those of the weights of h and of x, since copying A takes its time. A_i [k, m]
+ * and B_i [k, n] are `count` pairs of matrices of the same strides, which count elements. */
+typedef struct reel__side {
+    const char *const *b; /* where the matrices stand */
+    int64_t row, column;
+    int64_t left, right; /* the columns of B and C that are wanted */
+    bool accumulate;     /* else the sum begins with 0 */
+    char *c;
+    int64_t c_row, c_column;
+} reel__side;
+
 typedef struct reel__tall {
     reel_dtype dtype;
-    int64_t m, n, k, count;
-    const char *const *a, *const *b;          /* where the matrices stand */
-    int64_t a_row, a_column, b_row, b_column; /* strides count elements */
+    int64_t m, k, count;
+    const char *const *a;
+    int64_t a_row, a_column;
+    const reel__side *side;
+    int sides; /* 1 to REEL__MOST_SIDES */
 } reel__tall;
 
 /* Bytes of working memory, 128-byte aligned, that one call of reel__tall_multiply needs. */
 size_t reel__tall_scratch(const reel__tall *t);
 
-/* Rows [from, to) and columns [left, right) of C; without `accumulate` the sum begins with 0. The
- * order of the sum is that of the pairs, k rising in each, whatever the part. */
-void reel__tall_multiply(const reel__tall *t, int64_t from, int64_t to, int64_t left, int64_t right,
-                         bool accumulate, void *c, int64_t c_row, int64_t c_column, void *scratch);
+/* Rows [from, to) of every C. The order of a sum is that of the pairs, k rising in each, whatever
+ * the part and whatever stands beside it. */
+void reel__tall_multiply(const reel__tall *t, int64_t from, int64_t to, void *scratch);
 
 /* Tests only: whatever the processor has, use no kernels that need more than these features
  * (reel__cpu_feature; ~0U: no limit). What was packed before is worthless then. Not for use while

@@ -15,19 +15,11 @@
 
 enum { MOST_OPS = 96, ALIGN = 64, GATHERED = 8 };
 
-typedef struct draft {
-    uint8_t kind;
-    bool accumulate;
-    int value, term;
-    int *member;
-    int members, room;
-} draft;
-
 typedef struct work {
     reel__code *code;
     reel__ir *ir;
     unsigned passes;
-    draft *draft[REEL__SEGMENTS];
+    reel__draft *draft[REEL__SEGMENTS];
     int drafts[REEL__SEGMENTS], room[REEL__SEGMENTS];
     int *at;              /* value -> position of the kernel that completes it in the segment; -1 */
     int *group;           /* MAP, reductions of rows: position of their kernel in the segment */
@@ -37,11 +29,6 @@ typedef struct work {
 } work;
 
 /* Operands */
-
-static int base_of(const reel__ir *ir, int i)
-{
-    return ir->v[i].kind == REEL__VIEW ? ir->v[i].arg[0] : i;
-}
 
 /* Where value i is read or written. */
 static reel__operand operand_of(const reel__ir *ir, int i)
@@ -73,8 +60,8 @@ static reel__matrix matrix_of(const reel__ir *ir, int i, bool transposed)
 
 static int term_segment(const reel__ir *ir, const reel__value *v, int term)
 {
-    int a = ir->v[base_of(ir, v->arg[2 * term])].segment;
-    int b = ir->v[base_of(ir, v->arg[2 * term + 1])].segment;
+    int a = ir->v[reel__base_of(ir, v->arg[2 * term])].segment;
+    int b = ir->v[reel__base_of(ir, v->arg[2 * term + 1])].segment;
     bool early = a == REEL__PRE && b == REEL__PRE;
     return early && !(v->flags & REEL__ADDED) ? REEL__PRE : v->segment;
 }
@@ -131,11 +118,11 @@ static void put_inside(reel__ir *ir)
 
 /* Kernels */
 
-static draft *add_draft(work *w, int segment, int kind, int value)
+static reel__draft *add_draft(work *w, int segment, int kind, int value)
 {
     if (w->drafts[segment] == w->room[segment]) {
         int room = w->room[segment] ? 2 * w->room[segment] : 16;
-        draft *d = reel__reallocarray(w->draft[segment], (size_t)room, sizeof *d);
+        reel__draft *d = reel__reallocarray(w->draft[segment], (size_t)room, sizeof *d);
         if (!d) {
             w->failed = true;
             return NULL;
@@ -143,15 +130,15 @@ static draft *add_draft(work *w, int segment, int kind, int value)
         w->draft[segment] = d;
         w->room[segment] = room;
     }
-    draft *d = &w->draft[segment][w->drafts[segment]++];
-    *d = (draft){.kind = (uint8_t)kind, .value = value};
+    reel__draft *d = &w->draft[segment][w->drafts[segment]++];
+    *d = (reel__draft){.kind = (uint8_t)kind, .value = value};
     return d;
 }
 
 /* Position after which the argument can be read from memory. */
 static int ready(const work *w, int arg, int segment)
 {
-    int base = base_of(w->ir, arg);
+    int base = reel__base_of(w->ir, arg);
     return w->made[base] >> segment & 1 ? w->at[base] : -1;
 }
 
@@ -172,7 +159,7 @@ static int earliest(const work *w, int i, int segment)
     return need;
 }
 
-static void add_member(work *w, draft *d, int position, int i)
+static void add_member(work *w, reel__draft *d, int position, int i)
 {
     if (d->members == d->room) {
         int room = d->room ? 2 * d->room : 8;
@@ -196,12 +183,12 @@ static void place_map(work *w, int i, int segment)
 {
     reel__ir *ir = w->ir;
     reel__value *v = &ir->v[i];
-    draft *found = NULL;
+    reel__draft *found = NULL;
     int position = 0;
     if (w->passes & REEL__PASS_FUSE && v->n <= MOST_OPS) {
         int need = earliest(w, i, segment);
         for (int g = w->drafts[segment] - 1; g >= need && !found; g--) {
-            draft *d = &w->draft[segment][g];
+            reel__draft *d = &w->draft[segment][g];
             if (d->kind == REEL__DO_MAP && d->members < MOST_OPS &&
                 reel_shape_equal(ir->v[d->member[0]].shape, v->shape)) {
                 found = d;
@@ -230,7 +217,7 @@ static void made_at(work *w, int i, int segment, int position)
 
 static void read_in(work *w, int i, int segment)
 {
-    int base = base_of(w->ir, i);
+    int base = reel__base_of(w->ir, i);
     const reel__value *v = &w->ir->v[base];
     w->used[base] = (uint8_t)(w->used[base] | 1U << segment);
     if (v->store == REEL__INSIDE) { /* its memory is its home's */
@@ -277,7 +264,7 @@ static void place_product(work *w, int i, int segment)
         if (term_segment(w->ir, v, t) != segment) {
             continue;
         }
-        draft *d = add_draft(w, segment, REEL__DO_PRODUCT, i);
+        reel__draft *d = add_draft(w, segment, REEL__DO_PRODUCT, i);
         if (!d) {
             return;
         }
@@ -307,7 +294,7 @@ static void place_assemble(work *w, int i, int segment)
             w->made[i] = (uint8_t)(w->made[i] | w->made[v->arg[k]]);
             continue;
         }
-        draft *d = add_draft(w, segment, REEL__DO_COPY, i);
+        reel__draft *d = add_draft(w, segment, REEL__DO_COPY, i);
         if (!d) {
             return;
         }
@@ -503,7 +490,7 @@ static int input_of(const reel__ir *ir, reel__fused *f, int *known, int value)
     return f->inputs++;
 }
 
-static reel__fused *fuse(work *w, const draft *d)
+static reel__fused *fuse(work *w, const reel__draft *d)
 {
     reel__ir *ir = w->ir;
     size_t args = 0;
@@ -592,7 +579,7 @@ static reel__fused *fuse(work *w, const draft *d)
     return f;
 }
 
-static reel__term *term_of(work *w, const draft *d)
+static reel__term *term_of(work *w, const reel__draft *d)
 {
     reel__ir *ir = w->ir;
     const reel__value *v = &ir->v[d->value];
@@ -618,7 +605,7 @@ static reel__term *term_of(work *w, const draft *d)
     return term;
 }
 
-static bool finish(work *w, int segment, const draft *d, reel__kernel *kernel)
+static bool finish(work *w, const reel__draft *d, reel__kernel *kernel)
 {
     reel__ir *ir = w->ir;
     const reel__value *v = &ir->v[d->value];
@@ -626,8 +613,8 @@ static bool finish(work *w, int segment, const draft *d, reel__kernel *kernel)
                              .value = d->value,
                              .accumulate = d->accumulate,
                              .added = v->flags & REEL__ADDED,
+                             .beside = d->beside,
                              .node = v->node};
-    (void)segment;
     if (v->store != REEL__NOWHERE) {
         kernel->to = operand_of(ir, d->value);
     }
@@ -679,13 +666,13 @@ static void find_lives(work *w, int segment)
 {
     reel__ir *ir = w->ir;
     for (int p = 0; p < w->drafts[segment]; p++) {
-        const draft *d = &w->draft[segment][p];
+        const reel__draft *d = &w->draft[segment][p];
         if (d->kind == REEL__DO_MAP) {
             for (int m = 0; m < d->members; m++) {
                 const reel__value *v = &ir->v[d->member[m]];
                 touch(w, d->member[m], p);
                 for (int k = 0; k < v->n; k++) {
-                    touch(w, base_of(ir, v->arg[k]), p);
+                    touch(w, reel__base_of(ir, v->arg[k]), p);
                 }
             }
             continue;
@@ -697,7 +684,7 @@ static void find_lives(work *w, int segment)
                         : d->kind == REEL__DO_COPY  ? k == d->term
                                                     : d->kind == REEL__DO_RUN;
             if (read) {
-                touch(w, base_of(ir, v->arg[k]), p);
+                touch(w, reel__base_of(ir, v->arg[k]), p);
             }
         }
     }
@@ -778,13 +765,16 @@ static bool find_ports(work *w, reel__segment *s)
 static bool finish_segment(work *w, int segment)
 {
     reel__segment *s = &w->code->segment[segment];
+    if (w->passes & REEL__PASS_BESIDE) {
+        reel__pass_beside(w->ir, w->draft[segment], w->drafts[segment]);
+    }
     s->kernels = w->drafts[segment];
     s->kernel = reel__ir_alloc(w->ir, (size_t)s->kernels + 1, sizeof *s->kernel);
     if (!s->kernel) {
         return false;
     }
     for (int p = 0; p < s->kernels; p++) {
-        if (!finish(w, segment, &w->draft[segment][p], &s->kernel[p])) {
+        if (!finish(w, &w->draft[segment][p], &s->kernel[p])) {
             return false;
         }
     }

@@ -122,6 +122,8 @@ typedef enum reel__kernel_kind {
     REEL__DO_ZERO
 } reel__kernel_kind;
 
+enum { REEL__MOST_BESIDE = 8 }; /* products that run at once */
+
 enum { REEL__BLOCK_BYTES = 4096 }; /* what a fused group computes of a value at a time */
 
 /* One op of a fused group: an element-wise one, or a reduction of another one's rows. Registers
@@ -159,6 +161,7 @@ typedef struct reel__kernel {
     uint8_t kind;
     bool accumulate; /* add to what is there */
     bool added;      /* into the sum of another block */
+    uint8_t beside;  /* PRODUCT, added: so many that follow run with it */
     int term_value;  /* COPY: what is copied */
     int value;
     int node; /* of the template, for profiles; -1 */

@@ -132,6 +132,9 @@ static void write_product(const dump *d, const reel__kernel *k)
     add_matrix(d, &t->a, t->m, t->k);
     reel__text_add(d->out, " x ");
     add_matrix(d, &t->b, t->k, t->n);
+    if (k->beside) {
+        reel__text_add(d->out, ", with the next");
+    }
 }
 
 static void write_what(const dump *d, const reel__kernel *k)

@@ -30,6 +30,8 @@ enum {
     MOST_APART = 64 /* instances whose results are laid together */
 };
 
+_Static_assert((int)REEL__MOST_BESIDE <= (int)REEL__MOST_SIDES, "more at once than panels take");
+
 typedef struct matrix {
     const char *data;
     int64_t row, column;
@@ -292,9 +294,9 @@ static call call_of(reel__running *r, const operands *o, bool accumulate)
 
 typedef struct tall_call {
     reel__tall t;
-    bool accumulate, by_columns;
-    char *c;
-    int64_t c_row, c_column, step;
+    reel__side side[REEL__MOST_SIDES];
+    bool by_columns; /* threads share those of the only side, else rows */
+    int64_t step;
     char *scratch;
     size_t scratch_bytes;
 } tall_call;
@@ -302,13 +304,20 @@ typedef struct tall_call {
 static void tall_body(void *context, int64_t begin, int64_t end)
 {
     const tall_call *x = context;
+    char *scratch = x->scratch + (size_t)begin * x->scratch_bytes;
     for (int64_t p = begin; p < end; p++) {
-        int64_t all = x->by_columns ? x->t.n : x->t.m;
+        reel__tall t = x->t;
+        reel__side part = x->side[0];
+        int64_t all = x->by_columns ? part.right : t.m;
         int64_t from = p * x->step, to = all - from < x->step ? all : from + x->step;
-        reel__tall_multiply(&x->t, x->by_columns ? 0 : from, x->by_columns ? x->t.m : to,
-                            x->by_columns ? from : 0, x->by_columns ? to : x->t.n, x->accumulate,
-                            x->c, x->c_row, x->c_column,
-                            x->scratch + (size_t)begin * x->scratch_bytes);
+        if (x->by_columns) {
+            part.left = from;
+            part.right = to;
+            t.side = &part;
+            from = 0;
+            to = t.m;
+        }
+        reel__tall_multiply(&t, from, to, scratch);
     }
 }
 
@@ -316,28 +325,34 @@ static void tall_body(void *context, int64_t begin, int64_t end)
 static void turn(tall_call *x)
 {
     reel__tall t = x->t;
-    int64_t row = x->c_row;
-    x->t.m = t.n;
-    x->t.n = t.m;
-    x->t.a = t.b;
-    x->t.b = t.a;
-    x->t.a_row = t.b_row;
-    x->t.a_column = t.b_column;
-    x->t.b_row = t.a_row;
-    x->t.b_column = t.a_column;
-    x->c_row = x->c_column;
-    x->c_column = row;
+    reel__side *side = &x->side[0], old = *side;
+    x->t.m = old.right;
+    x->t.a = old.b;
+    x->t.a_row = old.row;
+    x->t.a_column = old.column;
+    side->right = t.m;
+    side->b = t.a;
+    side->row = t.a_row;
+    side->column = t.a_column;
+    side->c_row = old.c_column;
+    side->c_column = old.c_row;
 }
 
+/* All columns of each side, which are fewer than rows where there are several. */
 static bool run_tall(reel__running *r, tall_call *x)
 {
-    int64_t width = reel__panels_step(x->t.dtype);
-    if (x->t.n < width && x->t.m > x->t.n) {
+    int64_t width = reel__panels_step(x->t.dtype), columns = 0;
+    x->t.side = x->side;
+    if (x->t.sides == 1 && x->side[0].right < width && x->t.m > x->side[0].right) {
         turn(x);
     }
-    x->by_columns = x->t.n > x->t.m;
-    int64_t all = x->by_columns ? x->t.n : x->t.m;
-    int64_t threads = x->t.m * x->t.n * x->t.k * x->t.count < WORTH_THREADS ? 1 : r->tape->threads;
+    for (int s = 0; s < x->t.sides; s++) {
+        columns += x->side[s].right;
+    }
+    x->by_columns = x->t.sides == 1 && columns > x->t.m;
+    int64_t all = x->by_columns ? columns : x->t.m;
+    int64_t work = x->t.m * columns * x->t.k * x->t.count;
+    int64_t threads = work < WORTH_THREADS ? 1 : r->tape->threads;
     x->step = (all + threads * width - 1) / (threads * width) * width;
     int64_t pieces = (all + x->step - 1) / x->step;
     x->scratch_bytes = round_up(reel__tall_scratch(&x->t));
@@ -358,33 +373,54 @@ static const char *const *addresses(reel__running *r, const reel__ref *x, int64_
     return v;
 }
 
-/* Σ_i A_i B_i over instances [from, from + count): the summed axes follow one another. */
+/* The left side of Σ_i A_i B_i over instances [from, from + count): the summed axes follow one
+ * another. */
+static tall_call tall_of(reel__running *r, const operands *o, int64_t from, int64_t count)
+{
+    return (tall_call){.t = {.dtype = r->tape->dtype,
+                             .m = o->t->m,
+                             .k = o->t->k,
+                             .count = count,
+                             .a = addresses(r, &o->a, from, count),
+                             .a_row = o->t->a.column,
+                             .a_column = o->t->a.row}};
+}
+
+/* And one right side. */
+static void add_side(reel__running *r, const operands *o, int64_t from, char *to, bool accumulate,
+                     tall_call *x)
+{
+    x->side[x->t.sides++] = (reel__side){.b = addresses(r, &o->b, from, x->t.count),
+                                         .row = o->t->b.row,
+                                         .column = o->t->b.column,
+                                         .right = o->t->n,
+                                         .accumulate = accumulate,
+                                         .c = to,
+                                         .c_row = o->t->c.row,
+                                         .c_column = o->t->c.column};
+}
+
+static bool has_addresses(const tall_call *x)
+{
+    bool all = x->t.a != NULL;
+    for (int s = 0; s < x->t.sides; s++) {
+        all = all && x->side[s].b;
+    }
+    return all;
+}
+
 static bool tall(reel__running *r, const operands *o, int64_t from, int64_t count, char *to,
                  bool accumulate)
 {
-    const reel__term *t = o->t;
-    if (t->m * t->n * t->k == 0) {
+    if (o->t->m * o->t->n * o->t->k == 0) {
         call x = call_of(r, o, accumulate);
         x.c = to;
         x.k = 0;
         return multiply(&x, 0);
     }
-    tall_call x = {.t = {.dtype = r->tape->dtype,
-                         .m = t->m,
-                         .n = t->n,
-                         .k = t->k,
-                         .count = count,
-                         .a = addresses(r, &o->a, from, count),
-                         .b = addresses(r, &o->b, from, count),
-                         .a_row = t->a.column,
-                         .a_column = t->a.row,
-                         .b_row = t->b.row,
-                         .b_column = t->b.column},
-                   .accumulate = accumulate,
-                   .c = to,
-                   .c_row = t->c.row,
-                   .c_column = t->c.column};
-    bool ok = x.t.a && x.t.b && run_tall(r, &x);
+    tall_call x = tall_of(r, o, from, count);
+    add_side(r, o, from, to, accumulate, &x);
+    bool ok = has_addresses(&x) && run_tall(r, &x);
     reel__arena_rewind(&r->c->lay);
     return ok;
 }
@@ -583,11 +619,17 @@ static bool into_sums(reel__running *r, const operands *o, bool accumulate)
     return true;
 }
 
-bool reel__run_product(reel__running *r, const reel__kernel *k)
+static operands operands_of(const reel__running *r, const reel__kernel *k)
 {
     operands o = {.t = k->term, .element = reel_dtype_size(r->tape->dtype)};
     o.a = reel__find(r, &k->term->a.x);
     o.b = reel__find(r, &k->term->b.x);
+    return o;
+}
+
+static bool run_one(reel__running *r, const reel__kernel *k)
+{
+    operands o = operands_of(r, k);
     if (k->added) {
         return into_sums(r, &o, k->accumulate);
     }
@@ -598,4 +640,48 @@ bool reel__run_product(reel__running *r, const reel__kernel *k)
         return all_rows(r, &o, &c, k->accumulate);
     }
     return few_rows(r, &o) ? all_apart(r, &o, k->accumulate) : one_by_one(r, &o, k->accumulate);
+}
+
+/* Whether all instances go into one sum, as a tall product with other right sides. */
+static bool joins(const reel__running *r, const operands *o)
+{
+    const reel__term *t = o->t;
+    bool one =
+        !o->b.version && t->k > 0 && t->n <= t->m && t->n >= reel__panels_step(r->tape->dtype);
+    for (int64_t i = 1; one && i < r->count; i++) {
+        one = same_sum(r, 0, i);
+    }
+    return one;
+}
+
+/* What is added up with the same left matrix, at once; *done: whether that can be. */
+static bool side_by_side(reel__running *r, const reel__kernel *k, int n, bool *done)
+{
+    operands o = operands_of(r, k);
+    tall_call x = tall_of(r, &o, 0, r->count);
+    const int sums = r->sums;
+    *done = true;
+    for (int i = 0; *done && i < n; i++, r->sums++) {
+        o = operands_of(r, &k[i]);
+        *done = joins(r, &o);
+        if (*done) {
+            add_side(r, &o, 0, sum_at(r, &o, 0), goes_on(r, k[i].accumulate, 0), &x);
+        }
+    }
+    r->sums = sums;
+    bool ok = has_addresses(&x) && (!*done || run_tall(r, &x));
+    reel__arena_rewind(&r->c->lay);
+    return ok;
+}
+
+bool reel__run_products(reel__running *r, const reel__kernel *k, int n)
+{
+    bool done = false, ok = n == 1 || side_by_side(r, k, n, &done);
+    const int sums = r->sums;
+    for (int i = 0; ok && !done && i < n; i++) {
+        ok = run_one(r, &k[i]);
+        r->sums += k[i].added;
+    }
+    r->sums = sums;
+    return ok;
 }

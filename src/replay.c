@@ -209,7 +209,7 @@ static bool run_kernel(reel__running *r, const reel__kernel *k)
     case REEL__DO_MAP:
         return reel__run_fused(r, k);
     case REEL__DO_PRODUCT:
-        return reel__run_product(r, k);
+        return reel__run_products(r, k, 1 + k->beside);
     case REEL__DO_RUN:
         return run_op(r, k);
     case REEL__DO_COPY:
@@ -223,6 +223,20 @@ static bool run_kernel(reel__running *r, const reel__kernel *k)
     }
 }
 
+/* Products that ran side by side have each its share. */
+static void measured(const reel__running *r, const reel__kernel *k, uint64_t ns)
+{
+    int64_t all = 0, columns = 0;
+    for (int i = 0; i <= k->beside; i++) {
+        all += k->beside ? k[i].term->n : 1;
+    }
+    for (int i = 0; i <= k->beside; i++) {
+        uint64_t before = ns * (uint64_t)columns / (uint64_t)all;
+        columns += k->beside ? k[i].term->n : 1;
+        reel__profile_add(r->c->profile, ns * (uint64_t)columns / (uint64_t)all - before);
+    }
+}
+
 static bool run_step(reel__running *r, const reel__step *step)
 {
     r->step = step;
@@ -231,16 +245,16 @@ static bool run_step(reel__running *r, const reel__step *step)
     r->count = (int64_t)step->to - step->from;
     r->temporary = r->base[REEL__SCRATCH] + step->temporary;
     r->sums = 0;
-    for (int k = 0; k < r->segment->kernels; k++) {
+    for (int k = 0; k < r->segment->kernels; k += 1 + r->segment->kernel[k].beside) {
         const reel__kernel *kernel = &r->segment->kernel[k];
         uint64_t start = r->c->profile ? reel__profile_now() : 0;
         if (!run_kernel(r, kernel)) {
             return false;
         }
         if (r->c->profile) {
-            reel__profile_add(r->c->profile, reel__profile_now() - start);
+            measured(r, kernel, reel__profile_now() - start);
         }
-        r->sums += kernel->added;
+        r->sums += (1 + kernel->beside) * kernel->added;
     }
     return true;
 }

@@ -363,10 +363,20 @@ static void tall(const matrix *a, const matrix *w, int64_t count, const int64_t 
         at[i] = (const char *)a->data + place(a, 0, i * k) * size;
         wt[i] = (const char *)w->data + place(w, i * k, 0) * size;
     }
-    reel__tall t = {a->dtype, a->m, w->n, k, count, at, wt, a->column, a->row, w->row, w->column};
+    const reel__side side = {
+        .b = wt,
+        .row = w->row,
+        .column = w->column,
+        .left = part[2],
+        .right = part[3],
+        .accumulate = accumulate,
+        .c = origin(c),
+        .c_row = c->row,
+        .c_column = c->column,
+    };
+    reel__tall t = {a->dtype, a->m, k, count, at, a->column, a->row, &side, 1};
     void *scratch = new_aligned(reel__tall_scratch(&t));
-    reel__tall_multiply(&t, part[0], part[1], part[2], part[3], accumulate, origin(c), c->row,
-                        c->column, scratch);
+    reel__tall_multiply(&t, part[0], part[1], scratch);
     free(scratch);
     free(at);
     free(wt);
@@ -441,6 +451,54 @@ START_TEST(tall_parts)
 }
 END_TEST
 
+/* Several right sides at once give each the bits that it has alone. */
+START_TEST(tall_sides)
+{
+    enum { SIDES = 4 };
+    static const int64_t wide[SIDES] = {70, 1000, 3, 130};
+    reel_dtype dtype = _i % 2 ? REEL_F64 : REEL_F32;
+    reel__panels_limit(limits[_i / 2]);
+    matrix a = new_matrix(dtype, 90, 520, BY_COLUMNS, 1), w[SIDES], alone[SIDES], beside[SIDES];
+    const int64_t count = 52, k = a.n / count, size = (int64_t)size_of(dtype);
+    const char *at[52], *wt[SIDES][52];
+    reel__side side[SIDES];
+    for (int64_t i = 0; i < count; i++) {
+        at[i] = (const char *)a.data + place(&a, 0, i * k) * size;
+    }
+    for (int s = 0; s < SIDES; s++) {
+        w[s] = new_matrix(dtype, 520, wide[s], s == 1 ? BY_COLUMNS : BY_ROWS, 2 + s);
+        alone[s] = new_matrix(dtype, 90, wide[s], s == 3 ? BY_COLUMNS : PADDED_ROWS, 9);
+        beside[s] = new_matrix(dtype, 90, wide[s], s == 3 ? BY_COLUMNS : PADDED_ROWS, 9);
+        for (int64_t i = 0; i < count; i++) {
+            wt[s][i] = (const char *)w[s].data + place(&w[s], i * k, 0) * size;
+        }
+        const int64_t left = s == 0 ? 16 : 0;
+        side[s] = (reel__side){.b = wt[s],
+                               .row = w[s].row,
+                               .column = w[s].column,
+                               .left = left,
+                               .right = wide[s],
+                               .accumulate = s % 2,
+                               .c = origin(&beside[s]),
+                               .c_row = beside[s].row,
+                               .c_column = beside[s].column};
+        tall(&a, &w[s], count, (int64_t[]){7, 83, left, wide[s]}, s % 2, &alone[s]);
+    }
+    reel__tall t = {dtype, a.m, k, count, at, a.column, a.row, side, SIDES};
+    void *scratch = new_aligned(reel__tall_scratch(&t));
+    reel__tall_multiply(&t, 7, 83, scratch);
+    for (int s = 0; s < SIDES; s++) {
+        size_t bytes = (size_t)alone[s].elements * size_of(dtype);
+        ck_assert_int_eq(memcmp(alone[s].data, beside[s].data, bytes), 0);
+        free(w[s].data);
+        free(alone[s].data);
+        free(beside[s].data);
+    }
+    free(scratch);
+    free(a.data);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("panels");
@@ -453,6 +511,7 @@ int main(void)
     tcase_add_loop_test(products, what_is_not_finite_spreads, 0, 2 * LIMITS);
     tcase_add_loop_test(products, tall_shapes, 0, 2 * LIMITS);
     tcase_add_loop_test(products, tall_parts, 0, 2 * LIMITS);
+    tcase_add_loop_test(products, tall_sides, 0, 2 * LIMITS);
     suite_add_tcase(suite, products);
     return suite_run(suite);
 }
