@@ -466,7 +466,7 @@ START_TEST(tall_sides)
         at[i] = (const char *)a.data + place(&a, 0, i * k) * size;
     }
     for (int s = 0; s < SIDES; s++) {
-        w[s] = new_matrix(dtype, 520, wide[s], s == 1 ? BY_COLUMNS : BY_ROWS, 2 + s);
+        w[s] = new_matrix(dtype, 520, wide[s], s == 1 ? BY_COLUMNS : BY_ROWS, 2 + (uint64_t)s);
         alone[s] = new_matrix(dtype, 90, wide[s], s == 3 ? BY_COLUMNS : PADDED_ROWS, 9);
         beside[s] = new_matrix(dtype, 90, wide[s], s == 3 ? BY_COLUMNS : PADDED_ROWS, 9);
         for (int64_t i = 0; i < count; i++) {
