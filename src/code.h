@@ -16,7 +16,7 @@ bool reel__pass_segments(reel__ir *ir, const uint8_t *recurs, const uint8_t *fee
 typedef struct reel__draft {
     uint8_t kind; /* reel__kernel_kind */
     bool accumulate;
-    uint8_t beside;
+    uint8_t beside; /* of reel__kernel */
     int value, term;
     int *member; /* MAP */
     int members, room;

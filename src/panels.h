@@ -36,7 +36,8 @@ void reel__panels_multiply(reel_dtype dtype, int64_t m, int64_t n, int64_t k, co
 enum { REEL__MOST_SIDES = 8 };
 
 /* C += Σ_i A_iᵀ B_i, the sum of many products, as the gradients of weights are; for several B and C
- * at once, such as those of the weights of h and of x, since copying A takes its time. A_i [k, m]
+ * at once, such as those of the weights of h and of x, since copying A takes its time; no two C
+ * share an element. A_i [k, m]
  * and B_i [k, n] are `count` pairs of matrices of the same strides, which count elements. */
 typedef struct reel__side {
     const char *const *b; /* where the matrices stand */

@@ -1,12 +1,13 @@
 /* Pass: beside. Products that are added up elsewhere and have the same left matrix, as the
  * gradients of the weights of h and of x, become neighbours: run at once, they copy it once.
  * Invariant: a kernel runs after those that make what it reads; the terms of one value stay
- * together. */
+ * together. (What else is added to a sum may come before or after it.)
+ * Must not know: instances, which decide whether neighbours do run at once. */
 #include "code.h"
 
 #include <string.h>
 
-#include "plant.h"
+#include "panels.h"
 
 /* The value in whose place i stands. */
 static int root_of(const reel__ir *ir, int i)
@@ -18,26 +19,70 @@ static int root_of(const reel__ir *ir, int i)
     return i;
 }
 
+/* A narrow result is better made by itself, its panels being empty for the most part; in the stress
+ * build all are small. */
+static int64_t least_columns(const reel__ir *ir)
+{
+#ifdef REEL_STRESS
+    (void)ir;
+    return 1;
+#else
+    return reel__panels_step(ir->real);
+#endif
+}
+
+/* Whether it is added up, and its result no wider than high, so that threads share rows. */
 static bool adds(const reel__ir *ir, const reel__draft *d)
 {
-    return d->kind == REEL__DO_PRODUCT && ir->v[d->value].flags & REEL__ADDED;
+    const reel__value *v = &ir->v[d->value];
+    if (d->kind != REEL__DO_PRODUCT || !(v->flags & REEL__ADDED)) {
+        return false;
+    }
+    const uint8_t t = v->transposed[d->term];
+    const reel__value *left = &ir->v[v->arg[2 * d->term]];
+    int64_t k = left->shape.dim[left->shape.rank - (t & 1 ? 2 : 1)];
+    int64_t n = ir->v[v->arg[2 * d->term + 1]].shape.dim[t & 2 ? 0 : 1];
+    return k > 0 && n <= left->size / k && n >= least_columns(ir);
+}
+
+static reel_window window_of(const reel__value *v)
+{
+    return v->kind == REEL__VIEW ? *v->window : reel__window_all(v->shape);
+}
+
+/* Whether matrices i and j, transposed or not, are the same one: two windows may be. */
+static bool same_matrix(const reel__ir *ir, int i, bool i_transposed, int j, bool j_transposed)
+{
+    const reel__value *u = &ir->v[i], *v = &ir->v[j];
+    if (i == j) {
+        return i_transposed == j_transposed;
+    }
+    if (reel__base_of(ir, i) != reel__base_of(ir, j) || u->shape.rank != 2 || v->shape.rank != 2) {
+        return false;
+    }
+    const reel_window a = window_of(u), b = window_of(v);
+    bool same = a.offset == b.offset;
+    for (int k = 0; k < 2; k++) {
+        int own = i_transposed ? 1 - k : k, other = j_transposed ? 1 - k : k;
+        same = same && u->shape.dim[own] == v->shape.dim[other] && a.stride[own] == b.stride[other];
+    }
+    return same;
 }
 
 static bool same_left(const reel__ir *ir, const reel__draft *x, const reel__draft *y)
 {
     const reel__value *u = &ir->v[x->value], *v = &ir->v[y->value];
-    return u->arg[2 * x->term] == v->arg[2 * y->term] &&
-           (u->transposed[x->term] & 1) == (v->transposed[y->term] & 1);
+    return same_matrix(ir, u->arg[2 * x->term], u->transposed[x->term] & 1, v->arg[2 * y->term],
+                       v->transposed[y->term] & 1);
 }
 
-/* The end of the terms of the value whose first one is at p, if all have the same left matrix; else
- * p. */
+/* The end of the terms of the value whose first one is at p, if all can stand beside it; else p. */
 static int terms_end(const reel__ir *ir, const reel__draft *d, int n, int p)
 {
     bool same = adds(ir, &d[p]) && (p == 0 || d[p - 1].value != d[p].value);
     int end = p;
     for (; same && end < n && d[end].value == d[p].value; end++) {
-        same = same_left(ir, &d[p], &d[end]);
+        same = adds(ir, &d[end]) && same_left(ir, &d[p], &d[end]);
     }
     return same ? end : p;
 }
@@ -76,14 +121,14 @@ static void move_up(reel__draft *d, int p, int to)
 /* Brings terms that can stand beside [p, end) there; returns the new end. */
 static int gather(const reel__ir *ir, reel__draft *d, int n, int p, int end)
 {
-    for (int q = end; q < n;) {
-        int next = terms_end(ir, d, n, q);
+    for (int q = end, next; q < n; q = next) {
+        next = terms_end(ir, d, n, q);
         bool joins = next > q && end - p + next - q <= REEL__MOST_BESIDE &&
                      same_left(ir, &d[p], &d[q]) && can_move(ir, d, q, next, end);
-        for (; joins && q < next; q++) {
-            move_up(d, q, end++);
+        next = next > q ? next : q + 1;
+        for (int from = q; joins && from < next; from++) {
+            move_up(d, from, end++);
         }
-        q = next > q ? next : q + 1;
     }
     return end;
 }
@@ -93,10 +138,9 @@ void reel__pass_beside(const reel__ir *ir, reel__draft *draft, int n)
     for (int p = 0; p < n;) {
         int end = terms_end(ir, draft, n, p);
         end = end > p ? gather(ir, draft, n, p, end) : p + 1;
-        for (int q = p; q < end - 1; q++) {
-            reel__pass_used(REEL__PASS_BESIDE);
-            int after = end - 1 - q;
-            draft[q].beside = (uint8_t)(after < REEL__MOST_BESIDE ? after : REEL__MOST_BESIDE - 1);
+        for (int q = p; q < end; q++) {
+            int run = p + (q - p) / REEL__MOST_BESIDE * REEL__MOST_BESIDE + REEL__MOST_BESIDE;
+            draft[q].beside = (uint8_t)((run < end ? run : end) - 1 - q);
         }
         p = end;
     }

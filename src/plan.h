@@ -161,7 +161,7 @@ typedef struct reel__kernel {
     uint8_t kind;
     bool accumulate; /* add to what is there */
     bool added;      /* into the sum of another block */
-    uint8_t beside;  /* PRODUCT, added: so many that follow run with it */
+    uint8_t beside;  /* PRODUCT, added: so many that follow may run with it */
     int term_value;  /* COPY: what is copied */
     int value;
     int node; /* of the template, for profiles; -1 */

@@ -21,7 +21,8 @@ static const char *const names[] = {"none",
                                     "number folded into a plan",
                                     "wrong columns of a product",
                                     "parts of a sum in one place",
-                                    "rows brought to another's place"};
+                                    "rows brought to another's place",
+                                    "product beside others left out"};
 enum { FAULTS = sizeof names / sizeof *names };
 
 bool reel__planted(reel__fault fault)

@@ -19,7 +19,8 @@ typedef enum reel__fault {
     REEL__FOLDED_NUMBER,
     REEL__WRONG_COLUMNS,
     REEL__PARTS_TOGETHER,
-    REEL__ROWS_ASTRAY
+    REEL__ROWS_ASTRAY,
+    REEL__NOT_BESIDE
 } reel__fault;
 
 #ifdef REEL_STRESS

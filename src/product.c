@@ -1,8 +1,8 @@
 /* Job: run one term of a product for all instances of a step: as one product of stacked rows where
  * the right matrix is shared (few rows by a weight also where they go to different places), as one
- * of tall matrices where contributions are summed or the left matrix of a large one stands
- * transposed, else one by one. Weights are packed once and used until they change, but for wide
- * ones that have many rows to multiply.
+ * of tall matrices where contributions are summed, with several right sides where kernels have the
+ * same left one, or the left matrix of a large one stands transposed, else one by one. Weights are
+ * packed once and used until they change, but for wide ones that have many rows to multiply.
  * Invariant: how a product is cut into calls depends on structure alone, never on addresses or
  * threads, so the bits do neither.
  * Must not know: nodes, ops. */
@@ -338,7 +338,7 @@ static void turn(tall_call *x)
     side->c_column = old.c_row;
 }
 
-/* All columns of each side, which are fewer than rows where there are several. */
+/* All columns of each side; where there are several, none has more than there are rows. */
 static bool run_tall(reel__running *r, tall_call *x)
 {
     int64_t width = reel__panels_step(x->t.dtype), columns = 0;
@@ -373,40 +373,36 @@ static const char *const *addresses(reel__running *r, const reel__ref *x, int64_
     return v;
 }
 
-/* The left side of Σ_i A_i B_i over instances [from, from + count): the summed axes follow one
- * another. */
-static tall_call tall_of(reel__running *r, const operands *o, int64_t from, int64_t count)
+/* The left side of Σ_i A_i B_i over instances [from, from + x->t.count): the summed axes follow one
+ * another. False when memory is out. */
+static bool find_left(reel__running *r, const operands *o, int64_t from, tall_call *x)
 {
-    return (tall_call){.t = {.dtype = r->tape->dtype,
-                             .m = o->t->m,
-                             .k = o->t->k,
-                             .count = count,
-                             .a = addresses(r, &o->a, from, count),
-                             .a_row = o->t->a.column,
-                             .a_column = o->t->a.row}};
+    x->t.dtype = r->tape->dtype;
+    x->t.m = o->t->m;
+    x->t.k = o->t->k;
+    x->t.a = addresses(r, &o->a, from, x->t.count);
+    x->t.a_row = o->t->a.column;
+    x->t.a_column = o->t->a.row;
+    return x->t.a != NULL;
 }
 
-/* And one right side. */
-static void add_side(reel__running *r, const operands *o, int64_t from, char *to, bool accumulate,
-                     tall_call *x)
+static bool find_right(reel__running *r, const operands *o, int64_t from, reel__side *side,
+                       int64_t count)
 {
-    x->side[x->t.sides++] = (reel__side){.b = addresses(r, &o->b, from, x->t.count),
-                                         .row = o->t->b.row,
+    side->b = addresses(r, &o->b, from, count);
+    return side->b != NULL;
+}
+
+/* One more right side, without its addresses. */
+static void add_side(const operands *o, char *to, bool accumulate, tall_call *x)
+{
+    x->side[x->t.sides++] = (reel__side){.row = o->t->b.row,
                                          .column = o->t->b.column,
                                          .right = o->t->n,
                                          .accumulate = accumulate,
                                          .c = to,
                                          .c_row = o->t->c.row,
                                          .c_column = o->t->c.column};
-}
-
-static bool has_addresses(const tall_call *x)
-{
-    bool all = x->t.a != NULL;
-    for (int s = 0; s < x->t.sides; s++) {
-        all = all && x->side[s].b;
-    }
-    return all;
 }
 
 static bool tall(reel__running *r, const operands *o, int64_t from, int64_t count, char *to,
@@ -418,9 +414,10 @@ static bool tall(reel__running *r, const operands *o, int64_t from, int64_t coun
         x.k = 0;
         return multiply(&x, 0);
     }
-    tall_call x = tall_of(r, o, from, count);
-    add_side(r, o, from, to, accumulate, &x);
-    bool ok = has_addresses(&x) && run_tall(r, &x);
+    tall_call x = {.t = {.count = count}};
+    add_side(o, to, accumulate, &x);
+    bool ok =
+        find_left(r, o, from, &x) && find_right(r, o, from, &x.side[0], count) && run_tall(r, &x);
     reel__arena_rewind(&r->c->lay);
     return ok;
 }
@@ -627,7 +624,7 @@ static operands operands_of(const reel__running *r, const reel__kernel *k)
     return o;
 }
 
-static bool run_one(reel__running *r, const reel__kernel *k)
+bool reel__run_product(reel__running *r, const reel__kernel *k)
 {
     operands o = operands_of(r, k);
     if (k->added) {
@@ -642,46 +639,69 @@ static bool run_one(reel__running *r, const reel__kernel *k)
     return few_rows(r, &o) ? all_apart(r, &o, k->accumulate) : one_by_one(r, &o, k->accumulate);
 }
 
-/* Whether all instances go into one sum, as a tall product with other right sides. */
-static bool joins(const reel__running *r, const operands *o)
-{
-    const reel__term *t = o->t;
-    bool one =
-        !o->b.version && t->k > 0 && t->n <= t->m && t->n >= reel__panels_step(r->tape->dtype);
-    for (int64_t i = 1; one && i < r->count; i++) {
-        one = same_sum(r, 0, i);
-    }
-    return one;
-}
+/* Products with the same left matrix */
 
-/* What is added up with the same left matrix, at once; *done: whether that can be. */
-static bool side_by_side(reel__running *r, const reel__kernel *k, int n, bool *done)
+static bool one_sum(const reel__running *r)
 {
-    operands o = operands_of(r, k);
-    tall_call x = tall_of(r, &o, 0, r->count);
-    const int sums = r->sums;
-    *done = true;
-    for (int i = 0; *done && i < n; i++, r->sums++) {
-        o = operands_of(r, &k[i]);
-        *done = joins(r, &o);
-        if (*done) {
-            add_side(r, &o, 0, sum_at(r, &o, 0), goes_on(r, k[i].accumulate, 0), &x);
+    for (int64_t i = 1; i < r->count; i++) {
+        if (!same_sum(r, 0, i)) {
+            return false;
         }
     }
-    r->sums = sums;
-    bool ok = has_addresses(&x) && (!*done || run_tall(r, &x));
-    reel__arena_rewind(&r->c->lay);
-    return ok;
+    return true;
 }
 
-bool reel__run_products(reel__running *r, const reel__kernel *k, int n)
+/* Whether k[i], the sum of which is that of r->sums, goes into the same place as one before. Parts
+ * of one value have places of their own. */
+static bool place_taken(const reel__running *r, const reel__kernel *k, const tall_call *x,
+                        const char *to, int i)
 {
-    bool done = false, ok = n == 1 || side_by_side(r, k, n, &done);
+    const reel__place *own = r->step->sum + (int64_t)r->sums * r->count;
+    for (int j = 0; j < i; j++) {
+        const reel__place *other = own - (i - j) * r->count;
+        bool same = own->base == other->base && own->offset == other->offset;
+        if (same && (k[j].value != k[i].value || x->side[j].c == to)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those of k[0..n), from the first on, of which each adds all instances to one sum, no two to the
+ * same, so that a sum has its order; their sides in x. */
+static int find_sides(reel__running *r, const reel__kernel *k, int n, tall_call *x)
+{
     const int sums = r->sums;
-    for (int i = 0; ok && !done && i < n; i++) {
-        ok = run_one(r, &k[i]);
-        r->sums += k[i].added;
+    int i = 0;
+    for (; i < n; i++, r->sums++) {
+        operands o = operands_of(r, &k[i]);
+        char *to = sum_at(r, &o, 0);
+        if (o.b.version || !one_sum(r) || place_taken(r, k, x, to, i)) {
+            break;
+        }
+        add_side(&o, to, goes_on(r, k[i].accumulate, 0), x);
     }
     r->sums = sums;
+    return i;
+}
+
+bool reel__run_beside(reel__running *r, const reel__kernel *k, int n, int *done)
+{
+    tall_call x = {.t = {.count = r->count}};
+    n = find_sides(r, k, n, &x);
+    *done = n > 1 ? n : 0;
+    if (!*done) {
+        return true;
+    }
+    reel__pass_used(REEL__PASS_BESIDE);
+    operands o = operands_of(r, k);
+    bool ok = find_left(r, &o, 0, &x);
+    for (int i = 0; ok && i < n; i++) {
+        o = operands_of(r, &k[i]);
+        ok = find_right(r, &o, 0, &x.side[i], r->count);
+    }
+    x.t.sides -= reel__planted(REEL__NOT_BESIDE);
+    ok = ok && run_tall(r, &x);
+    reel__arena_rewind(&r->c->lay);
     return ok;
 }

@@ -209,7 +209,7 @@ static bool run_kernel(reel__running *r, const reel__kernel *k)
     case REEL__DO_MAP:
         return reel__run_fused(r, k);
     case REEL__DO_PRODUCT:
-        return reel__run_products(r, k, 1 + k->beside);
+        return reel__run_product(r, k);
     case REEL__DO_RUN:
         return run_op(r, k);
     case REEL__DO_COPY:
@@ -223,17 +223,32 @@ static bool run_kernel(reel__running *r, const reel__kernel *k)
     }
 }
 
-/* Products that ran side by side have each its share. */
-static void measured(const reel__running *r, const reel__kernel *k, uint64_t ns)
+/* k, and of those that follow it what is made with it: *n in all. */
+static bool run_kernels(reel__running *r, const reel__kernel *k, int *n)
 {
-    int64_t all = 0, columns = 0;
-    for (int i = 0; i <= k->beside; i++) {
-        all += k->beside ? k[i].term->n : 1;
+    *n = 0;
+    if (k->beside && !reel__run_beside(r, k, 1 + k->beside, n)) {
+        return false;
     }
-    for (int i = 0; i <= k->beside; i++) {
-        uint64_t before = ns * (uint64_t)columns / (uint64_t)all;
-        columns += k->beside ? k[i].term->n : 1;
-        reel__profile_add(r->c->profile, ns * (uint64_t)columns / (uint64_t)all - before);
+    if (*n) {
+        return true;
+    }
+    *n = 1;
+    return run_kernel(r, k);
+}
+
+/* Of products that were made at once each has its share of the time, by columns. */
+static void share_out(reel__profile *p, const reel__kernel *k, int n, uint64_t ns)
+{
+    uint64_t all = 0, columns = 0, shared = 0;
+    for (int i = 0; n > 1 && i < n; i++) {
+        all += (uint64_t)k[i].term->n; /* at least 1: of nothing no kernel is made */
+    }
+    for (int i = 0; i < n; i++) {
+        columns += n > 1 ? (uint64_t)k[i].term->n : 0;
+        uint64_t until = n > 1 ? ns * columns / all : ns;
+        reel__profile_add(p, until - shared);
+        shared = until;
     }
 }
 
@@ -245,16 +260,16 @@ static bool run_step(reel__running *r, const reel__step *step)
     r->count = (int64_t)step->to - step->from;
     r->temporary = r->base[REEL__SCRATCH] + step->temporary;
     r->sums = 0;
-    for (int k = 0; k < r->segment->kernels; k += 1 + r->segment->kernel[k].beside) {
+    for (int k = 0, n; k < r->segment->kernels; k += n) {
         const reel__kernel *kernel = &r->segment->kernel[k];
         uint64_t start = r->c->profile ? reel__profile_now() : 0;
-        if (!run_kernel(r, kernel)) {
+        if (!run_kernels(r, kernel, &n)) {
             return false;
         }
         if (r->c->profile) {
-            measured(r, kernel, reel__profile_now() - start);
+            share_out(r->c->profile, kernel, n, reel__profile_now() - start);
         }
-        r->sums += (1 + kernel->beside) * kernel->added;
+        r->sums += n * kernel->added;
     }
     return true;
 }

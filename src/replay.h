@@ -41,7 +41,9 @@ static inline char *reel__ref_at(const reel__running *r, const reel__ref *x, int
 void *reel__room(reel__compiled *c, size_t bytes);
 
 bool reel__run_fused(reel__running *r, const reel__kernel *k);
-/* k and those that follow it, n in all; of several the left matrix is the same. */
-bool reel__run_products(reel__running *r, const reel__kernel *k, int n);
+bool reel__run_product(reel__running *r, const reel__kernel *k);
+/* Runs as many of k[0..n), which are added up and have the same left matrix, as can be made at
+ * once: *done, 0 where that is less than two. */
+bool reel__run_beside(reel__running *r, const reel__kernel *k, int n, int *done);
 
 #endif

@@ -62,18 +62,18 @@ static reel_node *below(reel_node *x, reel_node *h, reel_node *const *w)
 typedef struct variant {
     const char *name;
     step *step;
-    bool meets; /* some are made at once */
+    int most; /* of them made at once */
     int weights;
     int wide[MOST_WEIGHTS]; /* columns of each weight */
 } variant;
 
 static const variant variants[] = {
-    {"two", two, true, 2, {IN, HIDDEN}},
-    {"three", three, true, 3, {IN, HIDDEN, HIDDEN}},
-    {"twice", twice, true, 2, {IN, HIDDEN}},
-    {"joined", joined, true, 1, {HIDDEN + IN + HIDDEN}},
-    {"many", many, true, MOST_WEIGHTS, {IN, 48, 48, 48, 48, 48, 48, 48, 48, 48}},
-    {"below", below, true, 3, {IN, HIDDEN, HIDDEN}},
+    {"two", two, 2, 2, {IN, HIDDEN}},
+    {"three", three, 3, 3, {IN, HIDDEN, HIDDEN}},
+    {"twice", twice, 3, 2, {IN, HIDDEN}},
+    {"joined", joined, 3, 1, {HIDDEN + IN + HIDDEN}},
+    {"many", many, 8, MOST_WEIGHTS, {IN, 48, 48, 48, 48, 48, 48, 48, 48, 48}},
+    {"below", below, 2, 3, {IN, HIDDEN, HIDDEN}},
 };
 enum { VARIANTS = sizeof variants / sizeof *variants };
 
@@ -171,6 +171,21 @@ static void assert_equal(const variant *v, const made *a, const made *b, const c
     }
 }
 
+/* How many products in a row a dump says are made at once, at most. */
+static int longest_run(const char *dump)
+{
+    static const char with[] = ", with the next";
+    int run = 1, most = 1;
+    for (const char *line = dump; *line;) {
+        size_t n = strcspn(line, "\n");
+        const char *found = strstr(line, with);
+        run = found && found < line + n ? run + 1 : 1;
+        most = run > most ? run : most;
+        line += n + (line[n] == '\n');
+    }
+    return most;
+}
+
 START_TEST(same_bits_as_one_by_one)
 {
     static const int batches[] = {1, 3, 32, MOST_BATCH};
@@ -183,13 +198,9 @@ START_TEST(same_bits_as_one_by_one)
             made once = run(v, dtype, batches[b], steps, REEL_COMPILED, 1, REEL__PASS_ALL);
             made three = run(v, dtype, batches[b], steps, REEL_COMPILED, 3, REEL__PASS_ALL);
             assert_equal(v, &once, &three, "other bits with three threads");
-            /* Where both terms go into one sum, blocks of the depth take turns. */
-            if (v->step != twice) {
-                assert_equal(v, &once, &apart, "other bits than one by one");
-            }
+            assert_equal(v, &once, &apart, "other bits than one by one");
             ck_assert_ptr_null(strstr(apart.dump, ", with the next"));
-            ck_assert_msg(!strstr(once.dump, ", with the next") == !v->meets, "%s:\n%s", v->name,
-                          once.dump);
+            ck_assert_msg(longest_run(once.dump) == v->most, "%s:\n%s", v->name, once.dump);
             free_made(&apart);
             free_made(&once);
             free_made(&three);
@@ -221,12 +232,186 @@ START_TEST(values_of_the_reference)
 }
 END_TEST
 
+/* Sums of products that are recorded as such: aᵀ x and aᵀ r, where r may be made between them. */
+
+enum { DEEP = 24, HIGH = 40, SUMS = 4, TIMES = 9 };
+
+typedef reel_node *maker(reel_node *x, reel_node *q);
+
+static reel_node *soft(reel_node *x, reel_node *q)
+{
+    (void)q;
+    return reel_softmax(x, 1);
+}
+
+static reel_node *product(reel_node *x, reel_node *q)
+{
+    return reel_matmul(x, q);
+}
+
+static reel_node *sine(reel_node *x, reel_node *q)
+{
+    return reel_sin(reel_matmul(x, q));
+}
+
+static reel_node *window(reel_node *x, reel_node *q)
+{
+    reel_node *both = reel_concat(1, 2, ((reel_node *[]){q, q}));
+    return reel_slice(reel_matmul(x, both), 1, HIDDEN / 2, HIDDEN / 2 + HIDDEN);
+}
+
+static reel_node *parts(reel_node *x, reel_node *q)
+{
+    reel_node *tail = reel_slice(reel_matmul(x, q), 1, 16, HIDDEN);
+    return reel_concat(1, 2, ((reel_node *[]){reel_slice(x, 1, 0, 16), tail}));
+}
+
+static maker *const makers[] = {soft, product, sine, window, parts};
+enum { MAKERS = sizeof makers / sizeof *makers };
+
+static reel_node *drawn(reel_tape *tape, int64_t rows, int64_t columns, int64_t from)
+{
+    static double data[DEEP * HIGH + HIDDEN * HIDDEN];
+    for (int64_t i = 0; i < rows * columns; i++) {
+        data[i] = number(i + from);
+    }
+    return reel_input(tape, REEL_F64, data, reel_dims(rows, columns));
+}
+
+/* The instances of one template go into one sum, or, `several`, into another one from `TIMES -
+ * SUMS` on. */
+static int record_sums(reel_tape *tape, maker *make_right, bool several, reel_node **y)
+{
+    reel_node *term[2][SUMS][TIMES];
+    int terms[2] = {0}, n = 0;
+    for (int t = 0; t < TIMES; t++) {
+        int to = several && t >= TIMES - SUMS;
+        reel_scope_enter(tape, "step");
+        reel_node *left = reel_transpose(drawn(tape, DEEP, HIGH, 7 * t));
+        reel_node *x = drawn(tape, DEEP, HIDDEN - 16, 11 * t), *wide = drawn(tape, DEEP, HIDDEN, t);
+        term[to][0][terms[to]] = reel_matmul(left, x);
+        reel_node *r = make_right(wide, drawn(tape, HIDDEN, HIDDEN, 3 * t));
+        reel_node *narrow = reel_slice(r, 1, 0, 32), *sum = reel_add(narrow, x);
+        term[to][1][terms[to]] = reel_matmul(left, reel_slice(r, 1, 20, 40));
+        term[to][2][terms[to]] = reel_matmul(left, sum);
+        term[to][3][terms[to]++] = reel_matmul(left, reel_cos(sum));
+        reel_scope_leave(tape);
+    }
+    for (int to = 0; to <= several; to++) {
+        for (int s = 0; s < SUMS; s++) {
+            y[n++] = reel_sum_of((size_t)terms[to], term[to][s]);
+        }
+    }
+    return n;
+}
+
+START_TEST(right_matrices_made_between)
+{
+    maker *make_right = makers[_i / 2];
+    const bool several = _i % 2;
+    static const struct {
+        reel_executor executor;
+        int threads;
+        unsigned passes;
+    } how[] = {{REEL_COMPILED, 1, REEL__PASS_ALL},
+               {REEL_COMPILED, 3, REEL__PASS_ALL},
+               {REEL_COMPILED, 1, REEL__PASS_ALL & ~(unsigned)REEL__PASS_BESIDE},
+               {REEL_REFERENCE, 1, REEL__PASS_ALL}};
+    enum { WAYS = sizeof how / sizeof *how };
+    reel_tape *tape[WAYS];
+    reel_node *y[WAYS][2 * SUMS];
+    int n = 0;
+    for (int w = 0; w < WAYS; w++) {
+        tape[w] = reel_tape_new(how[w].threads, .dtype = REEL_F64, .executor = how[w].executor,
+                                .on_error = reel_print_and_exit);
+        reel__tape_set_passes(tape[w], how[w].passes);
+        n = record_sums(tape[w], make_right, several, y[w]);
+        ck_assert_int_eq(reel_eval((size_t)n, y[w]), REEL_OK);
+    }
+    for (int k = 0; k < n; k++) {
+        int64_t size = reel_shape_size(reel_node_shape(y[0][k]));
+        const double *v[WAYS];
+        for (int w = 0; w < WAYS; w++) {
+            v[w] = reel_data(y[w][k]);
+        }
+        for (int w = 1; w < WAYS - 1; w++) {
+            ck_assert_int_eq(memcmp(v[0], v[w], (size_t)size * sizeof(double)), 0);
+        }
+        for (int64_t i = 0; i < size; i++) {
+            ck_assert(fabs(v[0][i] - v[WAYS - 1][i]) <= 1e-12);
+        }
+    }
+    char *dump = dump_of(tape[0]);
+    ck_assert_ptr_nonnull(strstr(dump, ", with the next"));
+    free(dump);
+    for (int w = 0; w < WAYS; w++) {
+        reel_tape_free(tape[w]);
+    }
+}
+END_TEST
+
+/* One square tensor that is the left matrix of some products and, transposed, of others. */
+START_TEST(either_way_round)
+{
+    const void *gradient[2][3];
+    reel_tape *tape[2];
+    for (int k = 0; k < 2; k++) {
+        tape[k] = reel_tape_new(1, .dtype = REEL_F64, .on_error = reel_print_and_exit,
+                                .executor = k ? REEL_COMPILED : REEL_REFERENCE);
+        reel_node *x = drawn(tape[k], HIDDEN, HIDDEN, 0), *h = drawn(tape[k], HIDDEN, HIDDEN, 99);
+        reel_node *w[3] = {x, drawn(tape[k], HIDDEN, HIDDEN, 77),
+                           drawn(tape[k], HIDDEN, HIDDEN, 5)};
+        for (int t = 0; t < 6; t++) {
+            reel_scope_enter(tape[k], "step");
+            h = reel_tanh(reel_add(times(x, w[1]), times(h, w[2])));
+            reel_scope_leave(tape[k]);
+        }
+        ck_assert_int_eq(reel_gradients(reel_mean(reel_square(h)), 3, w, gradient[k]), REEL_OK);
+    }
+    for (int i = 0; i < 3; i++) {
+        for (int64_t e = 0; e < HIDDEN * HIDDEN; e++) {
+            double want = ((const double *)gradient[0][i])[e];
+            ck_assert(fabs(((const double *)gradient[1][i])[e] - want) <= 1e-13);
+        }
+    }
+    reel_tape_free(tape[0]);
+    reel_tape_free(tape[1]);
+}
+END_TEST
+
+/* Every product has its part of a profile, be it made at once with others or not. */
+START_TEST(profile_has_all_of_them)
+{
+    const variant *v = &variants[_i];
+    double flops[2];
+    int64_t calls[2];
+    for (int k = 0; k < 2; k++) {
+        reel_tape *tape = reel_tape_new(1, .dtype = REEL_F32, .executor = REEL_COMPILED,
+                                        .on_error = reel_print_and_exit);
+        reel__tape_set_passes(tape,
+                              k ? REEL__PASS_ALL : REEL__PASS_ALL & ~(unsigned)REEL__PASS_BESIDE);
+        reel_tape_set_profiling(tape, true);
+        made m = make(v, tape, REEL_F32, 32, MOST_STEPS);
+        reel_profile p = reel_profile_totals(tape);
+        flops[k] = p.products.flops;
+        calls[k] = p.products.calls;
+        ck_assert(p.products.seconds > 0 && p.products.seconds <= p.seconds);
+        free_made(&m);
+        reel_tape_free(tape);
+    }
+    ck_assert(calls[0] == calls[1] && flops[0] == flops[1]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("beside");
     TCase *all = tcase_create("beside");
     tcase_add_loop_test(all, same_bits_as_one_by_one, 0, 2 * VARIANTS);
     tcase_add_loop_test(all, values_of_the_reference, 0, VARIANTS);
+    tcase_add_loop_test(all, right_matrices_made_between, 0, 2 * MAKERS);
+    tcase_add_test(all, either_way_round);
+    tcase_add_loop_test(all, profile_has_all_of_them, 0, VARIANTS);
     suite_add_tcase(suite, all);
     return suite_run(suite);
 }
