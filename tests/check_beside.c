@@ -299,7 +299,7 @@ static int record_sums(reel_tape *tape, maker *make_right, bool several, reel_no
     }
     for (int to = 0; to <= several; to++) {
         for (int s = 0; s < SUMS; s++) {
-            y[n++] = reel_sum_of((size_t)terms[to], term[to][s]);
+            y[n++] = reel_sum_of(terms[to], term[to][s]);
         }
     }
     return n;
