@@ -31,7 +31,7 @@ static int64_t least_columns(const reel__ir *ir)
 #endif
 }
 
-/* Whether it is added up, and its result no wider than high, so that threads share rows. */
+/* Whether it is added up, and its result neither narrow nor wider than high: threads share rows. */
 static bool adds(const reel__ir *ir, const reel__draft *d)
 {
     const reel__value *v = &ir->v[d->value];
@@ -42,7 +42,7 @@ static bool adds(const reel__ir *ir, const reel__draft *d)
     const reel__value *left = &ir->v[v->arg[2 * d->term]];
     int64_t k = left->shape.dim[left->shape.rank - (t & 1 ? 2 : 1)];
     int64_t n = ir->v[v->arg[2 * d->term + 1]].shape.dim[t & 2 ? 0 : 1];
-    return k > 0 && n <= left->size / k && n >= least_columns(ir);
+    return n <= left->size / k && n >= least_columns(ir); /* neither is 0: it is a product */
 }
 
 static reel_window window_of(const reel__value *v)

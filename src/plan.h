@@ -122,7 +122,7 @@ typedef enum reel__kernel_kind {
     REEL__DO_ZERO
 } reel__kernel_kind;
 
-enum { REEL__MOST_BESIDE = 8 }; /* products that run at once */
+enum { REEL__MOST_BESIDE = 8 }; /* products that run at once, at most */
 
 enum { REEL__BLOCK_BYTES = 4096 }; /* what a fused group computes of a value at a time */
 

@@ -652,7 +652,7 @@ static bool one_sum(const reel__running *r)
 }
 
 /* Whether k[i], the sum of which is that of r->sums, goes into the same place as one before. Parts
- * of one value have places of their own. */
+ * of one value have places of their own, in the one sum. */
 static bool place_taken(const reel__running *r, const reel__kernel *k, const tall_call *x,
                         const char *to, int i)
 {
@@ -668,7 +668,8 @@ static bool place_taken(const reel__running *r, const reel__kernel *k, const tal
 }
 
 /* Those of k[0..n), from the first on, of which each adds all instances to one sum, no two to the
- * same, so that a sum has its order; their sides in x. */
+ * same, so that a sum has its order, and none multiplies by a weight, which is packed; their sides
+ * in x. */
 static int find_sides(reel__running *r, const reel__kernel *k, int n, tall_call *x)
 {
     const int sums = r->sums;

@@ -62,7 +62,7 @@ static reel_node *below(reel_node *x, reel_node *h, reel_node *const *w)
 typedef struct variant {
     const char *name;
     step *step;
-    int most; /* of them made at once */
+    int most; /* of them in a run, by the plan */
     int weights;
     int wide[MOST_WEIGHTS]; /* columns of each weight */
 } variant;
@@ -379,7 +379,93 @@ START_TEST(either_way_round)
 }
 END_TEST
 
-/* Every product has its part of a profile, be it made at once with others or not. */
+/* Left matrices that are windows of one tensor: whether two are the same one. */
+
+typedef struct windows {
+    int from[2], high[2]; /* columns of the tensor, the rows of the left matrix */
+    bool turned;          /* the second is a window of the transposed tensor */
+    bool folded;          /* or of one with half as many columns and twice as many rows */
+    bool same;
+} windows;
+
+static const windows pairs[] = {
+    {{0, 0}, {HIGH, HIGH}, false, false, true},      {{0, 0}, {HIGH, HIGH}, true, false, true},
+    {{0, HIGH}, {HIGH, HIGH}, false, false, false},  {{8, 0}, {HIGH, HIGH}, true, false, false},
+    {{0, 0}, {HIGH, HIGH - 4}, false, false, false}, {{0, 0}, {HIGH, HIGH}, false, true, false},
+};
+enum { PAIRS = sizeof pairs / sizeof *pairs };
+
+static reel_node *left_of(const windows *w, reel_node *z, int which)
+{
+    int64_t from = w->from[which], to = from + w->high[which];
+    if (which && w->turned) {
+        return reel_slice(reel_transpose(z), 0, from, to);
+    }
+    if (which && w->folded) {
+        return reel_transpose(reel_slice(reel_reshape(z, reel_dims(2 * DEEP, HIGH)), 0, 0, DEEP));
+    }
+    return reel_transpose(reel_slice(z, 1, from, to));
+}
+
+START_TEST(windows_of_one_tensor)
+{
+    const windows *w = &pairs[_i];
+    reel_tape *tape[2];
+    reel_node *y[2][2];
+    for (int k = 0; k < 2; k++) {
+        reel_node *term[2][TIMES];
+        tape[k] = reel_tape_new(1, .dtype = REEL_F64, .on_error = reel_print_and_exit,
+                                .executor = k ? REEL_COMPILED : REEL_REFERENCE);
+        for (int t = 0; t < TIMES; t++) {
+            reel_scope_enter(tape[k], "step");
+            reel_node *z = drawn(tape[k], DEEP, 2 * HIGH, 7 * t);
+            for (int which = 0; which < 2; which++) {
+                reel_node *right = drawn(tape[k], DEEP, 32, 11 * t + which);
+                term[which][t] = reel_matmul(left_of(w, z, which), right);
+            }
+            reel_scope_leave(tape[k]);
+        }
+        y[k][0] = reel_sum_of(TIMES, term[0]);
+        y[k][1] = reel_sum_of(TIMES, term[1]);
+        ck_assert_int_eq(reel_eval(2, y[k]), REEL_OK);
+    }
+    for (int which = 0; which < 2; which++) {
+        const double *want = reel_data(y[0][which]), *got = reel_data(y[1][which]);
+        for (int i = 0; i < w->high[which] * 32; i++) {
+            ck_assert(fabs(want[i] - got[i]) <= 1e-12);
+        }
+    }
+    char *dump = dump_of(tape[1]);
+    ck_assert_msg(longest_run(dump) == (w->same ? 2 : 1), "%s", dump);
+    free(dump);
+    reel_tape_free(tape[0]);
+    reel_tape_free(tape[1]);
+}
+END_TEST
+
+/* Every product has a line of a profile, and a share of the time where it is made with others. */
+static void all_took_time(reel_tape *tape)
+{
+    char *text = NULL;
+    size_t size = 0;
+    int found = 0;
+    FILE *stream = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(stream);
+    ck_assert_int_eq(reel_profile_print(tape, stream), REEL_OK);
+    fclose(stream);
+    for (const char *line = text; *line;) {
+        size_t n = strcspn(line, "\n");
+        const char *added = strstr(line, "added up");
+        if (added && added < line + n) {
+            ck_assert_msg(strtod(line, NULL) > 0, "%.*s", (int)n, line);
+            found++;
+        }
+        line += n + (line[n] == '\n');
+    }
+    ck_assert_int_gt(found, 0);
+    free(text);
+}
+
 START_TEST(profile_has_all_of_them)
 {
     const variant *v = &variants[_i];
@@ -391,11 +477,12 @@ START_TEST(profile_has_all_of_them)
         reel__tape_set_passes(tape,
                               k ? REEL__PASS_ALL : REEL__PASS_ALL & ~(unsigned)REEL__PASS_BESIDE);
         reel_tape_set_profiling(tape, true);
-        made m = make(v, tape, REEL_F32, 32, MOST_STEPS);
+        made m = make(v, tape, REEL_F32, MOST_BATCH, MOST_STEPS);
         reel_profile p = reel_profile_totals(tape);
         flops[k] = p.products.flops;
         calls[k] = p.products.calls;
         ck_assert(p.products.seconds > 0 && p.products.seconds <= p.seconds);
+        all_took_time(tape);
         free_made(&m);
         reel_tape_free(tape);
     }
@@ -411,6 +498,7 @@ int main(void)
     tcase_add_loop_test(all, values_of_the_reference, 0, VARIANTS);
     tcase_add_loop_test(all, right_matrices_made_between, 0, 2 * MAKERS);
     tcase_add_test(all, either_way_round);
+    tcase_add_loop_test(all, windows_of_one_tensor, 0, PAIRS);
     tcase_add_loop_test(all, profile_has_all_of_them, 0, VARIANTS);
     suite_add_tcase(suite, all);
     return suite_run(suite);
