@@ -456,9 +456,10 @@ START_TEST(tall_sides)
 {
     enum { SIDES = 4 };
     static const int64_t wide[SIDES] = {70, 1000, 3, 130};
+    const int64_t deep = getenv("REEL_TEST_SLOW") ? 104 : 520;
     reel_dtype dtype = _i % 2 ? REEL_F64 : REEL_F32;
     reel__panels_limit(limits[_i / 2]);
-    matrix a = new_matrix(dtype, 90, 520, BY_COLUMNS, 1), w[SIDES], alone[SIDES], beside[SIDES];
+    matrix a = new_matrix(dtype, 90, deep, BY_COLUMNS, 1), w[SIDES], alone[SIDES], beside[SIDES];
     const int64_t count = 52, k = a.n / count, size = (int64_t)size_of(dtype);
     const char *at[52], *wt[SIDES][52];
     reel__side side[SIDES];
@@ -466,7 +467,7 @@ START_TEST(tall_sides)
         at[i] = (const char *)a.data + place(&a, 0, i * k) * size;
     }
     for (int s = 0; s < SIDES; s++) {
-        w[s] = new_matrix(dtype, 520, wide[s], s == 1 ? BY_COLUMNS : BY_ROWS, 2 + (uint64_t)s);
+        w[s] = new_matrix(dtype, deep, wide[s], s == 1 ? BY_COLUMNS : BY_ROWS, 2 + (uint64_t)s);
         alone[s] = new_matrix(dtype, 90, wide[s], s == 3 ? BY_COLUMNS : PADDED_ROWS, 9);
         beside[s] = new_matrix(dtype, 90, wide[s], s == 3 ? BY_COLUMNS : PADDED_ROWS, 9);
         for (int64_t i = 0; i < count; i++) {
