@@ -38,7 +38,6 @@ typedef enum reel__store {
 typedef struct reel__value {
     uint8_t kind, dtype, flags, segment;
     uint8_t store;
-    uint8_t alias; /* the array is that of another value: `home` */
     const reel_op *op;
     const void *attr;
     reel_shape shape;

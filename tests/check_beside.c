@@ -1,7 +1,6 @@
 /* Gradients of weights whose left matrix is the same, which are made at once: the bits of those
  * made one by one, on any number of threads, and the reference executor's values. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@
 
 #include "../src/plan.h"
 #include "suite.h"
+#include "written.h"
 
 enum { IN = 40, HIDDEN = 48, MOST_STEPS = 8, MOST_BATCH = 150, MOST_WEIGHTS = 10 };
 
@@ -95,17 +95,6 @@ static void free_made(made *m)
     free(m->dump);
 }
 
-static char *dump_of(reel_tape *tape)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
-    ck_assert_ptr_nonnull(stream);
-    ck_assert_int_eq(reel_plan_dump(tape, stream), REEL_OK);
-    fclose(stream);
-    return text;
-}
-
 static double *copied(const void *data, reel_dtype dtype, int64_t n)
 {
     double *v = malloc((size_t)n * sizeof *v);
@@ -147,7 +136,7 @@ static made make(const variant *v, reel_tape *tape, reel_dtype dtype, int batch,
     for (int k = 0; k < v->weights; k++) {
         m.gradient[k] = copied(gradient[k], dtype, HIDDEN * v->wide[k]);
     }
-    m.dump = dump_of(tape);
+    m.dump = written(tape, reel_plan_dump_at);
     return m;
 }
 
@@ -342,7 +331,7 @@ START_TEST(right_matrices_made_between)
             ck_assert(fabs(v[0][i] - v[WAYS - 1][i]) <= 1e-12);
         }
     }
-    char *dump = dump_of(tape[0]);
+    char *dump = written(tape[0], reel_plan_dump_at);
     ck_assert_ptr_nonnull(strstr(dump, ", with the next"));
     free(dump);
     for (int w = 0; w < WAYS; w++) {
@@ -436,7 +425,7 @@ START_TEST(windows_of_one_tensor)
             ck_assert(fabs(want[i] - got[i]) <= 1e-12);
         }
     }
-    char *dump = dump_of(tape[1]);
+    char *dump = written(tape[1], reel_plan_dump_at);
     ck_assert_msg(longest_run(dump) == (w->same ? 2 : 1), "%s", dump);
     free(dump);
     reel_tape_free(tape[0]);
@@ -447,13 +436,8 @@ END_TEST
 /* Every product has a line of a profile, and a share of the time where it is made with others. */
 static void all_took_time(reel_tape *tape)
 {
-    char *text = NULL;
-    size_t size = 0;
+    char *text = written(tape, reel_profile_print_at);
     int found = 0;
-    FILE *stream = open_memstream(&text, &size);
-    ck_assert_ptr_nonnull(stream);
-    ck_assert_int_eq(reel_profile_print(tape, stream), REEL_OK);
-    fclose(stream);
     for (const char *line = text; *line;) {
         size_t n = strcspn(line, "\n");
         const char *added = strstr(line, "added up");

@@ -7,6 +7,7 @@
 
 #include "../src/memory.h"
 #include "suite.h"
+#include "written.h"
 
 enum { HIDDEN = 4, BATCH = 2, MOST = 40 };
 
@@ -55,18 +56,6 @@ static void learn(net *n, reel_opt *opt, int T)
 {
     ck_assert_msg(reel_opt_step(opt, record(n, T), NULL) == REEL_OK, "%s",
                   reel_tape_message(n->tape));
-}
-
-/* What `write` writes about the tape. */
-static char *written(reel_tape *tape, reel_status (*write)(const char *, reel_tape *, FILE *))
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
-    ck_assert_ptr_nonnull(stream);
-    ck_assert_msg(write("test.c:1", tape, stream) == REEL_OK, "%s", reel_tape_message(tape));
-    fclose(stream);
-    return text;
 }
 
 /* Counters */
