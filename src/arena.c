@@ -303,19 +303,15 @@ void reel__map_free(reel__map *m)
     *m = (reel__map){0};
 }
 
-bool reel__ids_push(reel__ids *ids, uint32_t id)
+bool reel__ids_grow(reel__ids *ids)
 {
-    if (ids->n == ids->capacity) {
-        size_t capacity = ids->capacity ? 2 * ids->capacity : 256;
-        uint32_t *v = reel__reallocarray(ids->v, capacity, sizeof *v);
-        if (!v) {
-            return false;
-        }
+    size_t capacity = ids->capacity ? 2 * ids->capacity : 256;
+    uint32_t *v = reel__reallocarray(ids->v, capacity, sizeof *v);
+    if (v) {
         ids->v = v;
         ids->capacity = capacity;
     }
-    ids->v[ids->n++] = id;
-    return true;
+    return v != NULL;
 }
 
 void reel__ids_free(reel__ids *ids)
@@ -348,19 +344,6 @@ void reel__pending_clear(reel__pending *p)
     }
     p->count = 0;
     p->top = 0;
-}
-
-uint32_t reel__pending_take(reel__pending *p)
-{
-    size_t word = p->top / 64;
-    while (!p->bits[word]) {
-        word--;
-    }
-    unsigned bit = 63U - (unsigned)__builtin_clzll(p->bits[word]);
-    p->bits[word] &= ~((uint64_t)1 << bit);
-    p->count--;
-    p->top = (uint32_t)(word * 64 + bit);
-    return p->top;
 }
 
 void reel__pending_free(reel__pending *p)

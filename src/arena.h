@@ -55,8 +55,19 @@ typedef struct reel__ids {
     size_t n, capacity;
 } reel__ids;
 
-bool reel__ids_push(reel__ids *ids, uint32_t id);
+/* Room for one more at least; false when memory is out. */
+bool reel__ids_grow(reel__ids *ids);
 void reel__ids_free(reel__ids *ids);
+
+/* False when memory is out. */
+static inline bool reel__ids_push(reel__ids *ids, uint32_t id)
+{
+    if (ids->n == ids->capacity && !reel__ids_grow(ids)) {
+        return false;
+    }
+    ids->v[ids->n++] = id;
+    return true;
+}
 
 /* A set of ids from which the largest is taken first: a walk against recording order. One bit an
  * id, so that passing over a long stretch that the walk does not touch costs next to nothing. */
@@ -70,8 +81,6 @@ typedef struct reel__pending {
 /* Room for ids below count; false when memory is out. */
 bool reel__pending_reserve(reel__pending *p, uint32_t count);
 void reel__pending_clear(reel__pending *p);
-/* Takes the largest; the set must not be empty. */
-uint32_t reel__pending_take(reel__pending *p);
 void reel__pending_free(reel__pending *p);
 
 /* Adds an id that is not in the set. */
@@ -82,6 +91,20 @@ static inline void reel__pending_add(reel__pending *p, uint32_t id)
     if (id > p->top) {
         p->top = id;
     }
+}
+
+/* Takes the largest; the set must not be empty. */
+static inline uint32_t reel__pending_take(reel__pending *p)
+{
+    size_t word = p->top / 64;
+    while (!p->bits[word]) {
+        word--;
+    }
+    unsigned bit = 63U - (unsigned)__builtin_clzll(p->bits[word]);
+    p->bits[word] &= ~((uint64_t)1 << bit);
+    p->count--;
+    p->top = (uint32_t)(word * 64 + bit);
+    return p->top;
 }
 
 /* A good 64-bit mixture of two words. */

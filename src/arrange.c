@@ -9,16 +9,21 @@
 
 #include "memory.h"
 
-void *reel__arrange_take(reel__arranging *a, size_t count, size_t size)
+void *reel__arrange_room(reel__arranging *a, size_t count, size_t size)
 {
     size_t bytes;
     void *p =
         __builtin_mul_overflow(count + 1, size, &bytes) ? NULL : reel__arena_alloc(a->arena, bytes);
     if (!p) {
         a->failed = true;
-        return NULL;
     }
-    return memset(p, 0, bytes);
+    return p;
+}
+
+void *reel__arrange_take(reel__arranging *a, size_t count, size_t size)
+{
+    void *p = reel__arrange_room(a, count, size);
+    return p ? memset(p, 0, (count + 1) * size) : NULL;
 }
 
 void *reel__arrange_keep(reel__arranging *a, size_t count, size_t size)

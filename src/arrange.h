@@ -60,7 +60,10 @@ typedef struct reel__arranging {
 /* Zeroed working memory; NULL after setting failed. */
 void *reel__arrange_take(reel__arranging *a, size_t count, size_t size);
 
-/* Likewise, of the plan. */
+/* Likewise, not zeroed. */
+void *reel__arrange_room(reel__arranging *a, size_t count, size_t size);
+
+/* Zeroed, of the plan. */
 void *reel__arrange_keep(reel__arranging *a, size_t count, size_t size);
 
 /* Each is one after another; false when memory is out. */

@@ -41,7 +41,7 @@ static bool same_group(const reel__arranging *a, uint32_t i, uint32_t j)
     }
     for (uint32_t p = 0; p < b->ports; p++) {
         const reel__source *x = &reel__ports_of(a, b)[p], *y = &reel__ports_of(a, other)[p];
-        if (is_weight(a, x) && (x->block != y->block || x->at != y->at)) {
+        if ((x->block != y->block || x->at != y->at) && is_weight(a, x)) {
             return false;
         }
     }
@@ -62,20 +62,25 @@ static bool find_groups(reel__arranging *a)
         return false;
     }
     for (uint32_t j = 0; j < g->blocks; j++) {
-        size_t at = (size_t)group_hash(a, j) & (capacity - 1);
-        while (table[at] && !same_group(a, example[table[at] - 1], j)) {
-            at = (at + 1) & (capacity - 1);
+        reel__template *t = g->block[j].template;
+        uint32_t q = t->group;
+        if (q >= a->groups || !same_group(a, example[q], j)) {
+            size_t at = (size_t)group_hash(a, j) & (capacity - 1);
+            while (table[at] && !same_group(a, example[table[at] - 1], j)) {
+                at = (at + 1) & (capacity - 1);
+            }
+            if (!table[at]) {
+                example[a->groups] = j;
+                a->group[a->groups].template = t;
+                table[at] = ++a->groups;
+            }
+            q = table[at] - 1;
         }
-        if (!table[at]) {
-            example[a->groups] = j;
-            a->group[a->groups].template = g->block[j].template;
-            table[at] = ++a->groups;
-        }
-        if (a->group[table[at] - 1].count) {
+        if (a->group[q].count) {
             reel__pass_used(REEL__PASS_BATCH);
         }
-        g->block[j].group = table[at] - 1;
-        a->group[table[at] - 1].count++;
+        t->group = g->block[j].group = q;
+        a->group[q].count++;
     }
     a->plan->order = reel__arrange_keep(a, g->blocks, sizeof *a->plan->order);
     if (a->failed) {
@@ -99,7 +104,7 @@ static bool sort_added(reel__arranging *a)
 {
     reel__graph *g = a->g;
     a->added_start = reel__arrange_take(a, (size_t)g->blocks + 1, sizeof *a->added_start);
-    a->added_of = reel__arrange_take(a, g->added_count, sizeof *a->added_of);
+    a->added_of = reel__arrange_room(a, g->added_count, sizeof *a->added_of);
     if (a->failed) {
         return false;
     }
@@ -165,12 +170,12 @@ static bool find_edges(reel__arranging *a, edges *e)
 {
     const reel__graph *g = a->g;
     size_t most = g->port_count + (size_t)g->added_count;
-    pairs p = {.from = reel__arrange_take(a, most, sizeof *p.from),
-               .to = reel__arrange_take(a, most, sizeof *p.to)};
+    pairs p = {.from = reel__arrange_room(a, most, sizeof *p.from),
+               .to = reel__arrange_room(a, most, sizeof *p.to)};
     p.seen = reel__arrange_take(a, a->groups, sizeof *p.seen);
     e->self = reel__arrange_take(a, a->groups, sizeof *e->self);
     e->start = reel__arrange_take(a, (size_t)a->groups + 1, sizeof *e->start);
-    e->to = reel__arrange_take(a, most, sizeof *e->to);
+    e->to = reel__arrange_room(a, most, sizeof *e->to);
     if (a->failed) {
         return false;
     }

@@ -78,7 +78,7 @@ static uint32_t *find_partners(reel__arranging *a)
     reel__graph *g = a->g;
     size_t scopes = g->tape->scope_count;
     uint32_t *of_scope = reel__arrange_take(a, scopes, sizeof *of_scope);
-    uint32_t *partner = reel__arrange_take(a, g->blocks, sizeof *partner);
+    uint32_t *partner = reel__arrange_room(a, g->blocks, sizeof *partner);
     if (a->failed) {
         return NULL;
     }
@@ -197,7 +197,7 @@ static void add_step(reel__arranging *a, uint32_t group, int segment, uint32_t f
     for (uint32_t at = from; at < to; at += chunk) {
         if (a->steps == a->step_room) {
             uint32_t room = a->step_room ? 2 * a->step_room : 64;
-            reel__step *step = reel__arrange_take(a, room, sizeof *step);
+            reel__step *step = reel__arrange_room(a, room, sizeof *step);
             if (!step) {
                 return;
             }
@@ -235,7 +235,7 @@ static uint32_t find_ranges(reel__arranging *a, uint32_t k, reel__range **ranges
     for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
         most += a->group[a->by_component[i]].count;
     }
-    reel__range *r = reel__arrange_take(a, most, sizeof *r);
+    reel__range *r = reel__arrange_room(a, most, sizeof *r);
     for (uint32_t i = a->component_start[k]; r && i < a->component_start[k + 1]; i++) {
         uint32_t group = a->by_component[i];
         const reel__group *q = &a->group[group];
@@ -430,7 +430,7 @@ bool reel__arrange_order(reel__arranging *a)
     a->last_turn = reel__arrange_take(a, a->components, sizeof *a->last_turn);
     a->last_level = reel__arrange_take(a, a->components, sizeof *a->last_level);
     a->covers = reel__arrange_take(a, a->groups, sizeof *a->covers);
-    a->member = reel__arrange_take(a, a->g->blocks, sizeof *a->member);
+    a->member = reel__arrange_room(a, a->g->blocks, sizeof *a->member);
     if (!partner || a->failed) {
         return false;
     }

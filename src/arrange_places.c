@@ -14,11 +14,12 @@ enum { ALIGN = 64, LITTLE = 1 << 8 }; /* so that small nets have some */
 enum { ALIGN = 64, LITTLE = 1 << 16 }; /* temporaries: not worth placing anew */
 #endif
 
-/* Where a value of a block lies: an array's instance and an offset in it, or no array. */
+/* Where a value of a block lies: an array's instance and an offset in it, or, without an array, a
+ * place. */
 typedef struct reel__spot {
-    uint32_t array; /* REEL__NONE: outside or constant, as `place` says */
+    uint32_t array; /* REEL__NONE: outside or constant */
+    uint32_t from;  /* the block that makes it, or the place's base */
     size_t offset;
-    reel__place place;
 } reel__spot;
 
 static size_t element(const reel__value *v)
@@ -36,53 +37,77 @@ static uint32_t whole_of(const reel__arranging *a, uint32_t at, size_t *offset)
     return at;
 }
 
-/* `maker`: the block that computes the value, when it lies in an array; may be NULL. */
-static reel__spot made_by(const reel__arranging *a, reel__source from, uint32_t *maker)
+/* Which block makes a value in which array, with the offset within the block's own part of it: an
+ * origin, as long as it is not settled where instances lie. */
+static reel__spot origin_of(const reel__arranging *a, reel__source from)
 {
-    const reel__graph *g = a->g;
     size_t offset = 0;
     while (from.block != REEL__NONE) {
-        const reel__block *b = &g->block[from.block];
-        const reel__ir *ir = &a->group[b->group].code->ir;
-        const reel__value *v = &ir->v[ir->out[from.at]];
-        int base = ir->out[from.at];
-        if (v->kind == REEL__VIEW) {
-            offset += (size_t)v->window->offset * element(v);
-            base = v->arg[0];
-            v = &ir->v[base];
+        const reel__block *b = &a->g->block[from.block];
+        const reel__exit *x = &a->group[b->group].code->exit[from.at];
+        offset += x->offset;
+        if (x->kind == REEL__CONST) {
+            return (reel__spot){REEL__NONE, REEL__CONSTANT, offset};
         }
-        if (v->kind == REEL__CONST) {
-            return (reel__spot){
-                REEL__NONE, offset, {REEL__CONSTANT, (size_t)(uintptr_t)v->constant}};
+        if (x->kind != REEL__PORT) {
+            return (reel__spot){a->array_start[b->group] + (uint32_t)x->value, from.block, offset};
         }
-        if (v->kind != REEL__PORT) {
-            uint32_t at = a->array_start[b->group] + (uint32_t)base;
-            const reel__array *x = &a->array[at];
-            offset += (x->rolling ? b->slot : x->paired ? b->near : b->position) * x->bytes;
-            at = whole_of(a, at, &offset);
-            if (maker) {
-                *maker = from.block;
-            }
-            return (reel__spot){at, offset, {0, 0}};
-        }
-        from = reel__ports_of(a, b)[base];
+        from = reel__ports_of(a, b)[x->value];
     }
-    return (reel__spot){REEL__NONE, offset, {REEL__OUTSIDE + from.at, 0}};
+    return (reel__spot){REEL__NONE, REEL__OUTSIDE + from.at, offset};
+}
+
+/* The origin's place. */
+static reel__spot settled(const reel__arranging *a, reel__spot s)
+{
+    if (s.array != REEL__NONE) {
+        const reel__array *x = &a->array[s.array];
+        const reel__block *b = &a->g->block[s.from];
+        s.offset += (x->rolling ? b->slot : x->paired ? b->near : b->position) * x->bytes;
+        s.array = whole_of(a, s.array, &s.offset);
+    }
+    return s;
 }
 
 static reel__spot spot_of(const reel__arranging *a, reel__source x)
 {
-    return made_by(a, x, NULL);
+    return settled(a, origin_of(a, x));
 }
 
-/* Once it is settled where instances lie: several passes ask for the reel__spot of a port. */
-static bool find_spots(reel__arranging *a)
+/* Several passes ask for the origin of a port, then for its spot. */
+static bool find_origins(reel__arranging *a)
 {
-    a->spot = reel__arrange_take(a, a->g->port_count, sizeof *a->spot);
+    a->spot = reel__arrange_room(a, a->g->port_count, sizeof *a->spot);
     for (uint32_t p = 0; a->spot && p < a->g->port_count; p++) {
-        a->spot[p] = spot_of(a, a->g->port[p]);
+        a->spot[p] = origin_of(a, a->g->port[p]);
     }
     return a->spot != NULL;
+}
+
+/* Once it is settled where instances lie. */
+static void find_spots(reel__arranging *a)
+{
+    for (uint32_t p = 0; p < a->g->port_count; p++) {
+        a->spot[p] = settled(a, a->spot[p]);
+    }
+}
+
+/* The next node from *next on that is kept, which *next is then behind. What copies keep, their
+ * originals do. */
+static bool next_kept(const reel__graph *g, reel__source *next, reel__source *x)
+{
+    for (; next->block < g->blocks; *next = (reel__source){next->block + 1, 0}) {
+        const reel__block *b = &g->block[next->block];
+        const uint8_t *kept = g->kept + b->first;
+        uint32_t left = b->copy ? 0 : b->nodes - next->at;
+        const uint8_t *found = left ? memchr(kept + next->at, true, left) : NULL;
+        if (found) {
+            *x = (reel__source){next->block, (uint32_t)(found - kept)};
+            next->at = x->at + 1;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Whether the block is of its recurrence's last window. */
@@ -118,30 +143,28 @@ static void find_readers(reel__arranging *a)
     const reel__graph *g = a->g;
     for (uint32_t j = 0; j < g->blocks; j++) {
         const reel__block *b = &g->block[j];
-        uint32_t maker = 0;
         for (uint32_t p = 0; p < b->ports; p++) {
-            reel__spot s = made_by(a, reel__ports_of(a, b)[p], &maker);
+            reel__spot s = a->spot[b->first_port + p];
             if (s.array != REEL__NONE) {
+                const reel__block *maker = &g->block[s.from];
                 reel__array *x = &a->array[s.array];
+                bool inside = reel__inside(a, s.from, j);
                 x->read = true;
-                x->far = x->far || (reel__inside(a, maker, j) ? b->turn > g->block[maker].turn + 1
-                                                              : !last_turn(a, maker));
-                x->lasts = x->lasts ||
-                           (reel__inside(a, maker, j)
-                                ? b->level > g->block[maker].level + 1 || !reads_in_main(a, b, p)
-                                : !last_level(a, maker));
+                x->far = x->far || (inside ? b->turn > maker->turn + 1 : !last_turn(a, s.from));
+                x->lasts = x->lasts || (inside
+                                            ? b->level > maker->level + 1 || !reads_in_main(a, b, p)
+                                            : !last_level(a, s.from));
             }
         }
-        for (uint32_t at = 0; at < b->nodes; at++) {
-            if (g->kept[b->first + at] && !b->copy) {
-                reel__spot s = made_by(a, (reel__source){j, at}, &maker);
-                if (s.array != REEL__NONE) {
-                    reel__array *x = &a->array[s.array];
-                    x->read = true;
-                    x->far = x->far || !last_turn(a, maker);
-                    x->lasts = x->lasts || !last_level(a, maker);
-                }
-            }
+    }
+    reel__source kept;
+    for (reel__source next = {0, 0}; next_kept(g, &next, &kept);) {
+        reel__spot s = origin_of(a, kept);
+        if (s.array != REEL__NONE) {
+            reel__array *x = &a->array[s.array];
+            x->read = true;
+            x->far = x->far || !last_turn(a, s.from);
+            x->lasts = x->lasts || !last_level(a, s.from);
         }
     }
 }
@@ -190,7 +213,7 @@ static bool find_arrays(reel__arranging *a)
         windows = windows || a->group[q].window < a->group[q].count || a->group[q].width;
     }
     a->array = reel__arrange_take(a, (size_t)a->arrays + a->steps, sizeof *a->array);
-    if (!a->failed && windows) {
+    if (!a->failed && find_origins(a) && windows) {
         find_readers(a);
     }
     for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
@@ -377,18 +400,15 @@ static void find_uses(reel__arranging *a)
 
 static void find_wanted(reel__arranging *a)
 {
-    reel__graph *g = a->g;
-    for (uint32_t j = 0; j < g->blocks; j++) {
-        for (uint32_t at = 0; at < g->block[j].nodes; at++) {
-            if (g->kept[g->block[j].first + at] && !g->block[j].copy) {
-                reel__spot x = spot_of(a, (reel__source){j, at});
-                if (x.array != REEL__NONE) {
-                    const reel__ir *ir = &a->group[g->block[j].group].code->ir;
-                    const reel__value *v = &ir->v[ir->out[at]];
-                    a->array[x.array].wanted += (size_t)v->size * element(v);
-                    a->array[x.array].last = a->steps;
-                }
-            }
+    const reel__graph *g = a->g;
+    reel__source x;
+    for (reel__source next = {0, 0}; next_kept(g, &next, &x);) {
+        reel__spot s = spot_of(a, x);
+        if (s.array != REEL__NONE) {
+            const reel__ir *ir = &a->group[g->block[x.block].group].code->ir;
+            const reel__value *v = &ir->v[ir->out[x.at]];
+            a->array[s.array].wanted += (size_t)v->size * element(v);
+            a->array[s.array].last = a->steps;
         }
     }
 }
@@ -475,8 +495,8 @@ static void bind_working(reel__arranging *a, uint32_t n)
 static bool place_arrays(reel__arranging *a)
 {
     uint32_t working = find_working(a);
-    reel__array **list = reel__arrange_take(a, (size_t)a->arrays + working, sizeof *list);
-    placed *all = reel__arrange_take(a, (size_t)a->arrays + working, sizeof *all);
+    reel__array **list = reel__arrange_room(a, (size_t)a->arrays + working, sizeof *list);
+    placed *all = reel__arrange_room(a, (size_t)a->arrays + working, sizeof *all);
     uint32_t n = 0, done = 0;
     if (a->failed) {
         return false;
@@ -520,7 +540,10 @@ static bool place_arrays(reel__arranging *a)
 
 static reel__place place_at(const reel__arranging *a, const reel__spot *s)
 {
-    reel__place p = s->array == REEL__NONE ? s->place : a->array[s->array].place;
+    if (s->array == REEL__NONE) {
+        return (reel__place){s->from, s->offset};
+    }
+    reel__place p = a->array[s->array].place;
     p.offset += s->offset;
     return p;
 }
@@ -639,8 +662,9 @@ static bool find_results(reel__arranging *a)
 {
     reel__graph *g = a->g;
     uint32_t n = 0;
-    for (uint32_t i = 0; i < g->nodes; i++) {
-        n += g->kept[i];
+    reel__source x;
+    for (reel__source next = {0, 0}; next_kept(g, &next, &x);) {
+        n++;
     }
     reel__plan *plan = a->plan;
     plan->result = reel__arrange_keep(a, n, sizeof *plan->result);
@@ -648,24 +672,19 @@ static bool find_results(reel__arranging *a)
     if (a->failed) {
         return false;
     }
-    for (uint32_t j = 0; j < g->blocks; j++) {
-        for (uint32_t at = 0; at < g->block[j].nodes; at++) {
-            uint32_t node = g->block[j].first + at;
-            if (!g->kept[node] || g->block[j].copy) {
-                continue;
-            }
-            reel__place p = place_of(a, (reel__source){j, at});
-            if (p.base != REEL__KEPT) {
-                reel__place to = {REEL__KEPT, plan->kept};
-                const reel__ir *raw = &g->block[j].template->raw; /* not every node is recorded */
-                const reel__value *v = &raw->v[raw->out[at]];
-                size_t bytes = (size_t)v->size * element(v);
-                plan->keep[plan->keeps++] = (reel__keep){p, to, bytes};
-                plan->kept += rounded(bytes);
-                p = to;
-            }
-            plan->result[plan->results++] = (reel__result){.node = node, .place = p};
+    for (reel__source next = {0, 0}; next_kept(g, &next, &x);) {
+        reel__place p = place_of(a, x);
+        if (p.base != REEL__KEPT) {
+            reel__place to = {REEL__KEPT, plan->kept};
+            const reel__ir *raw = &g->block[x.block].template->raw; /* not every node is recorded */
+            const reel__value *v = &raw->v[raw->out[x.at]];
+            size_t bytes = (size_t)v->size * element(v);
+            plan->keep[plan->keeps++] = (reel__keep){p, to, bytes};
+            plan->kept += rounded(bytes);
+            p = to;
         }
+        plan->result[plan->results++] =
+            (reel__result){.node = g->block[x.block].first + x.at, .place = p};
     }
     return true;
 }
@@ -678,9 +697,7 @@ bool reel__arrange_places(reel__arranging *a)
     if (a->c->passes & REEL__PASS_MEMORY) {
         find_stretches(a);
     }
-    if (!find_spots(a)) {
-        return false;
-    }
+    find_spots(a);
     find_uses(a);
     find_wanted(a);
     return place_arrays(a) && bind(a) && find_results(a);

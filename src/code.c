@@ -69,6 +69,30 @@ static bool run_passes(reel__code *code, unsigned passes, const uint8_t *recurs,
            reel__pass_fuse(code, passes);
 }
 
+static bool find_exits(reel__code *code)
+{
+    const reel__ir *ir = &code->ir;
+    code->exit = reel__arena_alloc(&code->arena, ((size_t)ir->outs + 1) * sizeof *code->exit);
+    for (int at = 0; code->exit && at < ir->outs; at++) {
+        int value = ir->out[at];
+        reel__exit *x = &code->exit[at];
+        *x = (reel__exit){.value = REEL__NOT_MADE};
+        if (value < 0) {
+            continue;
+        }
+        const reel__value *v = &ir->v[value];
+        if (v->kind == REEL__VIEW) {
+            x->offset = (size_t)v->window->offset * reel_dtype_size((reel_dtype)v->dtype);
+            value = v->arg[0];
+            v = &ir->v[value];
+        }
+        x->value = value;
+        x->kind = v->kind;
+        x->offset += v->kind == REEL__CONST ? (size_t)(uintptr_t)v->constant : 0;
+    }
+    return code->exit != NULL;
+}
+
 reel__code *reel__code_find(reel__template *t, unsigned passes, const uint8_t *recurs,
                             const uint8_t *feeds)
 {
@@ -84,7 +108,8 @@ reel__code *reel__code_find(reel__template *t, unsigned passes, const uint8_t *r
         return NULL;
     }
     uint8_t *key = reel__arena_alloc(&code->arena, ports + 2 * nodes + 1);
-    if (!key || !copy_raw(code, &t->raw) || !run_passes(code, passes, recurs, feeds)) {
+    if (!key || !copy_raw(code, &t->raw) || !run_passes(code, passes, recurs, feeds) ||
+        !find_exits(code)) {
         reel__code_free(code);
         return NULL;
     }

@@ -246,12 +246,16 @@ static void join(uint32_t *parent, uint32_t i, uint32_t j)
 }
 
 /* Joins nodes of stretches outside scopes along their edges, and the terms of a long sum, which are
- * added one after another. `stretch`: by node. */
+ * added one after another. `stretch`, `parent`, `ready`: by node; the last two of nodes outside
+ * scopes. */
 static void join_parts(const collect *k, const uint32_t *stretch, uint32_t *parent, bool *ready)
 {
     for (uint32_t i = 0; i < k->n; i++) {
         const note *own = &k->note[i];
         uint32_t term = REEL__NONE;
+        if (own->scope && !own->long_sum) {
+            continue;
+        }
         ready[i] = true;
         for (uint32_t a = 0; a < own->n; a++) {
             uint32_t x = k->edge[own->first + a];
@@ -259,9 +263,11 @@ static void join_parts(const collect *k, const uint32_t *stretch, uint32_t *pare
                 continue;
             }
             bool beside = stretch[x] == stretch[i];
-            ready[i] = ready[i] && beside && ready[x];
-            if (beside && stretch[i] && !own->scope) {
-                join(parent, i, x);
+            if (!own->scope) {
+                ready[i] = ready[i] && beside && ready[x];
+                if (beside && stretch[i]) {
+                    join(parent, i, x);
+                }
             }
             if (own->long_sum && !k->note[x].scope && stretch[x]) {
                 if (term != REEL__NONE && stretch[term] == stretch[x]) {
@@ -273,28 +279,32 @@ static void join_parts(const collect *k, const uint32_t *stretch, uint32_t *pare
     }
     /* A part is ready when all of it is: it reads values that are there. */
     for (uint32_t i = 0; i < k->n; i++) {
-        uint32_t root = root_of(parent, i);
-        ready[root] = ready[root] && ready[i];
+        if (!k->note[i].scope) {
+            uint32_t root = root_of(parent, i);
+            ready[root] = ready[root] && ready[i];
+        }
     }
 }
 
-/* The blocks of each node, in k->note[].block; their number, or 0 when memory is out. */
-static uint32_t number_blocks(collect *k)
+/* The block of each node and its place there, in k->note[]; the number of blocks, or 0 when memory
+ * is out. size: of each block, room for one more than there are nodes. */
+static uint32_t number_blocks(collect *k, uint32_t *size)
 {
     uint32_t *stretch = take(k, k->n, sizeof *stretch), *parent = take(k, k->n, sizeof *parent);
     bool *ready = take(k, k->n, sizeof *ready);
     if (!stretch || !parent || !ready) {
         return 0;
     }
-    uint32_t n = 0, nodes = 0, scope = 0, stretches = 0, prologue = 0;
+    uint32_t n = 0, nodes = 0, scope = 0, stretches = 0;
     bool backward = false;
+    size[PROLOGUE] = 0;
     for (uint32_t i = 0; i < k->n; i++) {
-        const note *s = &k->note[i];
+        note *s = &k->note[i];
         parent[i] = i;
-        if (is_prologue(k, s) && prologue < UINT16_MAX) {
-            k->note[i].block = PROLOGUE;
+        if (is_prologue(k, s) && size[PROLOGUE] < UINT16_MAX) {
+            s->block = PROLOGUE;
+            s->at = size[PROLOGUE]++;
             stretch[i] = 0;
-            prologue++;
             continue;
         }
         if (!stretches || scope != s->scope || backward != s->backward || nodes == BLOCK_NODES ||
@@ -304,33 +314,39 @@ static uint32_t number_blocks(collect *k)
             scope = s->scope;
             backward = s->backward;
         }
-        k->note[i].block = REEL__NONE;
+        s->block = REEL__NONE;
         stretch[i] = stretches;
         nodes++;
     }
     join_parts(k, stretch, parent, ready);
     uint32_t last = 0, ready_block = 0;
     for (uint32_t i = 0; i < k->n; i++) {
+        note *s = &k->note[i];
         if (!stretch[i]) {
             continue;
         }
         if (stretch[i] != last) {
             last = stretch[i];
             ready_block = 0;
-            n += k->note[i].scope != 0; /* in a scope a stretch is a block */
+            if (s->scope) { /* in a scope a stretch is a block */
+                size[++n] = 0;
+            }
         }
-        if (k->note[i].scope) {
-            k->note[i].block = n;
-            continue;
-        }
-        uint32_t root = root_of(parent, i);
-        if (k->note[root].block != REEL__NONE) {
-            k->note[i].block = k->note[root].block;
+        if (s->scope) {
+            s->block = n;
         } else {
-            uint32_t block = ready[root] && ready_block ? ready_block : ++n;
-            ready_block = ready[root] ? block : ready_block;
-            k->note[root].block = k->note[i].block = block;
+            note *root = &k->note[root_of(parent, i)];
+            if (root->block == REEL__NONE) {
+                bool first = ready[root - k->note];
+                if (!first || !ready_block) {
+                    size[++n] = 0;
+                }
+                root->block = first && ready_block ? ready_block : n;
+                ready_block = first ? root->block : ready_block;
+            }
+            s->block = root->block;
         }
+        s->at = size[s->block]++;
     }
     return n + 1;
 }
@@ -338,38 +354,31 @@ static uint32_t number_blocks(collect *k)
 static bool divide(collect *k)
 {
     reel__graph *g = k->g;
-    uint32_t blocks = number_blocks(k);
+    uint32_t *size = take(k, k->n, sizeof *size);
+    uint32_t blocks = size ? number_blocks(k, size) : 0;
     reel__block *b = blocks ? take(k, blocks, sizeof *b) : NULL;
-    if (!b) {
-        return false;
-    }
-    for (uint32_t j = 0; j < blocks; j++) {
-        b[j] = (reel__block){.nodes = 0};
-    }
-    for (uint32_t i = 0; i < k->n; i++) {
-        const note *s = &k->note[i];
-        reel__block *own = &b[s->block];
-        own->scope = s->scope;
-        own->backward = s->backward;
-        k->note[i].at = own->nodes++;
-    }
-    uint32_t first = 0;
-    for (uint32_t j = 0; j < blocks; j++) {
-        b[j].first = first;
-        first += b[j].nodes;
-    }
     g->block = b;
     g->blocks = blocks;
     g->nodes = k->n;
     g->node = take(k, k->n, sizeof *g->node);
     g->kept = take(k, k->n, sizeof *g->kept);
-    if (!g->node || !g->kept) {
+    if (!b || !g->node || !g->kept) {
         return false;
     }
+    uint32_t first = 0;
+    for (uint32_t j = 0; j < blocks; j++) {
+        b[j] = (reel__block){.first = first, .nodes = size[j]};
+        first += size[j];
+    }
     for (uint32_t i = 0; i < k->n; i++) {
-        uint32_t at = b[k->note[i].block].first + k->note[i].at;
-        g->node[at] = k->need[i];
-        g->kept[at] = k->note[i].kept;
+        const note *s = &k->note[i];
+        reel__block *own = &b[s->block];
+        if (s->at == 0) {
+            own->scope = s->scope;
+            own->backward = s->backward;
+        }
+        g->node[own->first + s->at] = k->need[i];
+        g->kept[own->first + s->at] = s->kept;
     }
     return true;
 }
@@ -414,38 +423,42 @@ enum { KEY_OUT = 1, KEY_ADDED = 2, KEY_STARTED = 4, KEY_ARGS_SHIFT = 8, KEY_FLAG
 /* What a shape takes, at most. */
 enum { SHAPE_WORDS = 1 + REEL_MAX_RANK };
 
-/* Room for so many more words. */
-static bool reserve(collect *k, size_t words)
+static bool grow_key(collect *k, size_t words)
 {
     reel__compiled *c = k->c;
-    if (words > c->key_capacity - k->words) {
-        size_t capacity = c->key_capacity ? c->key_capacity : 1024;
-        while (capacity - k->words < words) {
-            capacity *= 2;
-        }
-        uint64_t *key = reel__reallocarray(c->key, capacity, sizeof *key);
-        if (!key) {
-            return no_memory(k);
-        }
-        c->key = key;
-        c->key_capacity = capacity;
+    size_t capacity = c->key_capacity ? c->key_capacity : 1024;
+    while (capacity - k->words < words) {
+        capacity *= 2;
     }
+    uint64_t *key = reel__reallocarray(c->key, capacity, sizeof *key);
+    if (!key) {
+        return no_memory(k);
+    }
+    c->key = key;
+    c->key_capacity = capacity;
     return true;
 }
 
-/* These go where room has been reserved. */
+/* Room for so many more words. */
+static inline bool reserve(collect *k, size_t words)
+{
+    return words <= k->c->key_capacity - k->words || grow_key(k, words);
+}
 
 static inline void push(collect *k, uint64_t word)
 {
     k->c->key[k->words++] = word;
 }
 
-static inline void push_shape(collect *k, const reel__slot *s, uint64_t rest)
+/* These write where room has been reserved, and return where the next word goes. */
+
+static inline uint64_t *put_shape(uint64_t *to, const reel__slot *s, uint64_t rest)
 {
-    push(k, rest << KEY_FLAGS_SHIFT | (uint64_t)s->dtype << 8 | s->rank);
+    *to++ = rest << KEY_FLAGS_SHIFT | (uint64_t)s->dtype << 8 | s->rank;
     for (int i = 0; i < s->rank; i++) {
-        push(k, (uint64_t)s->dim[i]);
+        *to++ = (uint64_t)s->dim[i];
     }
+    return to;
 }
 
 /* A weight, or what was made of weights: the same for all instances of a block. */
@@ -460,33 +473,34 @@ static const reel__slot *slot_at(const collect *k, uint32_t x)
 }
 
 /* The argument as a node of the block or a port of it. */
-static void push_arg(collect *k, uint32_t block, uint32_t x)
+static inline uint64_t *put_arg(collect *k, uint64_t *to, uint32_t block, uint32_t x)
 {
-    reel__graph *g = k->g;
     note *from = &k->note[x];
     if (from->block == block) {
-        push(k, from->at);
-        return;
+        *to++ = from->at;
+        return to;
     }
     if (from->port_block != block) {
+        reel__graph *g = k->g;
         from->port_block = block;
         from->port = g->block[block].ports++;
         g->port[g->port_count++] =
             (reel__source){.block = from->block, .at = x < k->n ? from->at : x - k->n};
-        push_shape(k, slot_at(k, x), is_weight(from) ? 3 : 2);
+        to = put_shape(to, slot_at(k, x), is_weight(from) ? 3 : 2);
     }
-    push(k, (uint64_t)1 << 32 | from->port);
+    *to++ = (uint64_t)1 << 32 | from->port;
+    return to;
 }
 
-static void push_attr(collect *k, const reel__slot *s)
+static inline uint64_t *put_attr(uint64_t *to, const reel__slot *s)
 {
     size_t bytes = s->op->attr_size, words = (bytes + 7) / 8;
-    if (bytes && !reel__planted(REEL__WRONG_TEMPLATE)) {
-        uint64_t *key = k->c->key + k->words;
-        key[words - 1] = 0;
-        memcpy(key, s->attr, bytes);
-        k->words += words;
+    if (bytes == 0 || reel__planted(REEL__WRONG_TEMPLATE)) {
+        return to;
     }
+    to[words - 1] = 0;
+    memcpy(to, s->attr, bytes);
+    return to + words;
 }
 
 /* `from`: where the block's key begins. */
@@ -494,25 +508,27 @@ static bool push_node(collect *k, uint32_t block, size_t from, uint32_t i)
 {
     const reel__slot *s = k->need[i];
     const note *own = &k->note[i];
+    const uint32_t *edge = k->edge + own->first;
     uint64_t flags = (own->out || own->kept ? KEY_OUT : 0) | (own->sum ? KEY_ADDED : 0);
-    uint64_t args = 0;
+    uint64_t args = own->n;
     if (!reserve(k, 1 + SHAPE_WORDS + s->op->attr_size / 8 + 1 + own->n * (SHAPE_WORDS + 1))) {
         return false;
     }
-    for (uint32_t a = 0; a < own->n; a++) {
-        args += k->note[k->edge[own->first + a]].sum != i + 1;
+    for (uint32_t a = 0; own->long_sum && a < own->n; a++) {
+        args -= k->note[edge[a]].sum == i + 1;
     }
     flags |= args < own->n ? KEY_STARTED : 0;
     k->flag_at[own->at] = (uint32_t)(k->words - from + 1);
-    push(k, (uint64_t)(uintptr_t)s->op);
-    push_shape(k, s, args << KEY_ARGS_SHIFT | flags);
-    push_attr(k, s);
+    uint64_t *to = k->c->key + k->words;
+    *to++ = (uint64_t)(uintptr_t)s->op;
+    to = put_shape(to, s, args << KEY_ARGS_SHIFT | flags);
+    to = put_attr(to, s);
     for (uint32_t a = 0; a < own->n; a++) {
-        uint32_t x = k->edge[own->first + a];
-        if (k->note[x].sum != i + 1) {
-            push_arg(k, block, x);
+        if (!own->long_sum || k->note[edge[a]].sum != i + 1) {
+            to = put_arg(k, to, block, edge[a]);
         }
     }
+    k->words = (size_t)(to - k->c->key);
     return true;
 }
 
@@ -814,12 +830,14 @@ reel__template *reel__template_sum(reel__compiled *c, const reel__slot *like, ui
     if (!reserve(&k, 1 + SHAPE_WORDS + n * (size_t)(SHAPE_WORDS + 1))) {
         return NULL;
     }
-    push(&k, (uint64_t)(uintptr_t)&reel_op_sum_of);
-    push_shape(&k, like, (uint64_t)n << KEY_ARGS_SHIFT | flags);
+    uint64_t *to = c->key;
+    *to++ = (uint64_t)(uintptr_t)&reel_op_sum_of;
+    to = put_shape(to, like, (uint64_t)n << KEY_ARGS_SHIFT | flags);
     for (uint32_t p = 0; p < n; p++) {
-        push_shape(&k, like, 2);
-        push(&k, (uint64_t)1 << 32 | p);
+        to = put_shape(to, like, 2);
+        *to++ = (uint64_t)1 << 32 | p;
     }
+    k.words = (size_t)(to - c->key);
     uint64_t hash = hash_words(c->key, k.words);
     reel__template *t = known_template(c, c->key, k.words, hash);
     if (t) {

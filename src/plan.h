@@ -14,6 +14,7 @@ typedef struct reel__template {
     uint64_t hash;
     struct reel__template *next; /* in its bucket */
     struct reel__template *then; /* that of the block after the last one that had it: a guess */
+    uint32_t group;              /* of a plan, that of the last block that had it: a guess */
     uint64_t *key;
     size_t words;
     uint32_t *flag_at; /* by node: where the key says who reads it */
@@ -182,12 +183,21 @@ typedef struct reel__segment {
     size_t scratch; /* bytes for each instance */
 } reel__segment;
 
+/* Where others find a node's value: so many bytes into a value of the block, which is no view. */
+typedef struct reel__exit {
+    int value; /* REEL__NOT_MADE: computed nowhere */
+    uint8_t kind;
+    size_t offset; /* of CONST: an address */
+} reel__exit;
+enum { REEL__NOT_MADE = -1 };
+
 /* A template compiled for one way of being arranged. */
 typedef struct reel__code {
     struct reel__code *next;
     reel__template *template;
     const uint8_t *key; /* by port: recurs; by node: feeds a recurring port */
     reel__ir ir;
+    reel__exit *exit; /* by node */
     reel__arena arena;
     reel__segment segment[REEL__SEGMENTS];
 } reel__code;
