@@ -466,8 +466,11 @@ static bool note_forward(reel__compiled *c, reel__plan *plan, const reel__graph 
         return false;
     }
     memset(of_scope, 0xff, c->tape->scope_count * sizeof *of_scope);
-    for (uint32_t i = 0; i < forward->nodes; i++) {
-        of_scope[forward->node[i]->scope] = i;
+    for (uint32_t j = 0; j < forward->blocks; j++) {
+        const reel__block *b = &forward->block[j];
+        if (b->nodes) {
+            of_scope[b->scope] = b->first;
+        }
     }
     for (uint32_t j = 0; j < all->blocks; j++) {
         const reel__block *b = &all->block[j];

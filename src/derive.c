@@ -115,7 +115,8 @@ typedef struct recorded {
     uint32_t outcomes;
 } recorded;
 
-static void *take(derive *d, size_t count, size_t size)
+/* Memory that is not zeroed. */
+static void *room(derive *d, size_t count, size_t size)
 {
     size_t bytes;
     void *p = __builtin_mul_overflow(count + 1, size, &bytes)
@@ -123,9 +124,14 @@ static void *take(derive *d, size_t count, size_t size)
                   : reel__arena_alloc(&d->c->work, bytes);
     if (!p) {
         reel__fail(d->tape, REEL_ERR_MEMORY, NULL, "gradient: out of memory");
-        return NULL;
     }
-    return memset(p, 0, bytes);
+    return p;
+}
+
+static void *take(derive *d, size_t count, size_t size)
+{
+    void *p = room(d, count, size);
+    return p ? memset(p, 0, (count + 1) * size) : NULL;
 }
 
 static bool no_memory(derive *d)
@@ -558,8 +564,8 @@ static uint32_t number_of(const derive *d, const reel__source *x)
 static bool add_entry(derive *d, uint32_t to, entry e)
 {
     if (d->entries == d->room) {
-        uint32_t room = d->room ? 2 * d->room : 256;
-        entry *v = take(d, room, sizeof *v);
+        uint32_t more = d->room ? 2 * d->room : 256;
+        entry *v = room(d, more, sizeof *v);
         if (!v) {
             return false;
         }
@@ -567,7 +573,7 @@ static bool add_entry(derive *d, uint32_t to, entry e)
             memcpy(v, d->entry, d->entries * sizeof *v);
         }
         d->entry = v;
-        d->room = room;
+        d->room = more;
     }
     uint32_t i = d->entries++;
     target *t = &d->target[to];
@@ -590,13 +596,10 @@ static bool add_entry(derive *d, uint32_t to, entry e)
 
 enum { MOST_PARTS = 256 };
 
-/* All contributions to the target have been made: decides how they are summed. Gives how many
- * cotangents its block gets. */
+/* All contributions to the target have been made, two or more: decides how they are summed. Gives
+ * how many cotangents its block gets. */
 static uint32_t settle(derive *d, target *t, bool outside)
 {
-    if (t->count < 2) {
-        return t->count;
-    }
     const entry *e = &d->entry[t->first - 1];
     uint32_t port = e->port, parts = 0;
     bool closed = port != REEL__NONE;
@@ -627,7 +630,8 @@ static bool build_key(derive *d, uint32_t j)
     d->key[0] = (uint64_t)(uintptr_t)d->paths[j];
     d->words = 1;
     for (uint32_t at = 0; at < b->nodes; at++) {
-        uint32_t n = settle(d, &d->target[b->first + at], false);
+        target *t = &d->target[b->first + at];
+        uint32_t n = t->count < 2 ? t->count : settle(d, t, false);
         if (n) {
             d->key[d->words++] = (uint64_t)at << 32 | n;
             any = true;
@@ -1066,11 +1070,11 @@ static bool start_graph(derive *d, const reel__graph *constants)
                          .step = true,
                          .outside = g->outside,
                          .outsides = g->outsides,
-                         .node = take(d, nodes, sizeof(reel__slot *)),
-                         .kept = take(d, nodes, 1),
-                         .block = take(d, blocks, sizeof *all->block),
-                         .port = take(d, ports, sizeof *all->port),
-                         .added = take(d, adds, sizeof *all->added)};
+                         .node = room(d, nodes, sizeof(reel__slot *)),
+                         .kept = room(d, nodes, 1),
+                         .block = room(d, blocks, sizeof *all->block),
+                         .port = room(d, ports, sizeof *all->port),
+                         .added = room(d, adds, sizeof *all->added)};
     if (!all->node || !all->kept || !all->block || !all->port || !all->added) {
         return false;
     }
@@ -1093,6 +1097,8 @@ static bool start_graph(derive *d, const reel__graph *constants)
     memcpy(all->node + g->nodes, constants->node, constants->nodes * sizeof *all->node);
     memcpy(all->kept, g->kept, g->nodes);
     all->nodes = g->nodes + constants->nodes;
+    memset(all->node + all->nodes, 0, (nodes - all->nodes) * sizeof *all->node);
+    memset(all->kept + g->nodes, 0, nodes - g->nodes);
     return true;
 }
 
@@ -1307,7 +1313,7 @@ bool reel__derive(reel__compiled *c, const reel__graph *g, reel__slot *loss, siz
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        if (x[i] != REEL__NONE) {
+        if (x[i] != REEL__NONE && d.target[g->nodes + x[i]].count > 1) {
             settle(&d, &d.target[g->nodes + x[i]], true);
         }
     }

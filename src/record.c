@@ -36,11 +36,11 @@ static bool grow(reel_tape *tape)
 
 /* Whether a shape has no negative size and its bytes can be counted. Zeros do not excuse an
  * overflow in the others. */
-static bool countable(reel_shape shape)
+static bool countable(const reel_shape *shape)
 {
     int64_t bytes = 8;
-    for (int i = 0; i < shape.rank; i++) {
-        int64_t d = shape.dim[i];
+    for (int i = 0; i < shape->rank; i++) {
+        int64_t d = shape->dim[i];
         if (d < 0 || __builtin_mul_overflow(bytes, d ? d : 1, &bytes)) {
             return false;
         }
@@ -65,23 +65,10 @@ static bool same_shape(const reel__slot *s, const reel_shape *shape)
     return same;
 }
 
-reel__slot *reel__record(reel_tape *tape, const char *at, const reel_op *op, reel_dtype dtype,
-                         reel_shape shape)
+/* The slot of the next node. `shape` can be counted and has sizes of 1 behind its rank. */
+static reel__slot *next_slot(reel_tape *tape, const char *at, const reel_op *op, reel_dtype dtype,
+                             const reel_shape *shape)
 {
-    if (tape->status) {
-        return NULL;
-    }
-    if (shape.rank < 0 || shape.rank > REEL_MAX_RANK) {
-        reel__fail(tape, REEL_ERR_SHAPE, at, "%s: rank %d: expected 0 to %d", op->name, shape.rank,
-                   REEL_MAX_RANK);
-        return NULL;
-    }
-    if (!countable(shape)) {
-        char text[128];
-        reel__fail(tape, REEL_ERR_SHAPE, at, "%s: shape %s is negative or too large", op->name,
-                   reel__shape_text(text, sizeof text, shape));
-        return NULL;
-    }
     if (tape->count == tape->chunks * REEL__CHUNK && !grow(tape)) {
         reel__fail(tape, REEL_ERR_MEMORY, at, "%s: out of memory for node %u", op->name,
                    tape->count);
@@ -91,25 +78,52 @@ reel__slot *reel__record(reel_tape *tape, const char *at, const reel_op *op, ree
     reel__slot *s = reel__slot_at(tape, id);
     const reel__slot *origin = tape->origin;
     tape->echo = tape->echo && id < tape->before && s->op == op && s->dtype == dtype &&
-                 same_stand(tape, s) && same_shape(s, &shape);
+                 same_stand(tape, s) && same_shape(s, shape);
     s->tape = tape;
     s->op = op;
     s->at = origin ? origin->at : at;
     s->attr = NULL;
     s->data = NULL;
-    for (int i = 0; i < REEL_MAX_RANK; i++) {
-        s->dim[i] = i < shape.rank ? shape.dim[i] : 1;
-    }
+    memcpy(s->dim, shape->dim, sizeof s->dim);
     s->id = id;
     s->epoch = tape->epoch;
     s->scope = origin ? origin->scope : tape->scope;
     s->origin = origin ? origin->id + 1 : 0;
     s->stamp = 0;
     s->n = 0;
-    s->rank = (uint8_t)shape.rank;
+    s->rank = (uint8_t)shape->rank;
     s->dtype = (uint8_t)dtype;
     s->flags = 0;
     return s;
+}
+
+/* Sees that a shape that somebody gives can be a node's, and puts sizes of 1 behind its rank. */
+static bool settle_shape(reel_tape *tape, const char *at, const reel_op *op, reel_shape *shape)
+{
+    if (shape->rank < 0 || shape->rank > REEL_MAX_RANK) {
+        reel__fail(tape, REEL_ERR_SHAPE, at, "%s: rank %d: expected 0 to %d", op->name, shape->rank,
+                   REEL_MAX_RANK);
+        return false;
+    }
+    if (!countable(shape)) {
+        char text[128];
+        reel__fail(tape, REEL_ERR_SHAPE, at, "%s: shape %s is negative or too large", op->name,
+                   reel__shape_text(text, sizeof text, *shape));
+        return false;
+    }
+    for (int i = shape->rank; i < REEL_MAX_RANK; i++) {
+        shape->dim[i] = 1;
+    }
+    return true;
+}
+
+reel__slot *reel__record(reel_tape *tape, const char *at, const reel_op *op, reel_dtype dtype,
+                         reel_shape shape)
+{
+    if (tape->status || !settle_shape(tape, at, op, &shape)) {
+        return NULL;
+    }
+    return next_slot(tape, at, op, dtype, &shape);
 }
 
 /* Appends "[2,3] x [3,4]: " of the arguments; many are cut short. */
@@ -187,6 +201,7 @@ static void reject(reel_tape *tape, const char *at, const reel_op *op, int n, re
     reel__fail(tape, status, at, "%s: %s%s", op->name, shapes, why);
 }
 
+/* The result's shape, settled. */
 static bool infer(reel_tape *tape, const char *at, const reel_op *op, int n, reel_node *const *x,
                   const void *attr, reel_shape *y)
 {
@@ -197,7 +212,7 @@ static bool infer(reel_tape *tape, const char *at, const reel_op *op, int n, ree
         s.y = reel_shape_of(0, NULL);
         if (op->shape(&s) && s.status == REEL_OK) {
             *y = s.y;
-            return true;
+            return settle_shape(tape, at, op, y);
         }
         if (tape->status == REEL_OK) {
             reject(tape, at, op, n, x, REEL_ERR_SHAPE, *message ? message : "these do not fit");
@@ -209,14 +224,19 @@ static bool infer(reel_tape *tape, const char *at, const reel_op *op, int n, ree
     if (!(op->flags & REEL_OP_ELEMENTWISE)) {
         return true;
     }
+    bool same = true;
     for (int i = 1; i < n; i++) {
         const reel__slot *s = reel__slot_of(x[i]);
-        if (!same_dims(first, s) && !broadcast(y, s)) {
+        if (same_dims(first, s)) {
+            continue;
+        }
+        same = false;
+        if (!broadcast(y, s)) {
             reject(tape, at, op, n, x, REEL_ERR_SHAPE, "shapes do not broadcast");
             return false;
         }
     }
-    return true;
+    return same || settle_shape(tape, at, op, y);
 }
 
 /* Whether all arguments can be recorded from; reports the first that cannot. */
@@ -233,7 +253,7 @@ static bool admit(reel_tape *tape, const char *at, const reel_op *op, int n, ree
                        op->name, i);
             return false;
         }
-        bool index = i < 32 && (op->index_args >> i & 1U);
+        bool index = op->index_args && i < 32 && (op->index_args >> i & 1U);
         if (index != (s->dtype == REEL_I32)) {
             char why[96];
             snprintf(why, sizeof why, "argument %d is %s: expected %s", i,
@@ -374,7 +394,7 @@ static reel_node *record_op(reel_tape *tape, const char *at, const reel_op *op, 
         return reel__fail(tape, REEL_ERR_MEMORY, at, "%s: out of memory", op->name);
     }
     reel_dtype dtype = op->flags & REEL_OP_INDEX_RESULT ? REEL_I32 : tape->dtype;
-    reel__slot *s = reel__record(tape, at, op, dtype, shape);
+    reel__slot *s = next_slot(tape, at, op, dtype, &shape);
     if (!s) {
         return reel__error_node(tape);
     }
