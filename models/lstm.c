@@ -41,10 +41,12 @@ static bool has_gate(const reel_cell *cell, int k)
 static void sums(reel_cell *cell, reel_node *x, const reel_state *s, reel_node **a)
 {
     reel_node *all[GATES], *before[GATES];
+    bool has[GATES];
     int n = 0, gates = 0;
     double clip = reel_cell_option_value(cell, CLIP);
     for (int k = 0; k < GATES; k++) {
-        if (has_gate(cell, k)) {
+        has[k] = has_gate(cell, k);
+        if (has[k]) {
             if (k == F) {
                 reel_cell_gate_bias(cell, is(cell, NIG) || is(cell, COUPLED) ? GATES - 1 : GATES, n,
                                     reel_cell_option_value(cell, FORGET_BIAS));
@@ -54,8 +56,8 @@ static void sums(reel_cell *cell, reel_node *x, const reel_state *s, reel_node *
     }
     reel_gates(cell, n, x, s->v[H], all);
     for (int k = 0, at = 0; k < GATES; k++) {
-        a[k] = has_gate(cell, k) ? all[at++] : NULL;
-        a[k] = a[k] && is(cell, CLIP) ? reel_clip_gradient(a[k], clip) : a[k];
+        a[k] = has[k] ? all[at++] : NULL;
+        a[k] = a[k] && clip != 0 ? reel_clip_gradient(a[k], clip) : a[k];
     }
     for (int k = 0; is(cell, FGR) && k < GATES; k++) {
         if (k != G && a[k]) {

@@ -15,11 +15,11 @@
 
 #include "memory.h"
 
-typedef struct reel__block {
-    struct reel__block *next;
+typedef struct reel__stock {
+    struct reel__stock *next;
     size_t size;
     size_t pad[14]; /* to 128 bytes, so that what follows is aligned as the block is */
-} reel__block;
+} reel__stock;
 
 typedef struct reel__spare {
     struct reel__spare *next;
@@ -32,12 +32,12 @@ enum { FIRST_BLOCK = 64 * 1024, LARGEST_BLOCK = 64 * 1024 * 1024 };
 #endif
 enum { HUGE_PAGE = 2 * 1024 * 1024 };
 
-static reel__block *block_new(size_t size)
+static reel__stock *block_new(size_t size)
 {
-    if (size > SIZE_MAX - sizeof(reel__block) - HUGE_PAGE) {
+    if (size > SIZE_MAX - sizeof(reel__stock) - HUGE_PAGE) {
         return NULL;
     }
-    reel__block *b = reel__malloc_aligned(sizeof *b + size);
+    reel__stock *b = reel__malloc_aligned(sizeof *b + size);
     if (!b) {
         return NULL;
     }
@@ -58,21 +58,22 @@ static reel__block *block_new(size_t size)
 }
 
 /* Puts a block behind the current one and moves on to it. */
-static void move_on(reel__arena *a, reel__block *b)
+static void move_on(reel__arena *a, reel__stock *b)
 {
-    reel__block **behind = a->current ? &a->current->next : &a->first;
+    reel__stock **behind = a->current ? &a->current->next : &a->first;
     b->next = *behind;
     *behind = b;
     a->current = b;
-    a->used = 0;
+    a->at = (char *)(b + 1);
+    a->end = a->at + b->size;
 }
 
 /* Moves on to a block with room for `bytes`: the first that fits of those kept from before the
  * rewind, else a fresh one. */
 static bool next_block(reel__arena *a, size_t bytes)
 {
-    for (reel__block **at = a->current ? &a->current->next : &a->first; *at; at = &(*at)->next) {
-        reel__block *kept = *at;
+    for (reel__stock **at = a->current ? &a->current->next : &a->first; *at; at = &(*at)->next) {
+        reel__stock *kept = *at;
         if (kept->size >= bytes) {
             *at = kept->next;
             move_on(a, kept);
@@ -86,7 +87,7 @@ static bool next_block(reel__arena *a, size_t bytes)
     if (size < bytes) {
         size = bytes;
     }
-    reel__block *b = block_new(size);
+    reel__stock *b = block_new(size);
     if (!b) {
         return false;
     }
@@ -95,38 +96,25 @@ static bool next_block(reel__arena *a, size_t bytes)
     return true;
 }
 
-static void *arena_take(reel__arena *a, size_t bytes)
+void *reel__arena_more(reel__arena *a, size_t bytes)
 {
-    if (!a->current || a->current->size - a->used < bytes) {
-        if (!next_block(a, bytes)) {
-            return NULL;
-        }
-    }
-    void *p = (char *)(a->current + 1) + a->used;
-    a->used += bytes;
-    a->total += bytes;
-    return p;
-}
-
-void *reel__arena_alloc(reel__arena *a, size_t bytes)
-{
-    if (bytes > SIZE_MAX - 16) {
+    if (bytes > SIZE_MAX - 16 || !next_block(a, (bytes + 15) / 16 * 16)) {
         return NULL;
     }
-    return arena_take(a, (bytes + 15) / 16 * 16);
+    return reel__arena_alloc(a, bytes);
 }
 
 void reel__arena_rewind(reel__arena *a)
 {
     a->current = NULL;
-    a->used = 0;
+    a->at = a->end = NULL;
     a->total = 0;
 }
 
 void reel__arena_free(reel__arena *a)
 {
-    for (reel__block *b = a->first; b;) {
-        reel__block *next = b->next;
+    for (reel__stock *b = a->first; b;) {
+        reel__stock *next = b->next;
         reel__free(b);
         b = next;
     }
@@ -166,7 +154,7 @@ void *reel__pool_get(reel__pool *p, size_t bytes)
         buffer = p->spare[class];
         p->spare[class] = p->spare[class]->next;
     } else {
-        buffer = arena_take(&p->arena, rounded);
+        buffer = reel__arena_alloc(&p->arena, rounded);
         if (!buffer) {
             return NULL;
         }

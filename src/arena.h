@@ -7,14 +7,28 @@
 
 /* A bump allocator whose blocks survive a rewind. Blocks start at multiples of 128 bytes. */
 typedef struct reel__arena {
-    struct reel__block *first, *current;
-    size_t used;     /* of the current block */
+    struct reel__stock *first, *current;
+    char *at, *end;  /* of the current block: what is free; its size is a multiple of 16 */
     size_t total;    /* handed out since the rewind */
     size_t reserved; /* held from the system */
 } reel__arena;
 
+/* Of the current block there is too little. */
+void *reel__arena_more(reel__arena *a, size_t bytes);
+
 /* 16-byte aligned; NULL when memory is out. Valid until the rewind. */
-void *reel__arena_alloc(reel__arena *a, size_t bytes);
+static inline void *reel__arena_alloc(reel__arena *a, size_t bytes)
+{
+    if (!a->at || (size_t)(a->end - a->at) < bytes) {
+        return reel__arena_more(a, bytes);
+    }
+    void *p = a->at;
+    bytes = (bytes + 15) / 16 * 16;
+    a->at += bytes;
+    a->total += bytes;
+    return p;
+}
+
 void reel__arena_rewind(reel__arena *a);
 void reel__arena_free(reel__arena *a);
 

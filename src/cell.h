@@ -78,6 +78,7 @@ struct reel_cell {
 
     reel__known *known;
     size_t known_n, known_capacity;
+    size_t asked; /* the one after the last that was asked for: a guess */
     reel__gate_bias gate_bias[REEL__MOST_GATES];
     int gate_biases;
 

@@ -60,7 +60,9 @@ typedef enum numbering { LATER_LAYERS, ALL_LAYERS } numbering;
 static reel_param *weight(reel_cell *c, const char *what, numbering numbered, reel_shape shape,
                           reel_init init, int blocks)
 {
-    for (size_t i = 0; i < c->known_n; i++) {
+    for (size_t k = 0; k < c->known_n; k++) { /* steps ask for them in one order */
+        size_t i = c->asked < c->known_n ? c->asked : 0;
+        c->asked = i + 1;
         if (strcmp(c->known[i].what, what) == 0 &&
             reel_shape_equal(reel_param_shape(c->known[i].param), shape)) {
             return c->known[i].param;

@@ -325,9 +325,11 @@ static bool reduces_lines(reel_tape *tape, const char *at, const reel_op *op, in
 
 /* A training loop records the same nodes again and again, into the same slots. As long as it does,
  * the slot still holds what was found out about the node the last time: only that op, arguments and
- * attribute are the same has to be seen. NULL: from here on this recording is another one. */
-static reel__slot *echo(reel_tape *tape, const char *at, const reel_op *op, int n,
-                        reel_node *const *x, const void *attr)
+ * attribute are the same has to be seen. Its arguments' slots come before it and have been recorded
+ * anew, so that they are live, and the pointers are theirs or of nodes kept over a reset. NULL:
+ * from here on this recording is another one. */
+static inline reel__slot *echo(reel_tape *tape, const char *at, const reel_op *op, int n,
+                               reel_node *const *x, const void *attr)
 {
     if (tape->count >= tape->before) {
         return NULL;
@@ -344,8 +346,7 @@ static reel__slot *echo(reel_tape *tape, const char *at, const reel_op *op, int 
         }
     }
     for (int i = 0; i < n; i++) {
-        const reel__slot *a = reel__live(x[i]);
-        if (!a || a != arg[i]) {
+        if (x[i] != reel__node_of(arg[i])) {
             return NULL;
         }
     }
@@ -368,13 +369,6 @@ static reel_node *record_op(reel_tape *tape, const char *at, const reel_op *op, 
                             reel_node *const *x, const void *attr)
 {
     reel_shape shape;
-    if (tape->echo) {
-        reel__slot *same = echo(tape, at, op, n, x, attr);
-        if (same) {
-            return reel__node_of(same);
-        }
-        tape->echo = false;
-    }
     if (op->attr_size && !attr) {
         return reel__fail(tape, REEL_ERR_ARGUMENT, at, "%s: its attribute is NULL", op->name);
     }
@@ -422,6 +416,20 @@ static reel_node *record_op(reel_tape *tape, const char *at, const reel_op *op, 
     return reel__node_of(s);
 }
 
+/* A node like the one that was recorded in its place the last time, or another one. */
+static inline reel_node *repeat_or_record(reel_tape *tape, const char *at, const reel_op *op, int n,
+                                          reel_node *const *x, const void *attr)
+{
+    if (tape->echo) {
+        const reel__slot *same = echo(tape, at, op, n, x, attr);
+        if (same) {
+            return reel__node_of(same);
+        }
+        tape->echo = false;
+    }
+    return record_op(tape, at, op, n, x, attr);
+}
+
 /* The tape of the first argument that has one. */
 static reel_tape *tape_of(int n, reel_node *const *x)
 {
@@ -448,7 +456,7 @@ reel_node *reel_apply(const char *at, const reel_op *op, int n, reel_node *const
         return reel__fail(tape, REEL_ERR_ARGUMENT, at, "%s: %d arguments: expected %d", op->name, n,
                           op->arity);
     }
-    return record_op(tape, at, op, n, x, attr);
+    return repeat_or_record(tape, at, op, n, x, attr);
 }
 
 reel_node *reel_apply1(const char *at, const reel_op *op, reel_node *a, const void *attr)
@@ -482,5 +490,5 @@ reel_node *reel_apply0(const char *at, reel_tape *tape, const reel_op *op, const
         return reel__fail(tape, REEL_ERR_ARGUMENT, at,
                           "%s: an op without arguments needs a shape rule", op->name);
     }
-    return record_op(tape, at, op, 0, NULL, attr);
+    return repeat_or_record(tape, at, op, 0, NULL, attr);
 }

@@ -123,14 +123,11 @@ static reel_node *make_mask(const char *at, reel__drops *d, uint64_t place, int 
     return reel_keyed_mask_at(at, id, id, reel_node_dim(x, -1), p, value, stream);
 }
 
-reel_node *reel__drop(const char *at, reel_cell *c, int arrow, uint64_t gate, reel_node *x)
+/* Apart from the question whether there is a mask, which every step asks several times. */
+__attribute__((noinline)) static reel_node *masked(const char *at, reel_cell *c, const reel_mask *m,
+                                                   int arrow, uint64_t gate, reel_node *x)
 {
-    const reel_mask *m = mask_for(c, arrow);
     reel__now *now = &c->now;
-    now->seen |= 1U << arrow;
-    if (!active(c, m)) {
-        return x;
-    }
     if (m->given) {
         return reel_mul_at(at, x, m->given);
     }
@@ -151,6 +148,13 @@ reel_node *reel__drop(const char *at, reel_cell *c, int arrow, uint64_t gate, re
         now->made[now->masks++] = (reel__made){arrow, gate, lasts, mask};
     }
     return reel_mul_at(at, x, mask);
+}
+
+reel_node *reel__drop(const char *at, reel_cell *c, int arrow, uint64_t gate, reel_node *x)
+{
+    const reel_mask *m = mask_for(c, arrow);
+    c->now.seen |= 1U << arrow;
+    return active(c, m) ? masked(at, c, m, arrow, gate, x) : x;
 }
 
 reel_node *reel__drop_between(const char *at, reel__drops *d, reel_node *x, double p)
