@@ -10,9 +10,9 @@
 #include <math.h>
 #include <string.h>
 
-/* COLUMNS of ROWS rows are summed at a time: rows of a wide matrix lie in as many pages as there
- * are rows, and a processor keeps few in mind. */
-enum { COLUMNS = 16, ROWS = 32 };
+/* COLUMNS of ROWS rows are summed at a time: sums are read and written once for ROWS rows, and what
+ * is read comes in as many streams, which a processor can foresee. */
+enum { COLUMNS = 16, ROWS = 8 };
 
 typedef struct target {
     int64_t rank;
@@ -269,42 +269,43 @@ static void TYPED(sum_to)(const reel_call *c)
 
 #else /* once per type and instruction set */
 
-/* `count` columns of rows of n elements, at most COLUMNS, in registers where that is a constant. */
-VECTOR_INLINE void V(add_columns)(const REAL *x, int64_t rows, int64_t n, double *sum, int count)
+/* Adds `count` columns of ROWS rows of n elements, each column in the order of the rows. */
+VECTOR_INLINE void V(add_columns)(const REAL *x, int64_t n, double *restrict sum, int count)
 {
-    double part[COLUMNS];
     for (int j = 0; j < count; j++) {
-        part[j] = sum[j];
-    }
-    for (int64_t k = 0; k < rows; k++) {
-        for (int j = 0; j < count; j++) {
-            part[j] += (double)x[k * n + j];
-        }
-    }
-    for (int j = 0; j < count; j++) {
-        sum[j] = part[j];
+        const REAL *a = x + j, *b = a + 4 * n;
+        double t = sum[j] + (double)a[0];
+        t = t + (double)a[n] + (double)a[2 * n] + (double)a[3 * n];
+        sum[j] = t + (double)b[0] + (double)b[n] + (double)b[2 * n] + (double)b[3 * n];
     }
 }
 
-/* Adds rows of n elements to sum[n], each column in the order of the rows. */
-static void V(add_few_rows)(const REAL *x, int64_t rows, int64_t n, double *sum)
+VECTOR_INLINE void V(add_row)(const REAL *x, double *restrict sum, int count)
 {
-    int64_t i = 0;
-    for (; i + COLUMNS <= n; i += COLUMNS) {
-        V(add_columns)(x + i, rows, n, sum + i, COLUMNS);
-    }
-    for (; i + COLUMNS / 4 <= n; i += COLUMNS / 4) {
-        V(add_columns)(x + i, rows, n, sum + i, COLUMNS / 4);
-    }
-    if (i < n) {
-        V(add_columns)(x + i, rows, n, sum + i, (int)(n - i));
+    for (int j = 0; j < count; j++) {
+        sum[j] += (double)x[j];
     }
 }
 
+/* Adds rows of n elements to sum[n]. */
 static void V(add_rows)(const REAL *x, int64_t rows, int64_t n, double *sum)
 {
-    for (int64_t k = 0; k < rows; k += ROWS) {
-        V(add_few_rows)(x + k * n, rows - k < ROWS ? rows - k : ROWS, n, sum);
+    int64_t k = 0;
+    for (; k + ROWS <= rows; k += ROWS) {
+        const REAL *row = x + k * n;
+        int64_t i = 0;
+        for (; i + COLUMNS <= n; i += COLUMNS) {
+            V(add_columns)(row + i, n, sum + i, COLUMNS);
+        }
+        V(add_columns)(row + i, n, sum + i, (int)(n - i));
+    }
+    for (; k < rows; k++) {
+        const REAL *row = x + k * n;
+        int64_t i = 0;
+        for (; i + COLUMNS <= n; i += COLUMNS) {
+            V(add_row)(row + i, sum + i, COLUMNS);
+        }
+        V(add_row)(row + i, sum + i, (int)(n - i));
     }
 }
 
