@@ -3,16 +3,11 @@
  * repeated. */
 #ifndef REEL_REAL
 
-#include <reel/isa.h>
 #include <reel/op.h>
 #include <reel/ops.h>
 
 #include <math.h>
 #include <string.h>
-
-/* COLUMNS of ROWS rows are summed at a time: sums are read and written once for ROWS rows, and what
- * is read comes in as many streams, which a processor can foresee. */
-enum { COLUMNS = 16, ROWS = 8 };
 
 typedef struct target {
     int64_t rank;
@@ -79,12 +74,11 @@ static bool over_leading_axes(const walker *w, int64_t size)
     return size > 0 && inner == size;
 }
 
-/* vector.h has some functions of floats by those of doubles, so these come first. */
-#include <reel/real64.h>
+#include <reel/real32.h>
 
 #include "broadcast.c"
 
-#include <reel/real32.h>
+#include <reel/real64.h>
 
 #include "broadcast.c"
 
@@ -206,17 +200,9 @@ reel_node *reel_sum_to_at(const char *at, reel_node *x, reel_shape shape)
     return apply(at, &reel_op_sum_to, x, shape);
 }
 
-#elif !defined ISA_OPEN /* once per type */
+#else
 
 #include "rows.h"
-
-#undef ISA_SOURCE
-#define ISA_SOURCE "broadcast.c"
-#include "isa_each.h"
-
-/* By instruction set. */
-static void (*const TYPED(add_rows)[REEL_ISAS])(const REAL *x, int64_t rows, int64_t n,
-                                                double *sum) = EACH_ISA(TYPED(add_rows));
 
 static void TYPED(broadcast_to)(const reel_call *c)
 {
@@ -248,7 +234,7 @@ static void TYPED(sum_to)(const reel_call *c)
     int64_t n = w.large.dim[w.large.rank - 1];
     bool leading = over_leading_axes(&w, c->y.size);
     if (leading) {
-        TYPED(add_rows)[reel_isa_used()](x, c->x[0].size / c->y.size, c->y.size, sum);
+        TYPED(reel__row_add)(x, c->x[0].size / c->y.size, c->y.size, c->y.size, sum);
     }
     for (int64_t from = 0; !leading && from < c->x[0].size; from += n) {
         const REAL *row = x + from;
@@ -264,48 +250,6 @@ static void TYPED(sum_to)(const reel_call *c)
     }
     for (int64_t i = 0; i < c->y.size; i++) {
         y[i] = (REAL)sum[i];
-    }
-}
-
-#else /* once per type and instruction set */
-
-/* Adds `count` columns of ROWS rows of n elements, each column in the order of the rows. */
-VECTOR_INLINE void V(add_columns)(const REAL *x, int64_t n, double *restrict sum, int count)
-{
-    for (int j = 0; j < count; j++) {
-        const REAL *a = x + j, *b = a + 4 * n;
-        double t = sum[j] + (double)a[0];
-        t = t + (double)a[n] + (double)a[2 * n] + (double)a[3 * n];
-        sum[j] = t + (double)b[0] + (double)b[n] + (double)b[2 * n] + (double)b[3 * n];
-    }
-}
-
-VECTOR_INLINE void V(add_row)(const REAL *x, double *restrict sum, int count)
-{
-    for (int j = 0; j < count; j++) {
-        sum[j] += (double)x[j];
-    }
-}
-
-/* Adds rows of n elements to sum[n]. */
-static void V(add_rows)(const REAL *x, int64_t rows, int64_t n, double *sum)
-{
-    int64_t k = 0;
-    for (; k + ROWS <= rows; k += ROWS) {
-        const REAL *row = x + k * n;
-        int64_t i = 0;
-        for (; i + COLUMNS <= n; i += COLUMNS) {
-            V(add_columns)(row + i, n, sum + i, COLUMNS);
-        }
-        V(add_columns)(row + i, n, sum + i, (int)(n - i));
-    }
-    for (; k < rows; k++) {
-        const REAL *row = x + k * n;
-        int64_t i = 0;
-        for (; i + COLUMNS <= n; i += COLUMNS) {
-            V(add_row)(row + i, sum + i, COLUMNS);
-        }
-        V(add_row)(row + i, sum + i, (int)(n - i));
     }
 }
 

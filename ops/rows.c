@@ -10,8 +10,10 @@
 #include <math.h>
 #include <string.h>
 
-/* Enough partial results side by side that no addition waits for the one before. */
-enum { ROW_LANES = 16, ROW_BLOCK = 256 };
+/* Enough partial results side by side that no addition waits for the one before; they are kept in
+ * memory where compilers see no other way, so that as much as possible is done to each at once:
+ * AT_ONCE elements, or ROWS rows, whose sums are then read and written once for them all. */
+enum { ROW_LANES = 16, ROW_BLOCK = 256, AT_ONCE = 4, COLUMNS = 16, ROWS = 8 };
 
 /* vector.h has some functions of floats by those of doubles, so these come first. */
 #include <reel/real64.h>
@@ -34,6 +36,13 @@ double TYPED(reel__row_total)(const REAL *x, int64_t n)
 {
     static double (*const by[REEL_ISAS])(const REAL *, int64_t) = EACH_ISA(TYPED(row_total));
     return by[reel_isa_used()](x, n);
+}
+
+void TYPED(reel__row_add)(const REAL *x, int64_t rows, int64_t stride, int64_t n, double *sum)
+{
+    static void (*const by[REEL_ISAS])(const REAL *, int64_t, int64_t, int64_t, double *) =
+        EACH_ISA(TYPED(row_add));
+    by[reel_isa_used()](x, rows, stride, n, sum);
 }
 
 REAL TYPED(reel__row_largest)(const REAL *x, int64_t n)
@@ -76,22 +85,125 @@ double TYPED(reel__row_exp_total)(const REAL *x, int64_t n, REAL less)
 
 #else /* once per type and instruction set */
 
+/* ROW_LANES sums in f64, in as many vectors as that makes, each by a name: compilers keep arrays in
+ * memory. */
+#ifdef VECTOR_BYTES
+typedef double V(wide) __attribute__((vector_size(VECTOR_BYTES)));
+typedef REAL V(narrow) __attribute__((vector_size(VECTOR_BYTES * REEL_REAL / 64)));
+
+typedef struct V(lanes) {
+    V(wide) a, b, c, d, e, f, g, h;
+} V(lanes);
+enum { V(each) = VECTOR_BYTES / 8, V(vectors) = ROW_LANES / V(each) };
+
+VECTOR_INLINE void V(lanes_add_to)(V(wide) * sum, int i, const REAL *x)
+{
+    V(narrow) v;
+    if (i < V(vectors)) {
+        memcpy(&v, x + i * V(each), sizeof v);
+        *sum += __builtin_convertvector(v, V(wide));
+    }
+}
+
+VECTOR_INLINE void V(lanes_add)(V(lanes) * s, const REAL *x)
+{
+    V(lanes_add_to)(&s->a, 0, x);
+    V(lanes_add_to)(&s->b, 1, x);
+    V(lanes_add_to)(&s->c, 2, x);
+    V(lanes_add_to)(&s->d, 3, x);
+    V(lanes_add_to)(&s->e, 4, x);
+    V(lanes_add_to)(&s->f, 5, x);
+    V(lanes_add_to)(&s->g, 6, x);
+    V(lanes_add_to)(&s->h, 7, x);
+}
+
+VECTOR_INLINE void V(lanes_store)(double *lane, const V(lanes) * s)
+{
+    const V(wide) all[] = {s->a, s->b, s->c, s->d, s->e, s->f, s->g, s->h};
+    memcpy(lane, all, ROW_LANES * sizeof *lane);
+}
+#else
+typedef struct V(lanes) {
+    double v[ROW_LANES];
+} V(lanes);
+
+static void V(lanes_add)(V(lanes) * s, const REAL *x)
+{
+    for (int j = 0; j < ROW_LANES; j++) {
+        s->v[j] += (double)x[j];
+    }
+}
+
+static void V(lanes_store)(double *lane, const V(lanes) * s)
+{
+    memcpy(lane, s->v, sizeof s->v);
+}
+#endif
+
 static double V(row_total)(const REAL *x, int64_t n)
 {
-    double lane[ROW_LANES] = {0}, total = 0;
+    V(lanes) s = {0};
+    double lane[ROW_LANES], total = 0;
     int64_t k = 0;
     for (; k + ROW_LANES <= n; k += ROW_LANES) {
-        for (int j = 0; j < ROW_LANES; j++) {
-            lane[j] += (double)x[k + j];
-        }
+        V(lanes_add)(&s, x + k);
     }
     for (; k < n; k++) {
         total += (double)x[k];
     }
-    for (int j = 0; j < ROW_LANES; j++) {
-        total += lane[j];
+    V(lanes_store)(lane, &s);
+    for (int j = 0; j < 8; j++) { /* by halves */
+        lane[j] += lane[j + 8];
     }
-    return total;
+    for (int j = 0; j < 4; j++) {
+        lane[j] += lane[j + 4];
+    }
+    return total + (lane[0] + lane[2]) + (lane[1] + lane[3]);
+}
+
+/* Adds `count` columns of ROWS rows, `stride` apart. */
+VECTOR_INLINE void V(add_columns)(const REAL *x, int64_t stride, double *restrict sum, int count)
+{
+    for (int j = 0; j < count; j++) {
+        const REAL *a = x + j, *b = a + 4 * stride;
+        double t = sum[j] + (double)a[0];
+        t = t + (double)a[stride] + (double)a[2 * stride] + (double)a[3 * stride];
+        sum[j] =
+            t + (double)b[0] + (double)b[stride] + (double)b[2 * stride] + (double)b[3 * stride];
+    }
+}
+
+VECTOR_INLINE void V(add_row)(const REAL *x, double *restrict sum, int count)
+{
+    for (int j = 0; j < count; j++) {
+        sum[j] += (double)x[j];
+    }
+}
+
+static void V(row_add)(const REAL *x, int64_t rows, int64_t stride, int64_t n, double *sum)
+{
+    int64_t k = 0;
+    for (; k + ROWS <= rows; k += ROWS) {
+        const REAL *row = x + k * stride;
+        int64_t i = 0;
+        for (; i + COLUMNS <= n; i += COLUMNS) {
+            V(add_columns)(row + i, stride, sum + i, COLUMNS);
+        }
+        V(add_columns)(row + i, stride, sum + i, (int)(n - i));
+    }
+    for (; k < rows; k++) {
+        const REAL *row = x + k * stride;
+        int64_t i = 0;
+        for (; i + COLUMNS <= n; i += COLUMNS) {
+            V(add_row)(row + i, sum + i, COLUMNS);
+        }
+        V(add_row)(row + i, sum + i, (int)(n - i));
+    }
+}
+
+VECTOR_INLINE REAL V(larger)(REAL x, REAL than)
+{
+    return x > than ? x : than;
 }
 
 static REAL V(row_largest)(const REAL *x, int64_t n)
@@ -101,16 +213,24 @@ static REAL V(row_largest)(const REAL *x, int64_t n)
     for (int j = 0; j < ROW_LANES; j++) {
         lane[j] = (REAL)-INFINITY;
     }
+    for (; k + AT_ONCE * ROW_LANES <= n; k += AT_ONCE * ROW_LANES) {
+        const REAL *a = x + k, *b = a + ROW_LANES, *c = b + ROW_LANES, *d = c + ROW_LANES;
+        for (int j = 0; j < ROW_LANES; j++) {
+            lane[j] = V(larger)(a[j], V(larger)(b[j], V(larger)(c[j], V(larger)(d[j], lane[j]))));
+        }
+    }
     for (; k + ROW_LANES <= n; k += ROW_LANES) {
         for (int j = 0; j < ROW_LANES; j++) {
-            lane[j] = x[k + j] > lane[j] ? x[k + j] : lane[j];
+            lane[j] = V(larger)(x[k + j], lane[j]);
         }
     }
     for (; k < n; k++) {
-        lane[0] = x[k] > lane[0] ? x[k] : lane[0];
+        lane[0] = V(larger)(x[k], lane[0]);
     }
-    for (int j = 1; j < ROW_LANES; j++) {
-        lane[0] = lane[j] > lane[0] ? lane[j] : lane[0];
+    for (int half = ROW_LANES / 2; half; half /= 2) {
+        for (int j = 0; j < half; j++) {
+            lane[j] = V(larger)(lane[j + half], lane[j]);
+        }
     }
     return lane[0];
 }

@@ -4,6 +4,9 @@
 
 double TYPED(reel__row_total)(const REAL *x, int64_t n);
 
+/* Adds rows of n elements, `stride` apart, to sum[n], each column in the order of the rows. */
+void TYPED(reel__row_add)(const REAL *x, int64_t rows, int64_t stride, int64_t n, double *sum);
+
 /* NaN is passed over; -inf if there is nothing else. */
 REAL TYPED(reel__row_largest)(const REAL *x, int64_t n);
 

@@ -1,12 +1,11 @@
 /* Sum and mean along an axis or over everything.
- * Invariant: partial sums of at most BLOCK elements are in the tensor's type, what is above them in
- * f64, so that the error of an f32 sum does not grow with its length. */
+ * Invariant: sums are in f64, so that the error of an f32 one does not grow with its length. */
 #ifndef REEL_REAL
 #include <reel/axis.h>
 #include <reel/ops.h>
 #include <reel/tape.h>
 
-enum { LANES = 16, BLOCK = 256, WIDTH = 64 };
+enum { WIDTH = 64 };
 
 #include <reel/real32.h>
 
@@ -102,47 +101,7 @@ reel_node *reel_mean_axis_at(const char *at, reel_node *x, int axis, bool keep)
 
 #else
 
-static double TYPED(block_sum)(const REAL *x, int64_t n)
-{
-    REAL lane[LANES] = {0};
-    int64_t k = 0;
-    for (; k + LANES <= n; k += LANES) {
-        for (int j = 0; j < LANES; j++) {
-            lane[j] += x[k + j];
-        }
-    }
-    double total = 0;
-    for (; k < n; k++) {
-        total += (double)x[k];
-    }
-    for (int j = 0; j < LANES; j++) {
-        total += (double)lane[j];
-    }
-    return total;
-}
-
-static REAL TYPED(row_sum)(const REAL *x, int64_t n, double scale)
-{
-    double total = 0;
-    for (int64_t k = 0; k < n; k += BLOCK) {
-        total += TYPED(block_sum)(x + k, n - k < BLOCK ? n - k : BLOCK);
-    }
-    return (REAL)(total * scale);
-}
-
-static void TYPED(column_sums)(const REAL *x, REAL *y, const reel_along *a, int64_t width,
-                               double scale)
-{
-    double total[WIDTH] = {0};
-    for (int64_t k = 0; k < a->n; k++) {
-        for (int64_t i = 0; i < width; i++) {
-            total[i] += (double)x[k * a->inner + i];
-        }
-    }
-    for (int64_t i = 0; i < width; i++) {
-        y[i] = (REAL)(total[i] * scale);
-    }
-}
+#include "rows.h"
 
 static void TYPED(scaled_sums)(const reel_call *c, const reel_along *a, double scale)
 {
@@ -151,9 +110,13 @@ static void TYPED(scaled_sums)(const reel_call *c, const reel_along *a, double s
     reel_columns part = {.unit = c->begin};
     while (reel_columns_next(&part, a, c->end, WIDTH)) {
         if (a->inner == 1) {
-            y[part.unit] = TYPED(row_sum)(x + part.first, a->n, scale);
-        } else {
-            TYPED(column_sums)(x + part.first, y + part.unit, a, part.width, scale);
+            y[part.unit] = (REAL)(TYPED(reel__row_total)(x + part.first, a->n) * scale);
+            continue;
+        }
+        double total[WIDTH] = {0};
+        TYPED(reel__row_add)(x + part.first, a->n, a->inner, part.width, total);
+        for (int64_t i = 0; i < part.width; i++) {
+            y[part.unit + i] = (REAL)(total[i] * scale);
         }
     }
 }
