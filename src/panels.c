@@ -142,21 +142,43 @@ static void gather(const reel__strips *p, int64_t count, int64_t first, int64_t 
     reel__tiles_gather(&lines, p->size, p->m, count, first, last, p->gathered);
 }
 
-/* What tile b of `count`, one below the other, calls into the cache: its share of the panels that
- * come next, if so many do, byte by byte rounded up. A single tile would push out what it reads
- * itself. */
-static void look_ahead(const reel__strips *p, reel__tile *tile, int64_t b, int64_t count,
+/* How a strip is divided, found out once for all its tiles, since dividing takes as long as some of
+ * their work. */
+typedef struct strip {
+    int64_t first, last; /* tiles */
+    int64_t begin;       /* the row where the first begins */
+    int64_t rows, more;  /* a tile's; those before `more` have one row more */
+    int64_t step;        /* bytes of each line of a panel that a tile calls for */
+    int64_t share, rest; /* likewise of a panel; those before `rest` one more */
+} strip;
+
+static strip strip_of(const reel__strips *p, int64_t first, int64_t last, int64_t count)
+{
+    int64_t tiles = last - first, bytes = p->k * REEL__PANEL;
+    return (strip){.first = first,
+                   .last = last,
+                   .begin = reel__cut(p->m, count, first),
+                   .rows = p->m / count,
+                   .more = p->m % count,
+                   .step = tiles ? reel__pieces(REEL__PANEL, tiles) : 0,
+                   .share = tiles ? bytes / tiles : 0,
+                   .rest = tiles ? bytes % tiles : 0};
+}
+
+/* What the b-th tile of the strip, one below the other, calls into the cache: its share of the
+ * panels that come next, if so many do, byte by byte rounded up. A single tile would push out what
+ * it reads itself. */
+static void look_ahead(const reel__strips *p, const strip *s, reel__tile *tile, int64_t b,
                        int choice)
 {
     int64_t bytes = p->k * REEL__PANEL, group = bytes << choice;
     const char *panel = tile->panel;
     tile->ahead = panel;
     tile->ahead_step = REEL__PANEL;
-    if (count > 1 && p->end - panel >= 2 * group) {
-        int64_t step = reel__pieces(REEL__PANEL, count), begin = reel__cut(bytes, count, b);
-        int64_t last = bytes - p->k * step;
+    if (s->last - s->first > 1 && p->end - panel >= 2 * group) {
+        int64_t begin = s->share * b + (b < s->rest ? b : s->rest), last = bytes - p->k * s->step;
         tile->ahead = panel + group + (begin < last ? begin : last);
-        tile->ahead_step = step;
+        tile->ahead_step = s->step;
     }
 }
 
@@ -177,34 +199,33 @@ static void call_for_rows(reel__coming *x)
     }
 }
 
-/* Tiles [first, last) of `count`, 1 << choice panels from column j on. */
-static void multiply_tiles(const reel__strips *p, int64_t first, int64_t last, int64_t count,
-                           const char *panel, int64_t j, int choice)
+/* The tiles of a strip, 1 << choice panels from column j on. */
+static void multiply_tiles(const reel__strips *p, const strip *s, const char *panel, int64_t j,
+                           int choice)
 {
-    int64_t begin = reel__cut(p->m, count, first), wide = p->width << choice;
+    int64_t wide = p->width << choice, i = s->begin;
     bool whole = p->c_column == 1 && j + wide <= p->n;
-    int64_t i = begin;
-    for (int64_t b = first; b < last; b++) {
-        int64_t next = reel__cut(p->m, count, b + 1), rows = next - i;
+    reel__tile tile = {.k = p->k,
+                       .panel = panel,
+                       .panel_step = p->k * p->width,
+                       .c_row = p->c_row,
+                       .load = p->load};
+    for (int64_t b = s->first; b < s->last; b++) {
+        int64_t rows = s->rows + (b < s->more), next = i + rows;
         reel__tile_kernel *kernel = p->tiles->kernel[rows][choice];
-        reel__tile tile = {
-            .k = p->k,
-            .panel = panel,
-            .panel_step = p->k * p->width,
-            .c = p->c + (i * p->c_row + j * p->c_column) * p->size,
-            .c_row = p->c_row,
-            .load = p->load,
-        };
-        tile.next = next_tile(p, b + 1 < last ? next : begin, b + 1 < last ? j : j + wide);
-        set_rows(p, &tile, begin, i, rows);
-        look_ahead(p, &tile, b - first, last - first, choice);
+        bool more = b + 1 < s->last;
+        tile.c = p->c + (i * p->c_row + j * p->c_column) * p->size;
+        tile.next = next_tile(p, more ? next : s->begin, more ? j : j + wide);
+        set_rows(p, &tile, s->begin, i, rows);
+        look_ahead(p, s, &tile, b - s->first, choice);
         if (p->coming) {
             call_for_rows(p->coming);
         }
         if (whole) {
             kernel(&tile);
         } else {
-            run_aside(p, kernel, &tile, i, rows, j, wide);
+            reel__tile aside = tile;
+            run_aside(p, kernel, &aside, i, rows, j, wide);
         }
         i = next;
     }
@@ -225,12 +246,12 @@ void reel__strip_multiply(const reel__strips *p, int64_t first, int64_t last, co
 {
     int64_t count = reel__pieces(p->m, p->tiles->rows);
     int choice = widest(p->tiles, reel__pieces(p->m, count));
+    strip s = strip_of(p, first, last, count);
     for (int64_t j = from; j < to; j += p->width << choice) {
         while (j + (p->width << choice) >= to + p->width) {
             choice--; /* panels from `to` on are not ours */
         }
-        multiply_tiles(p, first, last, count, panels + j / p->width * p->k * REEL__PANEL, j,
-                       choice);
+        multiply_tiles(p, &s, panels + j / p->width * p->k * REEL__PANEL, j, choice);
     }
 }
 
