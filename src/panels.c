@@ -89,49 +89,36 @@ void reel__panels_pack(reel_dtype dtype, int64_t k, int64_t n, const void *w, in
     }
 }
 
-/* Copies a tile between C and a dense buffer of `wide` columns; columns from n on are not in C. */
-static void copy_tile(const reel__strips *p, bool out, int64_t i, int64_t rows, int64_t j,
+/* Copies a tile between C, of which it has the first `there` columns, and a dense buffer of `wide`
+ * ones. */
+static void copy_tile(const reel__strips *p, bool out, char *c, int64_t rows, int64_t there,
                       int64_t wide, char *tile)
 {
-    int64_t there = p->n - j < wide ? p->n - j : wide;
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t s = 0; s < there; s++) {
-            char *c = p->c + ((i + r) * p->c_row + (j + s) * p->c_column) * p->size;
+            char *x = c + (r * p->c_row + s * p->c_column) * p->size;
             char *t = tile + (r * wide + s) * p->size;
-            memcpy(out ? c : t, out ? t : c, (size_t)p->size);
+            memcpy(out ? x : t, out ? t : x, (size_t)p->size);
         }
     }
 }
 
-/* Tiles that C has not whole, or not in dense rows, are made aside. */
-static void run_aside(const reel__strips *p, reel__tile_kernel *kernel, reel__tile *tile, int64_t i,
-                      int64_t rows, int64_t j, int64_t wide)
+/* Tiles that C has not whole, or not in dense rows, are made aside. `left`: how many columns C has
+ * there and further right. */
+static void run_aside(const reel__strips *p, reel__tile_kernel *kernel, reel__tile tile,
+                      int64_t rows, char *c, int64_t left, int64_t wide)
 {
     _Alignas(REEL__PANEL) char buffer[REEL__TILE_LINES * REEL__PANEL];
+    int64_t there = left < wide ? left : wide;
     memset(buffer, 0, (size_t)(rows * wide * p->size));
-    if (tile->load) {
-        copy_tile(p, false, i, rows, j, wide, buffer);
+    if (tile.load) {
+        copy_tile(p, false, c, rows, there, wide, buffer);
     }
-    tile->c = buffer;
-    tile->next = buffer; /* with this stride */
-    tile->c_row = wide;
-    kernel(tile);
-    copy_tile(p, true, i, rows, j, wide, buffer);
-}
-
-/* Where a tile finds its rows of A: [i, i + rows), with those from `begin` on in the copy. */
-static void set_rows(const reel__strips *p, reel__tile *tile, int64_t begin, int64_t i,
-                     int64_t rows)
-{
-    if (p->gathered != NULL) {
-        tile->a = p->gathered + (i - begin) * p->k * p->size;
-        tile->a_row = 1;
-        tile->a_column = rows;
-    } else {
-        tile->a = p->a + i * p->a_row * p->size;
-        tile->a_row = p->a_row;
-        tile->a_column = p->a_column;
-    }
+    tile.c = buffer;
+    tile.next = buffer; /* with this stride */
+    tile.c_row = wide;
+    kernel(&tile);
+    copy_tile(p, true, c, rows, there, wide, buffer);
 }
 
 /* Rows of A are columns of what is gathered. */
@@ -142,50 +129,48 @@ static void gather(const reel__strips *p, int64_t count, int64_t first, int64_t 
     reel__tiles_gather(&lines, p->size, p->m, count, first, last, p->gathered);
 }
 
-/* How a strip is divided, found out once for all its tiles, since dividing takes as long as some of
- * their work. */
+/* What is the same of a tile for all columns of its strip: it is found out once, as finding it out
+ * takes a part of a tile's own time. */
+typedef struct stand {
+    int64_t rows;
+    const char *a; /* its rows of A */
+    int64_t a_row, a_column;
+    int64_t c;     /* bytes from the first row of C to its own */
+    int64_t ahead; /* what it calls into the cache of the panels that come next: from where on */
+} stand;
+
 typedef struct strip {
-    int64_t first, last; /* tiles */
-    int64_t begin;       /* the row where the first begins */
-    int64_t rows, more;  /* a tile's; those before `more` have one row more */
-    int64_t step;        /* bytes of each line of a panel that a tile calls for */
-    int64_t share, rest; /* likewise of a panel; those before `rest` one more */
+    int64_t tiles;
+    int64_t ahead_step; /* bytes of each line of a panel that a tile calls for */
+    stand at[REEL__STRIP_ROWS];
 } strip;
 
-static strip strip_of(const reel__strips *p, int64_t first, int64_t last, int64_t count)
+/* Tiles [first, last) of `count`. Of the panels that come next each calls for its share, byte by
+ * byte rounded up; a single tile would push out what it reads itself. */
+static void find_strip(const reel__strips *p, int64_t first, int64_t last, int64_t count, strip *s)
 {
-    int64_t tiles = last - first, bytes = p->k * REEL__PANEL;
-    return (strip){.first = first,
-                   .last = last,
-                   .begin = reel__cut(p->m, count, first),
-                   .rows = p->m / count,
-                   .more = p->m % count,
-                   .step = tiles ? reel__pieces(REEL__PANEL, tiles) : 0,
-                   .share = tiles ? bytes / tiles : 0,
-                   .rest = tiles ? bytes % tiles : 0};
-}
-
-/* What the b-th tile of the strip, one below the other, calls into the cache: its share of the
- * panels that come next, if so many do, byte by byte rounded up. A single tile would push out what
- * it reads itself. */
-static void look_ahead(const reel__strips *p, const strip *s, reel__tile *tile, int64_t b,
-                       int choice)
-{
-    int64_t bytes = p->k * REEL__PANEL, group = bytes << choice;
-    const char *panel = tile->panel;
-    tile->ahead = panel;
-    tile->ahead_step = REEL__PANEL;
-    if (s->last - s->first > 1 && p->end - panel >= 2 * group) {
-        int64_t begin = s->share * b + (b < s->rest ? b : s->rest), last = bytes - p->k * s->step;
-        tile->ahead = panel + group + (begin < last ? begin : last);
-        tile->ahead_step = s->step;
+    int64_t begin = reel__cut(p->m, count, first), i = begin;
+    int64_t bytes = p->k * REEL__PANEL;
+    s->tiles = last - first;
+    s->ahead_step = s->tiles > 1 ? reel__pieces(REEL__PANEL, s->tiles) : 0;
+    for (int64_t b = 0; b < s->tiles; b++) {
+        int64_t next = reel__cut(p->m, count, first + b + 1);
+        int64_t ahead = reel__cut(bytes, s->tiles, b), most = bytes - p->k * s->ahead_step;
+        stand *t = &s->at[b];
+        t->rows = next - i;
+        t->c = i * p->c_row * p->size;
+        t->ahead = ahead < most ? ahead : most;
+        if (p->gathered) { /* rows from `begin` on are in the copy */
+            t->a = p->gathered + (i - begin) * p->k * p->size;
+            t->a_row = 1;
+            t->a_column = t->rows;
+        } else {
+            t->a = p->a + i * p->a_row * p->size;
+            t->a_row = p->a_row;
+            t->a_column = p->a_column;
+        }
+        i = next;
     }
-}
-
-/* Where the tile at a row and a column stands in C, if it is there. */
-static const char *next_tile(const reel__strips *p, int64_t i, int64_t j)
-{
-    return p->c + (i * p->c_row + (j < p->n ? j : 0) * p->c_column) * p->size;
 }
 
 static void call_for_rows(reel__coming *x)
@@ -199,35 +184,39 @@ static void call_for_rows(reel__coming *x)
     }
 }
 
-/* The tiles of a strip, 1 << choice panels from column j on. */
+/* The tiles of a strip, 1 << choice panels from column j on. Each is told where the next one stands
+ * in C. */
 static void multiply_tiles(const reel__strips *p, const strip *s, const char *panel, int64_t j,
                            int choice)
 {
-    int64_t wide = p->width << choice, i = s->begin;
+    int64_t wide = p->width << choice, group = p->k * REEL__PANEL << choice;
     bool whole = p->c_column == 1 && j + wide <= p->n;
+    bool ahead = s->tiles > 1 && p->end - panel >= 2 * group;
+    char *c = p->c + j * p->c_column * p->size;
+    const char *after = p->c + (j + wide < p->n ? j + wide : 0) * p->c_column * p->size;
     reel__tile tile = {.k = p->k,
                        .panel = panel,
                        .panel_step = p->k * p->width,
                        .c_row = p->c_row,
-                       .load = p->load};
-    for (int64_t b = s->first; b < s->last; b++) {
-        int64_t rows = s->rows + (b < s->more), next = i + rows;
-        reel__tile_kernel *kernel = p->tiles->kernel[rows][choice];
-        bool more = b + 1 < s->last;
-        tile.c = p->c + (i * p->c_row + j * p->c_column) * p->size;
-        tile.next = next_tile(p, more ? next : s->begin, more ? j : j + wide);
-        set_rows(p, &tile, s->begin, i, rows);
-        look_ahead(p, s, &tile, b - s->first, choice);
+                       .load = p->load,
+                       .ahead_step = ahead ? s->ahead_step : REEL__PANEL};
+    for (int64_t b = 0; b < s->tiles; b++) {
+        const stand *t = &s->at[b];
+        reel__tile_kernel *kernel = p->tiles->kernel[t->rows][choice];
+        tile.a = t->a;
+        tile.a_row = t->a_row;
+        tile.a_column = t->a_column;
+        tile.c = c + t->c;
+        tile.next = b + 1 < s->tiles ? c + t[1].c : after + s->at[0].c;
+        tile.ahead = ahead ? panel + group + t->ahead : panel;
         if (p->coming) {
             call_for_rows(p->coming);
         }
         if (whole) {
             kernel(&tile);
         } else {
-            reel__tile aside = tile;
-            run_aside(p, kernel, &aside, i, rows, j, wide);
+            run_aside(p, kernel, tile, t->rows, c + t->c, p->n - j, wide);
         }
-        i = next;
     }
 }
 
@@ -246,7 +235,8 @@ void reel__strip_multiply(const reel__strips *p, int64_t first, int64_t last, co
 {
     int64_t count = reel__pieces(p->m, p->tiles->rows);
     int choice = widest(p->tiles, reel__pieces(p->m, count));
-    strip s = strip_of(p, first, last, count);
+    strip s;
+    find_strip(p, first, last, count, &s);
     for (int64_t j = from; j < to; j += p->width << choice) {
         while (j + (p->width << choice) >= to + p->width) {
             choice--; /* panels from `to` on are not ours */
