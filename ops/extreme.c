@@ -86,7 +86,7 @@ static reel_node *argmin_sample(reel_sampler *s, int k)
 const reel_op reel_op_max = {
     .name = "max",
     .arity = 1,
-    .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS | REEL_OP_NESTS,
+    .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS,
     .attr_size = sizeof(reel_reduce_attr),
     .shape = reel_reduce_shape_some,
     .run_f32 = max_run_f32,
@@ -100,7 +100,7 @@ const reel_op reel_op_max = {
 const reel_op reel_op_min = {
     .name = "min",
     .arity = 1,
-    .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS | REEL_OP_NESTS,
+    .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS,
     .attr_size = sizeof(reel_reduce_attr),
     .shape = reel_reduce_shape_some,
     .run_f32 = min_run_f32,

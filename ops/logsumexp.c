@@ -42,7 +42,7 @@ static reel_node *logsumexp_sample(reel_sampler *s, int k)
 const reel_op reel_op_logsumexp = {
     .name = "logsumexp",
     .arity = 1,
-    .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS | REEL_OP_NESTS,
+    .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS,
     .attr_size = sizeof(reel_reduce_attr),
     .shape = reel_reduce_shape,
     .run_f32 = logsumexp_run_f32,

@@ -49,7 +49,7 @@ static reel_node *mean_sample(reel_sampler *s, int k)
 const reel_op reel_op_sum = {
     .name = "sum",
     .arity = 1,
-    .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS | REEL_OP_NESTS,
+    .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS,
     .attr_size = sizeof(reel_reduce_attr),
     .shape = reel_reduce_shape,
     .run_f32 = sum_run_f32,
@@ -63,7 +63,7 @@ const reel_op reel_op_sum = {
 const reel_op reel_op_mean = {
     .name = "mean",
     .arity = 1,
-    .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS | REEL_OP_NESTS,
+    .flags = REEL_OP_REDUCTION | REEL_OP_ALONG_AXIS,
     .attr_size = sizeof(reel_reduce_attr),
     .shape = reel_reduce_shape_some,
     .run_f32 = mean_run_f32,

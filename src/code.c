@@ -65,7 +65,6 @@ static bool run_passes(reel__code *code, unsigned passes, const uint8_t *recurs,
            (!(passes & REEL__PASS_SINK) || reel__pass_sink(ir)) &&
            (!(passes & REEL__PASS_ASSEMBLE) || reel__pass_assemble(ir)) && reel__ir_sweep(ir) &&
            (!(passes & REEL__PASS_NARROW) || reel__pass_narrow(ir)) &&
-           (!(passes & REEL__PASS_ROWS) || reel__pass_rows(ir)) &&
            reel__pass_segments(ir, recurs, feeds, !(passes & REEL__PASS_SEGMENTS)) &&
            reel__pass_fuse(code, passes);
 }

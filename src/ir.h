@@ -86,7 +86,7 @@ typedef enum reel__pass {
     REEL__PASS_MEMORY = 1 << 9,   /* buffers are used again when nobody needs them */
     REEL__PASS_NARROW = 1 << 10,  /* products are as narrow as what is read of them */
     REEL__PASS_AGAIN = 1 << 11,   /* what is had cheaply is computed again, not kept */
-    REEL__PASS_ROWS = 1 << 12,    /* reductions are made while what they reduce is in the cache */
+    REEL__PASS_ROWS = 1 << 12,    /* reductions of rows are made while these are in the cache */
     REEL__PASS_BESIDE = 1 << 13,  /* products with the same left matrix are made at once */
     REEL__PASS_ALL = (1 << 14) - 1
 } reel__pass;
@@ -133,6 +133,5 @@ bool reel__pass_products(reel__ir *ir);
 bool reel__pass_sink(reel__ir *ir);
 bool reel__pass_assemble(reel__ir *ir);
 bool reel__pass_narrow(reel__ir *ir);
-bool reel__pass_rows(reel__ir *ir);
 
 #endif

@@ -288,11 +288,6 @@ static bool mappable(reel_tape *tape, const char *at, const reel_op *op, int n)
 static bool reduces_lines(reel_tape *tape, const char *at, const reel_op *op, int n,
                           reel_node *const *x, const void *attr, reel_shape y)
 {
-    if (!(op->flags & REEL_OP_ALONG_AXIS)) {
-        reel__fail(tape, REEL_ERR_ARGUMENT, at,
-                   "%s: REEL_OP_NESTS: expected REEL_OP_ALONG_AXIS, too", op->name);
-        return false;
-    }
     if (n != 1 || !(op->flags & REEL_OP_REDUCTION) || op->units != reel_reduce_units ||
         op->attr_size != sizeof(reel_reduce_attr) || op->index_args ||
         op->flags & REEL_OP_INDEX_RESULT) {
@@ -378,8 +373,7 @@ static reel_node *record_op(reel_tape *tape, const char *at, const reel_op *op, 
     if (!admit(tape, at, op, n, x) || !infer(tape, at, op, n, x, attr, &shape)) {
         return reel__error_node(tape);
     }
-    if (op->flags & (REEL_OP_ALONG_AXIS | REEL_OP_NESTS) &&
-        !reduces_lines(tape, at, op, n, x, attr, shape)) {
+    if (op->flags & REEL_OP_ALONG_AXIS && !reduces_lines(tape, at, op, n, x, attr, shape)) {
         return reel__error_node(tape);
     }
     reel__slot **more = NULL;

@@ -232,12 +232,6 @@ END_TEST
 /* Whoever says that lines are reduced has to do so. */
 START_TEST(marks_are_checked)
 {
-    static const reel_op nests = {.name = "nests",
-                                  .arity = 1,
-                                  .flags = REEL_OP_REDUCTION | REEL_OP_NESTS,
-                                  .attr_size = sizeof(power),
-                                  .run_f32 = power_run,
-                                  .units = reel_reduce_units};
     static const reel_op wrong = {.name = "wrong",
                                   .arity = 1,
                                   .flags = REEL_OP_ALONG_AXIS,
@@ -248,12 +242,6 @@ START_TEST(marks_are_checked)
     reel_node *x = laid(tape, DENSE, 4, 0);
     reel_apply("test.c:1", &wrong, 1, &x, &(power){2, 3});
     ck_assert_ptr_nonnull(strstr(reel_tape_message(tape), "wrong: REEL_OP_ALONG_AXIS: expected"));
-    reel_tape_free(tape);
-    tape = reel_tape_new(1);
-    x = laid(tape, DENSE, 4, 0);
-    reel_apply("test.c:1", &nests, 1, &x, &(power){2, 3});
-    ck_assert_ptr_nonnull(
-        strstr(reel_tape_message(tape), "nests: REEL_OP_NESTS: expected REEL_OP_ALONG_AXIS"));
     reel_tape_free(tape);
 }
 END_TEST
@@ -333,105 +321,6 @@ static bool with_their_values(int64_t n, int axis)
     return fused;
 }
 
-/* A tensor that is larger than what is reduced by itself, with a number in one place. */
-static reel_node *large(reel_tape *tape, double special)
-{
-    static double data[LARGE * LARGE];
-    static float small[LARGE * LARGE];
-    for (int64_t i = 0; i < LARGE * LARGE; i++) {
-        data[i] = number(i);
-    }
-    data[LARGE * LARGE / 2] = special;
-    for (int64_t i = 0; i < LARGE * LARGE; i++) {
-        small[i] = (float)data[i];
-    }
-    bool f64 = reel_tape_dtype(tape) == REEL_F64;
-    return reel_input(tape, reel_tape_dtype(tape), f64 ? (const void *)data : small,
-                      reel_dims(LARGE, LARGE));
-}
-
-/* All of it reduced in every way that nests, and in one that does not. */
-static void reduce_all(reel_tape *tape, double special, reel_node **y)
-{
-    reel_node *x = reel_square(large(tape, special));
-    y[0] = reel_sum(x);
-    y[1] = reel_mean(x);
-    y[2] = reel_max(x);
-    y[3] = reel_min(x);
-    y[4] = reel_logsumexp(x);
-    y[5] = reel_norm_axis(reel_reshape(x, reel_dims(LARGE * LARGE)), 0, false);
-}
-enum { WHOLE = 6 };
-
-static double value_of(reel_node *y)
-{
-    const void *data = reel_data(y);
-    return reel_tape_dtype(reel_node_tape(y)) == REEL_F64 ? *(const double *)data
-                                                          : (double)*(const float *)data;
-}
-
-/* What rows come to is reduced in turn, which rounds once more for each row. */
-START_TEST(everything_of_a_large_tensor)
-{
-    static const double specials[] = {0.5, -0.0, INFINITY, NAN};
-    reel_dtype dtype = _i ? REEL_F64 : REEL_F32;
-    double rounding = _i ? 0x1p-53 : 0x1p-24;
-    for (size_t k = 0; k < sizeof specials / sizeof *specials; k++) {
-        reel_node *y[3][WHOLE];
-        reel_tape *tape[3];
-        for (int e = 0; e < 3; e++) { /* the reference, one thread, three */
-            tape[e] = reel_tape_new(e == 2 ? 3 : 1, .dtype = dtype, .on_error = reel_print_and_exit,
-                                    .executor = e ? REEL_COMPILED : REEL_REFERENCE);
-            reduce_all(tape[e], specials[k], y[e]);
-            ck_assert_int_eq(reel_eval(WHOLE, y[e]), REEL_OK);
-        }
-        for (int i = 0; i < WHOLE; i++) {
-            double expected = value_of(y[0][i]), got = value_of(y[1][i]);
-            assert_same(y[1][i], y[2][i], reel_dtype_size(dtype));
-            if (i == 2 || i == 3 || i == 5 || !isfinite(expected)) { /* these do not round */
-                ck_assert_msg(got == expected || (isnan(got) && isnan(expected)), "%d: %g, not %g",
-                              i, got, expected);
-            } else { /* a row's, of blocks with 16 lanes, and that of all rows */
-                ck_assert_msg(fabs(got - expected) <= 64 * rounding * fabs(expected),
-                              "%d: %.17g, not %.17g", i, got, expected);
-            }
-        }
-        for (int e = 0; e < 3; e++) {
-            reel_tape_free(tape[e]);
-        }
-    }
-}
-END_TEST
-
-/* What is reduced need not be stored; norms and products are reduced by themselves, since what rows
- * come to may be out of range. */
-START_TEST(everything_in_the_cache)
-{
-    static const struct {
-        const char *text;
-        bool there;
-    } lines[] = {{"(1,0) = sum r0", true}, {"(1,0) = mean r0", true},      {"(1,0) = max r0", true},
-                 {"(1,0) = min r0", true}, {"(1,0) = logsumexp r0", true}, {"= norm r0", false}};
-    reel_tape *tape = reel_tape_new(1, .executor = REEL_COMPILED, .on_error = reel_print_and_exit);
-    reel_node *y[WHOLE];
-    reduce_all(tape, 0.5, y);
-    ck_assert_int_eq(reel_eval(WHOLE, y), REEL_OK);
-    char *text = written(tape, reel_plan_dump_at);
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        ck_assert_msg((strstr(text, lines[i].text) != NULL) == lines[i].there, "%s: %s",
-                      lines[i].text, text);
-    }
-    free(text);
-    reel_tape_reset(tape);
-    reel_node *sum = reel_sum(reel_square(large(tape, 0.5)));
-    ck_assert_int_eq(reel_eval(1, &sum), REEL_OK);
-    text = written(tape, reel_plan_dump_at);
-    ck_assert_msg(strstr(text, "r0 = square p0\n") != NULL, "%s", text); /* and nowhere stored */
-    free(text);
-    reel_tape_free(tape);
-}
-END_TEST
-
 START_TEST(rows_up_to_a_block)
 {
     ck_assert(with_their_values(2, -1));
@@ -452,8 +341,6 @@ int main(void)
     tcase_add_test(rows, marks_are_checked);
     tcase_add_test(rows, shapes_are_checked);
     tcase_add_test(rows, rows_up_to_a_block);
-    tcase_add_loop_test(rows, everything_of_a_large_tensor, 0, 2);
-    tcase_add_test(rows, everything_in_the_cache);
     suite_add_tcase(suite, rows);
     return suite_run(suite);
 }

@@ -36,13 +36,11 @@ typedef enum reel_op_flags {
     REEL_OP_NONLINEAR_GRADIENT = 1 << 7, /**< the rule is not linear in dy: forward mode refuses */
     REEL_OP_INDEX_RESULT = 1 << 8,       /**< the result is i32 */
     REEL_OP_ALONG_AXIS =
-        1 << 9, /**< besides REEL_OP_REDUCTION: of one real argument along the axis, counted from the
+        1 << 9 /**< besides REEL_OP_REDUCTION: of one real argument along the axis, counted from the
                     first, of the attribute, a reel_reduce_attr (reel/axis.h); shaped as
                     reel_reduce_shape has it, with reel_reduce_units; each result is real and of one
                     line of elements. Lines that are rows may be reduced by calls of their own, a
                     few at a time: x [rows, n], y [rows], axis 1, keep 0 */
-    REEL_OP_NESTS = 1 << 10 /**< besides REEL_OP_ALONG_AXIS: reducing everything may be done by
-                               reducing rows of equal length and then their results */
 } reel_op_flags;
 
 /** One tensor as a kernel sees it: dense, row-major. */
