@@ -76,8 +76,8 @@ static bool find_exits(reel__code *code)
     for (int at = 0; code->exit && at < ir->outs; at++) {
         int value = ir->out[at];
         reel__exit *x = &code->exit[at];
-        *x = (reel__exit){.value = REEL__NOT_MADE};
-        if (value < 0) {
+        *x = (reel__exit){0};
+        if (value < 0) { /* computed nowhere, so that nobody asks */
             continue;
         }
         const reel__value *v = &ir->v[value];

@@ -337,12 +337,12 @@ static uint32_t number_blocks(collect *k, uint32_t *size)
         } else {
             note *root = &k->note[root_of(parent, i)];
             if (root->block == REEL__NONE) {
-                bool first = ready[root - k->note];
-                if (!first || !ready_block) {
+                bool is_ready = ready[root - k->note];
+                if (!is_ready || !ready_block) {
                     size[++n] = 0;
                 }
-                root->block = first && ready_block ? ready_block : n;
-                ready_block = first ? root->block : ready_block;
+                root->block = is_ready && ready_block ? ready_block : n;
+                ready_block = is_ready ? root->block : ready_block;
             }
             s->block = root->block;
         }

@@ -185,11 +185,10 @@ typedef struct reel__segment {
 
 /* Where others find a node's value: so many bytes into a value of the block, which is no view. */
 typedef struct reel__exit {
-    int value; /* REEL__NOT_MADE: computed nowhere */
+    int value;
     uint8_t kind;
     size_t offset; /* of CONST: an address */
 } reel__exit;
-enum { REEL__NOT_MADE = -1 };
 
 /* A template compiled for one way of being arranged. */
 typedef struct reel__code {

@@ -321,8 +321,8 @@ static bool reduces_lines(reel_tape *tape, const char *at, const reel_op *op, in
 /* A training loop records the same nodes again and again, into the same slots. As long as it does,
  * the slot still holds what was found out about the node the last time: only that op, arguments and
  * attribute are the same has to be seen. Its arguments' slots come before it and have been recorded
- * anew, so that they are live, and the pointers are theirs or of nodes kept over a reset. NULL:
- * from here on this recording is another one. */
+ * anew, so that a pointer that is such a slot's address with its tag is live. NULL: from here on
+ * this recording is another one. */
 static inline reel__slot *echo(reel_tape *tape, const char *at, const reel_op *op, int n,
                                reel_node *const *x, const void *attr)
 {
