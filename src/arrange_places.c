@@ -151,9 +151,9 @@ static void find_readers(reel__arranging *a)
                 bool inside = reel__inside(a, s.from, j);
                 x->read = true;
                 x->far = x->far || (inside ? b->turn > maker->turn + 1 : !last_turn(a, s.from));
-                x->lasts = x->lasts || (inside
-                                            ? b->level > maker->level + 1 || !reads_in_main(a, b, p)
-                                            : !last_level(a, s.from));
+                x->lasts =
+                    x->lasts || (inside ? b->level > maker->level + 1 || !reads_in_main(a, b, p)
+                                        : !last_level(a, s.from));
             }
         }
     }

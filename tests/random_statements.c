@@ -54,6 +54,14 @@ static void keep_result(machine *m, reel_node *y, double most)
     }
 }
 
+/* Without an epsilon, whether rows of equal elements deviate at all is for rounding to say: to each
+ * element its place is added. */
+static reel_node *deviating(machine *m, reel_node *x)
+{
+    reel_node *ones = reel_constant(m->tape, 1, reel_dims(reel_node_dim(x, -1)));
+    return reel_add(x, reel_scale(reel_cumsum(ones, 0), 0.1));
+}
+
 void apply_any_op(machine *m)
 {
     const catalogue *all = catalogue_get();
@@ -71,6 +79,9 @@ void apply_any_op(machine *m)
             reel_shape_equal(reel_node_shape(x[i]), reel_node_shape(x[i - 1]))) {
             x[i] = x[i - 1];
         }
+    }
+    if (c->op == &reel_op_standardize || c->op == &reel_op_inverse_deviation) {
+        x[0] = deviating(m, x[0]);
     }
     reel_node *y = s->n ? reel_apply(REEL_HERE, c->op, s->n, x, s->attr)
                         : reel_apply0(REEL_HERE, m->tape, c->op, s->attr);
