@@ -1,12 +1,14 @@
 /* Reductions of rows that fused kernels make: on rows of all lengths, in all layouts, the bits of
- * the reference executor, which makes them by themselves. */
+ * the reference executor, which makes them by themselves. And sums of all lengths, in all ways. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <reel/axis.h>
+#include <reel/isa.h>
 #include <reel/reel.h>
 
+#include "../src/isa.h"
 #include "suite.h"
 #include "written.h"
 
@@ -307,6 +309,102 @@ START_TEST(same_bits_with_threads)
 }
 END_TEST
 
+/* Sums of rows and of columns of a matrix [m, n] that lies within a larger one of n + 3 columns. */
+enum { SUMS = 5 };
+
+static void sum_up(reel_tape *tape, const void *data, int64_t m, int64_t n, reel_node **y)
+{
+    reel_node *all = reel_input(tape, reel_tape_dtype(tape), data, reel_dims(m, n + 3));
+    reel_node *x = reel_slice(all, 1, 2, n + 2);
+    y[0] = reel_sum_axis(x, 1, false);
+    y[1] = reel_sum_axis(x, 0, false);
+    y[2] = reel_sum_to(x, reel_dims(n));
+    y[3] = reel_sum_to(x, reel_dims(m, 1));
+    y[4] = reel_sum(x);
+}
+
+static double element_of(reel_node *y, int64_t i)
+{
+    const void *data = reel_data(y);
+    return reel_node_dtype(y) == REEL_F64 ? ((const double *)data)[i]
+                                          : (double)((const float *)data)[i];
+}
+
+/* Whole numbers are added up without rounding in any order; of others all instruction sets have to
+ * make the same bits. */
+START_TEST(sums_of_all_lengths)
+{
+    enum { ROWS_MOST = 19, WIDEST = 150 };
+    static double wide[ROWS_MOST * (WIDEST + 3)];
+    static float narrow[ROWS_MOST * (WIDEST + 3)];
+    bool whole = _i % 2, f64 = _i / 2;
+    for (int64_t i = 0; i < (int64_t)(sizeof wide / sizeof *wide); i++) {
+        wide[i] = whole ? (double)(i * 7919 % 201 - 100) : number(i) * exp2((double)(i % 40 - 20));
+        narrow[i] = (float)wide[i];
+    }
+    int sets = (int)reel__isa_best() + 1;
+    reel_tape *tape[REEL_ISAS];
+    for (int k = 0; k < sets; k++) {
+        tape[k] =
+            reel_tape_new(1, .dtype = f64 ? REEL_F64 : REEL_F32, .on_error = reel_print_and_exit);
+    }
+    for (int64_t n = 1; n <= WIDEST; n += n < 70 ? 1 : 13) {
+        int64_t m = 1 + n % ROWS_MOST, stride = n + 3;
+        reel_node *y[REEL_ISAS][SUMS];
+        for (int k = 0; k < sets; k++) {
+            reel__isa_force((reel_isa)k);
+            reel_tape_reset(tape[k]);
+            sum_up(tape[k], f64 ? (const void *)wide : narrow, m, n, y[k]);
+            ck_assert_int_eq(reel_eval(SUMS, y[k]), REEL_OK);
+            for (int j = 0; k && j < SUMS; j++) {
+                assert_same(y[0][j], y[k][j], f64 ? sizeof(double) : sizeof(float));
+            }
+        }
+        double total = 0;
+        for (int64_t r = 0; whole && r < m; r++) {
+            double row = 0;
+            for (int64_t c = 0; c < n; c++) {
+                row += wide[r * stride + c + 2];
+            }
+            total += row;
+            ck_assert(element_of(y[0][0], r) == row && element_of(y[0][3], r) == row);
+        }
+        for (int64_t c = 0; whole && c < n; c++) {
+            double column = 0;
+            for (int64_t r = 0; r < m; r++) {
+                column += wide[r * stride + c + 2];
+            }
+            ck_assert(element_of(y[0][1], c) == column && element_of(y[0][2], c) == column);
+        }
+        ck_assert(!whole || element_of(y[0][4], 0) == total);
+    }
+    reel__isa_force(reel__isa_best());
+    for (int k = 0; k < sets; k++) {
+        reel_tape_free(tape[k]);
+    }
+}
+END_TEST
+
+/* Many small numbers beside a large one: f32 sums are made in f64. */
+START_TEST(sums_keep_small_terms)
+{
+    static float data[4 * LARGE];
+    for (int64_t i = 0; i < 4 * LARGE; i++) {
+        data[i] = i ? 1 : 0x1p25F;
+    }
+    reel_tape *tape = reel_tape_new(1, .on_error = reel_print_and_exit);
+    reel_node *row = reel_input(tape, REEL_F32, data, reel_dims(1, 4 * LARGE));
+    reel_node *column = reel_reshape(row, reel_dims(4 * LARGE, 1));
+    reel_node *y[] = {reel_sum(row), reel_sum_axis(row, 1, false), reel_sum_axis(column, 0, false),
+                      reel_sum_to(column, reel_dims(1))};
+    ck_assert_int_eq(reel_eval(4, y), REEL_OK);
+    for (int k = 0; k < 4; k++) {
+        ck_assert(element_of(y[k], 0) == (double)(0x1p25F + (float)(4 * LARGE)));
+    }
+    reel_tape_free(tape);
+}
+END_TEST
+
 /* How the plan of sum(tanh(x)) over rows of n makes the sum. */
 static bool with_their_values(int64_t n, int axis)
 {
@@ -341,6 +439,8 @@ int main(void)
     tcase_add_test(rows, marks_are_checked);
     tcase_add_test(rows, shapes_are_checked);
     tcase_add_test(rows, rows_up_to_a_block);
+    tcase_add_loop_test(rows, sums_of_all_lengths, 0, 4);
+    tcase_add_test(rows, sums_keep_small_terms);
     suite_add_tcase(suite, rows);
     return suite_run(suite);
 }
