@@ -64,17 +64,30 @@ static void fill(reel_dtype dtype, void *x, int64_t n)
     }
 }
 
-static reel__tall tall_of(const job *j)
+/* C += Aᵀ B; `a`, `b`: where the addresses of A and B stand. */
+static reel__side side_of(const job *j, const char *const *b)
+{
+    return (reel__side){.b = b,
+                        .row = j->s.n,
+                        .column = 1,
+                        .right = j->s.n,
+                        .accumulate = true,
+                        .c = j->c,
+                        .c_row = j->s.n,
+                        .c_column = 1};
+}
+
+static reel__tall tall_of(const job *j, const char *const *a, const reel__side *side)
 {
     return (reel__tall){.dtype = j->dtype,
                         .m = j->s.m,
-                        .n = j->s.n,
                         .k = j->s.k,
                         .count = 1,
+                        .a = a,
                         .a_row = j->s.m,
                         .a_column = 1,
-                        .b_row = j->s.n,
-                        .b_column = 1};
+                        .side = side,
+                        .sides = 1};
 }
 
 static job new_job(reel_dtype dtype, shape s)
@@ -87,7 +100,8 @@ static job new_job(reel_dtype dtype, shape s)
     fill(dtype, j.a, s.m * s.k);
     fill(dtype, j.b, s.k * s.n);
     j.panels = memory(reel__panels_bytes(dtype, s.k, s.n));
-    reel__tall t = tall_of(&j);
+    reel__side side = side_of(&j, NULL);
+    reel__tall t = tall_of(&j, NULL, &side);
     j.scratch = memory(s.tall ? reel__tall_scratch(&t) : reel__panels_scratch(dtype, s.m, s.k));
     reel__panels_pack(dtype, s.k, s.n, j.b, s.n, 1, j.panels);
     return j;
@@ -108,10 +122,9 @@ static void run(const job *j, int how)
     int64_t row = s->tall ? 1 : s->k, column = s->tall ? s->m : 1;
     if (how == PACKED && s->tall) {
         const char *a = j->a, *b = j->b;
-        reel__tall t = tall_of(j);
-        t.a = &a;
-        t.b = &b;
-        reel__tall_multiply(&t, 0, s->m, 0, s->n, true, j->c, s->n, 1, j->scratch);
+        reel__side side = side_of(j, &b);
+        reel__tall t = tall_of(j, &a, &side);
+        reel__tall_multiply(&t, 0, s->m, j->scratch);
     } else if (how == PACKED) {
         reel__panels_multiply(j->dtype, s->m, s->n, s->k, j->a, row, column, j->panels, 0, s->n,
                               false, j->c, s->n, 1, j->scratch);
