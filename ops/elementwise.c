@@ -325,34 +325,52 @@ BY_F64(gelu_tanh)
 /* Pointers are read before the loop, since the compiler must think that out may point at them. */
 #define FROM(letter, k) const REAL *const from_##letter = in[k]
 #define LOAD(letter) const VEC letter = V(vec_load)(from_##letter + i)
-#define KERNEL(name, before, letters, value)                                                       \
+/* What a turn does with its vectors: one after another, where that is little, or side by side. The functions of
+ * libm are long chains, each step of which waits for the one before, so that a processor has to have several
+ * under way, and sees no further ahead than two or three of them; nothing is stored before all are done, or the
+ * compiler, which must think that out may be the input, could not mix their steps. */
+#define IN_TURN(letters, value)                                                                    \
+    UNROLLED                                                                                       \
+    for (size_t k = 0; k < TURN; k++) {                                                            \
+        const size_t i = at + k * LANES;                                                           \
+        letters;                                                                                   \
+        V(vec_store)(out + i, value);                                                              \
+    }
+#define SIDE_BY_SIDE(letters, value)                                                               \
+    VEC turn[TURN];                                                                                \
+    UNROLLED                                                                                       \
+    for (size_t k = 0; k < TURN; k++) {                                                            \
+        const size_t i = at + k * LANES;                                                           \
+        letters;                                                                                   \
+        turn[k] = value;                                                                           \
+    }                                                                                              \
+    UNROLLED                                                                                       \
+    for (size_t k = 0; k < TURN; k++) {                                                            \
+        V(vec_store)(out + at + k * LANES, turn[k]);                                               \
+    }
+#define KERNEL(name, all, before, letters, value)                                                  \
     static void V(whole_##name)(size_t n, const REAL *const *in, REAL *out, const void *attr)      \
     {                                                                                              \
         (void)attr;                                                                                \
         before;                                                                                    \
         size_t at = 0;                                                                             \
         for (; n - at >= TURN * LANES; at += TURN * LANES) {                                       \
-            UNROLLED                                                                               \
-            for (size_t k = 0; k < TURN; k++) {                                                    \
-                const size_t i = at + k * LANES;                                                   \
-                letters;                                                                           \
-                V(vec_store)(out + i, value);                                                      \
-            }                                                                                      \
+            all(letters, value)                                                                    \
         }                                                                                          \
         for (size_t i = at; i < n; i += LANES) {                                                   \
             letters;                                                                               \
             V(vec_store)(out + i, value);                                                          \
         }                                                                                          \
     }
-#define UNARY(name, value, dx, lo, hi) KERNEL(name, FROM(x, 0), LOAD(x), value)
+#define UNARY(name, value, dx, lo, hi) KERNEL(name, SIDE_BY_SIDE, FROM(x, 0), LOAD(x), value)
 #define UNARY_1(name, p, value, dx, ps, lo, hi)                                                    \
-    KERNEL(name, FROM(x, 0); PARAMETER(p, 0), LOAD(x), value)
+    KERNEL(name, SIDE_BY_SIDE, FROM(x, 0); PARAMETER(p, 0), LOAD(x), value)
 #define UNARY_2(name, p, q, value, dx, ps, qs, lo, hi)                                             \
-    KERNEL(name, FROM(x, 0); PARAMETER(p, 0); PARAMETER(q, 1), LOAD(x), value)
+    KERNEL(name, SIDE_BY_SIDE, FROM(x, 0); PARAMETER(p, 0); PARAMETER(q, 1), LOAD(x), value)
 #define BINARY(name, value, da, db, la, ha, lb, hb)                                                \
-    KERNEL(name, FROM(a, 0); FROM(b, 1), LOAD(a); LOAD(b), value)
+    KERNEL(name, IN_TURN, FROM(a, 0); FROM(b, 1), LOAD(a); LOAD(b), value)
 #define TERNARY(name, value, da, db, dc, la, ha, lb, hb, lc, hc)                                   \
-    KERNEL(name, FROM(a, 0); FROM(b, 1); FROM(c, 2), LOAD(a); LOAD(b); LOAD(c), value)
+    KERNEL(name, IN_TURN, FROM(a, 0); FROM(b, 1); FROM(c, 2), LOAD(a); LOAD(b); LOAD(c), value)
 
 #include "elementwise.def"
 
@@ -361,6 +379,8 @@ BY_F64(gelu_tanh)
 #undef PARAMETER
 #undef FROM
 #undef LOAD
+#undef IN_TURN
+#undef SIDE_BY_SIDE
 #undef KERNEL
 #undef UNARY
 #undef UNARY_1

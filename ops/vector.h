@@ -14,6 +14,9 @@
 #else
 #define VECTOR_INLINE static inline
 #endif
+#ifdef VECTOR_X86
+#include <immintrin.h>
+#endif
 #endif
 
 #ifdef ISA_FEATURES

@@ -15,6 +15,25 @@ VECTOR_INLINE VEC V(vec_mul_add)(VEC a, VEC b, VEC c)
 }
 #define MUL_ADD V(vec_mul_add)
 
+#if VECTOR_BYTES == 16
+#define FLOATS(f) _mm_##f##_ps
+#elif VECTOR_BYTES == 32
+#define FLOATS(f) _mm256_##f##_ps
+#else
+#define FLOATS(f) _mm512_##f##_ps
+#endif
+
+/* x, but c where it is more, or less. NaN stays: the instructions return their second operand if one is NaN. */
+VECTOR_INLINE VEC V(vec_at_most)(VEC x, REAL c)
+{
+    return FLOATS(min)(C(c), x);
+}
+
+VECTOR_INLINE VEC V(vec_at_least)(VEC x, REAL c)
+{
+    return FLOATS(max)(C(c), x);
+}
+
 /* y exp(x) for x in [-110, 89]: exp(x) = 2^n exp(r) with |r| <= log(2)/2. The polynomial is minimax for
  * (exp(r) - 1 - r)/r², error 2^-28. */
 VECTOR_INLINE VEC V(vec_exp_inside)(VEC x, VEC y)
@@ -40,7 +59,7 @@ VECTOR_INLINE VEC V(vec_exp_inside)(VEC x, VEC y)
 
 VECTOR_INLINE VEC V(vec_exp)(VEC x)
 {
-    x = SELECT(x > C(89), C(89), SELECT(x < C(-104), C(-104), x)); /* beyond: infinity and 0 */
+    x = V(vec_at_most)(V(vec_at_least)(x, -104), 89); /* beyond: infinity and 0 */
     return V(vec_exp_inside)(x, C(1));
 }
 
@@ -55,14 +74,14 @@ VECTOR_INLINE VEC V(vec_times_exp)(VEC y, VEC x)
 VECTOR_INLINE VEC V(vec_fading)(VEC x)
 {
     const VEC a = LIBM(fabs)(x);
-    return V(vec_exp_inside)(-SELECT(a > C(110), C(110), a), C(1)); /* beyond: 0 */
+    return V(vec_exp_inside)(-V(vec_at_most)(a, 110), C(1)); /* beyond: 0 */
 }
 
 /* 1/(1 + exp(-x)): with w = 2^24 and e = w exp(-|x|), which no finite x makes subnormal before the quotient is,
  * it is e/(w + e) for x < 0 and w/(w + e) for the others. */
 VECTOR_INLINE VEC V(vec_logistic)(VEC x)
 {
-    const VEC w = C(0x1p24), a = LIBM(fabs)(x), t = SELECT(a > C(104), C(104), a);
+    const VEC w = C(0x1p24), a = LIBM(fabs)(x), t = V(vec_at_most)(a, 104);
     const VEC magic = C(0x1.8p23 + 127 + 24), shifted = MUL_ADD(t, C(-1.44269504088896341), magic);
     const VEC n = shifted - magic, power = (VEC)((V(vec_bits))shifted << 23);
     const VEC r = MUL_ADD(n, C(2.12194440054690583e-4), MUL_ADD(n, C(-0.693359375), -t));
@@ -79,7 +98,7 @@ VECTOR_INLINE VEC V(vec_logistic)(VEC x)
  * 2|x| if that is small: no digit of small values is lost. From 10 on it is 1. */
 VECTOR_INLINE VEC V(vec_tanh)(VEC x)
 {
-    const VEC a = LIBM(fabs)(x), t = SELECT(a > C(10), C(10), a);
+    const VEC a = LIBM(fabs)(x), t = V(vec_at_most)(a, 10);
     const VEC magic = C(0x1.8p23 + 127), shifted = MUL_ADD(t, C(2.8853900817779268), magic);
     const VEC n = shifted - magic, power = (VEC)((V(vec_bits))shifted << 23);
     const VEC r = MUL_ADD(n, C(2.12194440054690583e-4), MUL_ADD(n, C(-0.693359375), t + t));
@@ -96,7 +115,7 @@ VECTOR_INLINE VEC V(vec_tanh)(VEC x)
  * a zero. */
 VECTOR_INLINE VEC V(vec_expm1)(VEC x)
 {
-    const VEC t = SELECT(x > C(89), C(89), SELECT(x < C(-30), C(-30), x)); /* beyond: infinity and -1 */
+    const VEC t = V(vec_at_most)(V(vec_at_least)(x, -30), 89); /* beyond: infinity and -1 */
     const VEC magic = C(0x1.8p23 + 126), shifted = MUL_ADD(t, C(1.44269504088896341), magic);
     const VEC n = shifted - magic, power = (VEC)((V(vec_bits))shifted << 23);
     const VEC r = MUL_ADD(n, C(2.12194440054690583e-4), MUL_ADD(n, C(-0.693359375), t));
@@ -135,3 +154,4 @@ VECTOR_INLINE VEC V(vec_log)(VEC x)
 }
 
 #undef MUL_ADD
+#undef FLOATS
