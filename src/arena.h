@@ -107,6 +107,13 @@ static inline void reel__pending_add(reel__pending *p, uint32_t id)
     }
 }
 
+/* Takes out an id that is in the set. */
+static inline void reel__pending_drop(reel__pending *p, uint32_t id)
+{
+    p->bits[id / 64] &= ~((uint64_t)1 << id % 64);
+    p->count--;
+}
+
 /* Takes the largest; the set must not be empty. */
 static inline uint32_t reel__pending_take(reel__pending *p)
 {

@@ -1,5 +1,6 @@
 /* Job: take what an evaluation needs apart into blocks, one for each stretch of nodes recorded in
- * one scope, and find the blocks' templates.
+ * one scope, and find the blocks' templates. Blocks that match a pattern (pattern.c) are taken as a
+ * whole: of their nodes those alone are looked at that others read.
  * Invariant: a block reads earlier blocks only. The key says all that a plan depends on: structure,
  * shapes, attributes, what is kept; no address and no number that is a leaf.
  * Must not know: how blocks are compiled or arranged. */
@@ -8,7 +9,7 @@
 #include <string.h>
 
 #include "memory.h"
-#include "plan.h"
+#include "pattern.h"
 #include "plant.h"
 
 enum { BLOCK_NODES = 512, PROLOGUE = 0 };
@@ -23,17 +24,33 @@ typedef struct note {
     uint32_t scope;
     uint32_t first, n; /* its arguments: edge[first..] */
     bool part;         /* its argument in a window, 0 elsewhere */
-    bool out, kept, backward, long_sum, addable, weight;
+    bool out, kept, backward, long_sum, addable, weight, root;
+    bool known; /* its block is match[first] */
 } note;
+
+/* A block that is known. */
+typedef struct match {
+    reel__pattern *pattern;
+    uint32_t last; /* the id of its last node */
+    uint32_t block;
+    uint64_t kept;     /* of its nodes */
+    reel__slot **slot; /* its nodes */
+    reel__slot **port; /* what it reads */
+} match;
 
 typedef struct collect {
     reel__compiled *c;
     reel_tape *tape;
     reel__graph *g;
     uint32_t walk, n;
+    uint32_t nodes; /* needed ones, of which n have notes: all but what known blocks have inside */
     reel__slot **need; /* in recording order */
     note *note;        /* needed ones first, then outside ones */
-    uint32_t *edge;    /* numbers of notes */
+    match *match;      /* latest recorded first */
+    uint32_t matches, match_capacity;
+    bool plain;     /* nothing is taken as known */
+    bool again;     /* some block is not what it was taken for: all is to be taken apart */
+    uint32_t *edge; /* numbers of notes */
     uint32_t outsides, outside_capacity;
     size_t edges, words;
     uint32_t *flag_at; /* by node of a block: where its key has its flags */
@@ -90,6 +107,98 @@ static bool visit(collect *k, reel__slot *s)
     return reel__fresh(s);
 }
 
+static bool kept(const collect *k, const reel__slot *s)
+{
+    return s->flags & REEL__WANT || (s->flags & REEL__READ && !k->g->step && reel__kept(s));
+}
+
+/* What a pattern cannot tell shows that a block is another one than was thought. */
+static bool mistaken(collect *k, uint32_t m)
+{
+    k->match[m].pattern->barred = true;
+    k->again = true;
+    return false;
+}
+
+static match *add_match(collect *k)
+{
+    if (k->matches == k->match_capacity) {
+        uint32_t capacity = k->match_capacity ? 2 * k->match_capacity : 64;
+        match *v = take(k, capacity, sizeof *v);
+        if (!v) {
+            return NULL;
+        }
+        if (k->matches) {
+            memcpy(v, k->match, k->matches * sizeof *v);
+        }
+        k->match = v;
+        k->match_capacity = capacity;
+    }
+    return &k->match[k->matches++];
+}
+
+/* Marks what the nodes' gradient rules read; gives the nodes that are kept. */
+static uint64_t look_through(const collect *k, const reel__pattern *p, reel__slot *const *slot,
+                             bool keep_read)
+{
+    uint64_t all = 0;
+    for (uint32_t i = p->nodes; i-- > 0;) {
+        if (keep_read) {
+            reel__mark_read(slot[i]);
+        }
+        all |= (uint64_t)kept(k, slot[i]) << i;
+    }
+    return all;
+}
+
+/* Takes the block whose last node is `last` as a whole, if it is known; *done tells. */
+static bool take_known(collect *k, const reel__slot *last, bool keep_read, bool *done)
+{
+    reel__slot *slot[REEL__PATTERN_NODES], *port[REEL__PATTERN_PORTS];
+    reel__pattern *before = k->matches ? k->match[k->matches - 1].pattern : NULL;
+    *done = false;
+    if (k->plain || !last->scope || last->origin) {
+        return true;
+    }
+    reel__pattern *p = reel__pattern_find(k->c, before, last, k->walk, slot, port);
+    if (!p || p->barred) {
+        return true;
+    }
+    const uint64_t kept_ones = look_through(k, p, slot, keep_read);
+    if ((p->asked | kept_ones) != p->read) {
+        return true;
+    }
+    reel__pass_used(REEL__PASS_KNOWN);
+    match *m = add_match(k);
+    reel__slot **own = take(k, (size_t)p->nodes + p->ports, sizeof *own);
+    if (!m || !own || !reel__ids_push(&k->tape->needed, last->id)) {
+        return m && own ? no_memory(k) : false;
+    }
+    *m = (match){.pattern = p, .last = last->id, .kept = kept_ones, .slot = own};
+    m->port = own + p->nodes;
+    memcpy(own, slot, p->nodes * sizeof *own);
+    memcpy(m->port, port, p->ports * sizeof *own);
+    if (before) {
+        before->then = p;
+    }
+    for (uint32_t i = 0; i + 1 < p->nodes; i++) {
+        if (p->asked >> i & 1U) {
+            reel__pending_drop(&k->tape->pending, slot[i]->id);
+        }
+    }
+    for (uint32_t i = 0; i < p->ports; i++) {
+        if (!visit(k, port[p->call[i]])) {
+            return false;
+        }
+    }
+    k->c->known++;
+    k->nodes += p->nodes;
+    k->n += (uint32_t)__builtin_popcountll(p->asked);
+    k->edges += p->ports;
+    *done = true;
+    return true;
+}
+
 static bool need(collect *k, size_t n, reel__slot *const *roots)
 {
     reel_tape *tape = k->tape;
@@ -109,6 +218,13 @@ static bool need(collect *k, size_t n, reel__slot *const *roots)
     while (tape->pending.count) {
         reel__slot *s = reel__slot_at(tape, reel__pending_take(&tape->pending));
         reel__slot *const *arg = reel__args(s);
+        bool done;
+        if (!take_known(k, s, keep_read, &done)) {
+            return false;
+        }
+        if (done) {
+            continue;
+        }
         if (!reel__ids_push(&tape->needed, s->id)) {
             return no_memory(k);
         }
@@ -116,20 +232,16 @@ static bool need(collect *k, size_t n, reel__slot *const *roots)
             reel__mark_read(s);
         }
         k->edges += (size_t)s->n;
+        k->nodes++;
+        k->n++;
         for (int i = 0; i < s->n; i++) {
             if (!visit(k, arg[i])) {
                 return false;
             }
         }
     }
-    k->n = (uint32_t)tape->needed.n;
     /* What is kept decides how sums are grouped: a guess would change bits. */
     return !tape->reads_failed || no_memory(k);
-}
-
-static bool kept(const collect *k, const reel__slot *s)
-{
-    return s->flags & REEL__WANT || (s->flags & REEL__READ && !k->g->step && reel__kept(s));
 }
 
 /* Whether a sum begins a block of its own, so that its terms are added in place: one of many terms,
@@ -176,8 +288,59 @@ static bool of_parts(const collect *k, const note *sum)
     return true;
 }
 
+/* The number of a note. */
+static uint32_t number_of(const collect *k, const reel__slot *s)
+{
+    return s->mark + (s->flags & REEL__COMPUTED ? k->n : 0);
+}
+
+/* The node's arguments as numbers of notes; edge: where they go. */
+static bool number_args(collect *k, uint32_t i, uint32_t edge)
+{
+    const reel__slot *s = k->need[i];
+    reel__slot *const *arg = reel__args(s);
+    note *own = &k->note[i];
+    for (int a = 0; a < s->n; a++) {
+        uint32_t x = number_of(k, arg[a]);
+        k->note[x].uses++;
+        k->edge[edge + (uint32_t)a] = x;
+    }
+    own->long_sum = own->long_sum && !of_parts(k, own);
+    for (uint32_t a = 0; own->long_sum && a < own->n; a++) {
+        const note *from = &k->note[k->edge[edge + a]];
+        if (from->known && from->addable) {
+            return mistaken(k, from->first); /* it may be added to the sum */
+        }
+    }
+    return true;
+}
+
+/* Notes of what others read of match m, from number i on, and in the notes of what it reads that it
+ * does; gives the number that is next. */
+static uint32_t number_known(collect *k, uint32_t m, uint32_t i)
+{
+    const match *own = &k->match[m];
+    for (uint32_t p = 0; p < own->pattern->ports; p++) {
+        note *from = &k->note[number_of(k, own->port[p])];
+        from->uses++;
+        from->out = true;
+    }
+    for (uint64_t left = own->pattern->asked; left; left &= left - 1) {
+        uint32_t at = (uint32_t)__builtin_ctzll(left);
+        reel__slot *s = own->slot[at];
+        s->mark = i;
+        k->need[i] = s;
+        k->note[i] = note_of(k, s, m);
+        k->note[i].n = 0;
+        k->note[i].long_sum = false;
+        k->note[i].known = true;
+        k->note[i++].at = at;
+    }
+    return i;
+}
+
 /* Into recording order, numbered. */
-static bool number(collect *k)
+static bool number(collect *k, size_t n, reel__slot *const *roots)
 {
     k->need = take(k, k->n, sizeof *k->need);
     k->note = take(k, (size_t)k->n + k->outsides, sizeof *k->note);
@@ -190,19 +353,33 @@ static bool number(collect *k)
         k->note[k->n + i] =
             (note){.block = REEL__NONE, .port_block = REEL__NONE, .weight = s->flags & REEL__PARAM};
     }
-    uint32_t edge = 0;
-    for (uint32_t i = 0; i < k->n; i++) {
-        reel__slot *s = reel__slot_at(k->tape, k->tape->needed.v[k->n - 1 - i]);
-        reel__slot *const *arg = reel__args(s);
+    const reel__ids *needed = &k->tape->needed;
+    uint32_t edge = 0, i = 0, m = k->matches, next = 0;
+    for (size_t left = needed->n; left > 0; left--) {
+        uint32_t id = needed->v[left - 1];
+        if (m > 0 && k->match[m - 1].last == id) {
+            if (k->match[--m].slot[0]->id < next) { /* other nodes between its own divide it */
+                return mistaken(k, m);
+            }
+            i = number_known(k, m, i);
+            next = id + 1;
+            continue;
+        }
+        next = id + 1;
+        reel__slot *s = reel__slot_at(k->tape, id);
         s->mark = i;
         k->need[i] = s;
         k->note[i] = note_of(k, s, edge);
-        for (int a = 0; a < s->n; a++) {
-            uint32_t x = arg[a]->mark + (arg[a]->flags & REEL__COMPUTED ? k->n : 0);
-            k->note[x].uses++;
-            k->edge[edge++] = x;
+        if (!number_args(k, i, edge)) {
+            return false;
         }
-        k->note[i].long_sum = k->note[i].long_sum && !of_parts(k, &k->note[i]);
+        edge += (uint32_t)s->n;
+        i++;
+    }
+    for (size_t r = 0; r < n; r++) {
+        if (!(roots[r]->flags & REEL__COMPUTED)) {
+            k->note[roots[r]->mark].root = true;
+        }
     }
     return true;
 }
@@ -286,8 +463,18 @@ static void join_parts(const collect *k, const uint32_t *stretch, uint32_t *pare
     }
 }
 
+/* Whether a node and one before it, of which one at least is of a known block, belong together as a
+ * pattern cannot tell: what was recorded between them is not needed. */
+static bool one_stretch(const note *a, const note *b)
+{
+    bool same_match = a->known && b->known && a->first == b->first;
+    return (a->known || b->known) && !same_match && a->scope == b->scope && !a->backward &&
+           !b->backward;
+}
+
 /* The block of each node and its place there, in k->note[]; the number of blocks, or 0 when memory
- * is out. size: of each block, room for one more than there are nodes. */
+ * is out or a known block is not what was thought. size: of each block, room for one more than
+ * there are nodes. */
 static uint32_t number_blocks(collect *k, uint32_t *size)
 {
     uint32_t *stretch = take(k, k->n, sizeof *stretch), *parent = take(k, k->n, sizeof *parent);
@@ -296,6 +483,7 @@ static uint32_t number_blocks(collect *k, uint32_t *size)
         return 0;
     }
     uint32_t n = 0, nodes = 0, scope = 0, stretches = 0;
+    const note *before = NULL;
     bool backward = false;
     size[PROLOGUE] = 0;
     for (uint32_t i = 0; i < k->n; i++) {
@@ -307,6 +495,11 @@ static uint32_t number_blocks(collect *k, uint32_t *size)
             stretch[i] = 0;
             continue;
         }
+        if (before && one_stretch(before, s)) {
+            mistaken(k, before->known ? before->first : s->first);
+            return 0;
+        }
+        before = s;
         if (!stretches || scope != s->scope || backward != s->backward || nodes == BLOCK_NODES ||
             s->long_sum) {
             stretches++;
@@ -332,6 +525,12 @@ static uint32_t number_blocks(collect *k, uint32_t *size)
                 size[++n] = 0;
             }
         }
+        if (s->known) {
+            s->block = n;
+            k->match[s->first].block = n;
+            size[n] = k->match[s->first].pattern->nodes;
+            continue;
+        }
         if (s->scope) {
             s->block = n;
         } else {
@@ -351,6 +550,20 @@ static uint32_t number_blocks(collect *k, uint32_t *size)
     return n + 1;
 }
 
+/* The nodes of a block that is known. */
+static void fill_known(const collect *k, const match *m)
+{
+    reel__graph *g = k->g;
+    reel__block *b = &g->block[m->block];
+    b->scope = m->slot[0]->scope;
+    b->template = m->pattern->template;
+    memcpy(g->node + b->first, m->slot, b->nodes * sizeof *g->node);
+    memset(g->kept + b->first, 0, b->nodes);
+    for (uint64_t left = m->kept; left; left &= left - 1) {
+        g->kept[b->first + (uint32_t)__builtin_ctzll(left)] = true;
+    }
+}
+
 static bool divide(collect *k)
 {
     reel__graph *g = k->g;
@@ -359,9 +572,9 @@ static bool divide(collect *k)
     reel__block *b = blocks ? take(k, blocks, sizeof *b) : NULL;
     g->block = b;
     g->blocks = blocks;
-    g->nodes = k->n;
-    g->node = take(k, k->n, sizeof *g->node);
-    g->kept = take(k, k->n, sizeof *g->kept);
+    g->nodes = k->nodes;
+    g->node = take(k, k->nodes, sizeof *g->node);
+    g->kept = take(k, k->nodes, sizeof *g->kept);
     if (!b || !g->node || !g->kept) {
         return false;
     }
@@ -373,12 +586,18 @@ static bool divide(collect *k)
     for (uint32_t i = 0; i < k->n; i++) {
         const note *s = &k->note[i];
         reel__block *own = &b[s->block];
+        if (s->known) {
+            continue;
+        }
         if (s->at == 0) {
             own->scope = s->scope;
             own->backward = s->backward;
         }
         g->node[own->first + s->at] = k->need[i];
         g->kept[own->first + s->at] = s->kept;
+    }
+    for (uint32_t m = 0; m < k->matches; m++) {
+        fill_known(k, &k->match[m]);
     }
     return true;
 }
@@ -875,9 +1094,80 @@ reel__template *reel__template_sum(reel__compiled *c, const reel__slot *like, ui
     return t;
 }
 
+/* What a block that is known reads. */
+static bool find_ports(collect *k, reel__block *b, uint32_t m)
+{
+    const match *own = &k->match[m];
+    const reel__pattern *p = own->pattern;
+    for (uint32_t i = 0; i < p->ports; i++) {
+        const reel__slot *s = own->port[i];
+        uint32_t x = number_of(k, s);
+        const note *from = &k->note[x];
+        if (is_weight(from) != p->port[i].weight) {
+            return mistaken(k, m);
+        }
+        k->g->port[k->g->port_count++] =
+            (reel__source){.block = from->block, .at = x < k->n ? from->at : s->mark};
+    }
+    b->ports = p->ports;
+    return true;
+}
+
+/* Makes a pattern of a block, if it has nothing about it that depends on more than its nodes, what
+ * is asked for of them and what is kept. */
+static void learn(collect *k, const reel__block *b)
+{
+    const reel__graph *g = k->g;
+    bool weight[REEL__PATTERN_PORTS];
+    reel__specimen x = {.template = b->template,
+                        .nodes = b->nodes,
+                        .ports = b->ports,
+                        .slot = g->node + b->first,
+                        .weight = weight};
+    if (k->plain || !b->scope || b->backward || b->nodes > REEL__PATTERN_NODES ||
+        b->ports > REEL__PATTERN_PORTS) {
+        return;
+    }
+    for (uint32_t at = 0; at < b->nodes; at++) {
+        const note *s = &k->note[x.slot[at]->mark];
+        if (s->long_sum || s->sum) {
+            return;
+        }
+        x.asked |= (uint64_t)(s->out || s->root) << at;
+        x.read |= (uint64_t)(s->out || s->kept) << at;
+    }
+    for (uint32_t i = 0; i < b->ports; i++) {
+        weight[i] = is_weight(&k->note[number_of(k, slot_of(g, &g->port[b->first_port + i]))]);
+    }
+    reel__pattern_learn(k->c, &x);
+}
+
+/* Block j's template, by its key. */
+static bool take_apart(collect *k, uint32_t j)
+{
+    reel__block *b = &k->g->block[j];
+    size_t from = k->words;
+    uint32_t templates = k->c->templates;
+    for (uint32_t at = 0; at < b->nodes; at++) {
+        if (!push_node(k, j, from, k->g->node[b->first + at]->mark)) {
+            return false;
+        }
+    }
+    b->template = find_template(k, j, from);
+    k->words = from;
+    if (!b->template) {
+        return false;
+    }
+    if (k->c->templates == templates) { /* what is seen for the second time may well come again */
+        learn(k, b);
+    }
+    return true;
+}
+
 static bool find_templates(collect *k)
 {
     reel__graph *g = k->g;
+    uint32_t m = k->matches;
     g->port = take(k, k->edges, sizeof *g->port);
     k->flag_at = take(k, k->n, sizeof *k->flag_at);
     if (!g->port || !k->flag_at ||
@@ -886,16 +1176,9 @@ static bool find_templates(collect *k)
     }
     for (uint32_t j = 0; j < g->blocks; j++) {
         reel__block *b = &g->block[j];
-        size_t from = k->words;
         b->first_port = g->port_count;
-        for (uint32_t at = 0; at < b->nodes; at++) {
-            if (!push_node(k, j, from, g->node[b->first + at]->mark)) {
-                return false;
-            }
-        }
-        b->template = find_template(k, j, from);
-        k->words = from;
-        if (!b->template) {
+        bool known = m > 0 && k->match[m - 1].block == j;
+        if (known ? !find_ports(k, b, --m) : !take_apart(k, j)) {
             return false;
         }
         if (k->last) {
@@ -966,15 +1249,26 @@ static bool add_elsewhere(collect *k, reel__slot *root)
     return true;
 }
 
+/* All but the key of the whole. */
+static bool take_all(collect *k, size_t n, reel__slot *const *roots)
+{
+    k->walk = reel__walk(k->tape);
+    if (!need(k, n, roots)) {
+        return false;
+    }
+    k->g->outsides = k->outsides;
+    return number(k, n, roots) && divide(k) && find_sums(k) && find_templates(k);
+}
+
 bool reel__collect_part(reel__compiled *c, reel__graph *g, size_t n, reel__slot *const *roots,
                         bool *added, reel__source *where)
 {
-    collect k = {.c = c, .tape = c->tape, .g = g, .walk = reel__walk(c->tape)};
+    collect k = {.c = c, .tape = c->tape, .g = g, .walk = reel__walk(c->tape), .plain = true};
     if (!need(&k, n, roots)) {
         return false;
     }
     g->outsides = k.outsides;
-    if (!number(&k)) {
+    if (!number(&k, n, roots)) {
         return false;
     }
     for (size_t i = 0; i < n; i++) {
@@ -993,12 +1287,18 @@ bool reel__collect_part(reel__compiled *c, reel__graph *g, size_t n, reel__slot 
 
 bool reel__collect(reel__compiled *c, reel__graph *g, size_t n, reel__slot *const *roots)
 {
-    collect k = {.c = c, .tape = c->tape, .g = g, .walk = reel__walk(c->tape)};
-    if (!need(&k, n, roots)) {
-        return false;
+    const reel__graph empty = *g;
+    if (c->specimens == REEL__MOST_SPECIMENS) {
+        reel__patterns_free(c);
     }
-    g->outsides = k.outsides;
-    if (!number(&k) || !divide(&k) || !find_sums(&k) || !find_templates(&k) || !push_whole(&k)) {
+    collect k = {.c = c, .tape = c->tape, .g = g, .plain = !(c->passes & REEL__PASS_KNOWN)};
+    bool ok = take_all(&k, n, roots);
+    if (k.again) {
+        *g = empty;
+        k = (collect){.c = c, .tape = c->tape, .g = g, .plain = true};
+        ok = take_all(&k, n, roots);
+    }
+    if (!ok || !push_whole(&k)) {
         return false;
     }
     g->words = k.words;

@@ -8,13 +8,14 @@
 
 #include "memory.h"
 #include "params.h"
+#include "pattern.h"
 #include "plan.h"
 #include "plant.h"
 #include "profile.h"
 
 static const char *const pass_names[] = {"cse",      "views", "products", "sink", "assemble",
                                          "segments", "batch", "fuse",     "pack", "memory",
-                                         "narrow",   "again", "rows",     "beside"};
+                                         "narrow",   "again", "rows",     "beside", "known"};
 enum { PASSES = sizeof pass_names / sizeof *pass_names };
 
 const char *reel__pass_name(int i)
@@ -151,6 +152,7 @@ void reel__plans_forget(reel__compiled *c)
 static void forget_all(reel__compiled *c)
 {
     reel__plans_forget(c);
+    reel__patterns_free(c);
     reel__templates_free(c);
     reel__packs_free(c);
 }

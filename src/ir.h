@@ -88,7 +88,8 @@ typedef enum reel__pass {
     REEL__PASS_AGAIN = 1 << 11,   /* what is had cheaply is computed again, not kept */
     REEL__PASS_ROWS = 1 << 12,    /* reductions of rows are made while these are in the cache */
     REEL__PASS_BESIDE = 1 << 13,  /* products with the same left matrix are made at once */
-    REEL__PASS_ALL = (1 << 14) - 1
+    REEL__PASS_KNOWN = 1 << 14,   /* blocks that are known are not taken apart */
+    REEL__PASS_ALL = (1 << 15) - 1
 } reel__pass;
 
 /* A fresh, zeroed value at the end; NULL after setting failed. */

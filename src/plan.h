@@ -336,6 +336,8 @@ typedef struct reel__ran {
 
 enum {
     REEL__TEMPLATE_BUCKETS = 256,
+    REEL__PATTERN_BUCKETS = 64,
+    REEL__MOST_SPECIMENS = 1024,
     REEL__PLAN_BUCKETS = 256,
     REEL__MOST_PLANS = 256,
     REEL__MOST_PLAN_BYTES = 64 << 20,
@@ -348,6 +350,10 @@ struct reel__compiled {
     unsigned passes;
     reel__template *bucket[REEL__TEMPLATE_BUCKETS];
     uint32_t templates;
+    struct reel__pattern *pattern[REEL__PATTERN_BUCKETS]; /* see pattern.h */
+    uint32_t specimens;                                   /* that patterns were made of */
+    reel__arena pattern_memory;
+    uint64_t known; /* blocks that matched one */
     reel__plan *plan[REEL__PLAN_BUCKETS], *newest, *oldest;
     uint32_t plans;
     size_t plan_bytes;

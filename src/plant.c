@@ -22,7 +22,8 @@ static const char *const names[] = {"none",
                                     "wrong columns of a product",
                                     "parts of a sum in one place",
                                     "rows brought to another's place",
-                                    "product beside others left out"};
+                                    "product beside others left out",
+                                    "another block taken for a known one"};
 enum { FAULTS = sizeof names / sizeof *names };
 
 bool reel__planted(reel__fault fault)

@@ -20,7 +20,8 @@ typedef enum reel__fault {
     REEL__WRONG_COLUMNS,
     REEL__PARTS_TOGETHER,
     REEL__ROWS_ASTRAY,
-    REEL__NOT_BESIDE
+    REEL__NOT_BESIDE,
+    REEL__WRONG_PATTERN
 } reel__fault;
 
 #ifdef REEL_STRESS
