@@ -253,7 +253,7 @@ static bool admit(reel_tape *tape, const char *at, const reel_op *op, int n, ree
                        op->name, i);
             return false;
         }
-        bool index = op->index_args && i < 32 && (op->index_args >> i & 1U);
+        bool index = i < 32 && (op->index_args >> i & 1U);
         if (index != (s->dtype == REEL_I32)) {
             char why[96];
             snprintf(why, sizeof why, "argument %d is %s: expected %s", i,
@@ -333,6 +333,7 @@ static inline reel__slot *echo(reel_tape *tape, const char *at, const reel_op *o
     if (s->op != op || s->n != n || !same_stand(tape, s)) {
         return NULL;
     }
+    const uintptr_t tag = tape->epoch & (REEL__SLOT_ALIGN - 1); /* of live pointers */
     reel__slot *const *arg = s->arg.in;
     if (n > 3) {
         arg = reel__arena_alloc(&tape->arena, (size_t)n * sizeof *arg);
@@ -341,7 +342,7 @@ static inline reel__slot *echo(reel_tape *tape, const char *at, const reel_op *o
         }
     }
     for (int i = 0; i < n; i++) {
-        if (x[i] != reel__node_of(arg[i])) {
+        if ((uintptr_t)x[i] != ((uintptr_t)arg[i] | tag)) {
             return NULL;
         }
     }
@@ -436,8 +437,9 @@ static reel_tape *tape_of(int n, reel_node *const *x)
     return NULL;
 }
 
-reel_node *reel_apply(const char *at, const reel_op *op, int n, reel_node *const *x,
-                      const void *attr)
+/* Inline in each of those below, so that where the number of arguments is known it costs nothing. */
+static inline reel_node *apply(const char *at, const reel_op *op, int n, reel_node *const *x,
+                               const void *attr)
 {
     if (!op || n <= 0 || !x) {
         return reel__error_node(NULL);
@@ -453,23 +455,27 @@ reel_node *reel_apply(const char *at, const reel_op *op, int n, reel_node *const
     return repeat_or_record(tape, at, op, n, x, attr);
 }
 
+reel_node *reel_apply(const char *at, const reel_op *op, int n, reel_node *const *x,
+                      const void *attr)
+{
+    return apply(at, op, n, x, attr);
+}
+
 reel_node *reel_apply1(const char *at, const reel_op *op, reel_node *a, const void *attr)
 {
-    return reel_apply(at, op, 1, &a, attr);
+    return apply(at, op, 1, &a, attr);
 }
 
 reel_node *reel_apply2(const char *at, const reel_op *op, reel_node *a, reel_node *b,
                        const void *attr)
 {
-    reel_node *x[2] = {a, b};
-    return reel_apply(at, op, 2, x, attr);
+    return apply(at, op, 2, (reel_node *[]){a, b}, attr);
 }
 
 reel_node *reel_apply3(const char *at, const reel_op *op, reel_node *a, reel_node *b, reel_node *c,
                        const void *attr)
 {
-    reel_node *x[3] = {a, b, c};
-    return reel_apply(at, op, 3, x, attr);
+    return apply(at, op, 3, (reel_node *[]){a, b, c}, attr);
 }
 
 reel_node *reel_apply0(const char *at, reel_tape *tape, const reel_op *op, const void *attr)
