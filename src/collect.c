@@ -219,6 +219,9 @@ static bool need(collect *k, size_t n, reel__slot *const *roots)
         reel__slot *s = reel__slot_at(tape, reel__pending_take(&tape->pending));
         reel__slot *const *arg = reel__args(s);
         bool done;
+        if (k->matches && s->id >= k->match[k->matches - 1].slot[0]->id) {
+            return mistaken(k, k->matches - 1); /* a node between its own divides it */
+        }
         if (!take_known(k, s, keep_read, &done)) {
             return false;
         }
@@ -305,13 +308,13 @@ static bool number_args(collect *k, uint32_t i, uint32_t edge)
         k->note[x].uses++;
         k->edge[edge + (uint32_t)a] = x;
     }
-    own->long_sum = own->long_sum && !of_parts(k, own);
     for (uint32_t a = 0; own->long_sum && a < own->n; a++) {
         const note *from = &k->note[k->edge[edge + a]];
-        if (from->known && from->addable) {
-            return mistaken(k, from->first); /* it may be added to the sum */
+        if (from->known && (from->addable || from->part)) {
+            return mistaken(k, from->first); /* who else reads it decides what becomes of it */
         }
     }
+    own->long_sum = own->long_sum && !of_parts(k, own);
     return true;
 }
 
@@ -354,18 +357,13 @@ static bool number(collect *k, size_t n, reel__slot *const *roots)
             (note){.block = REEL__NONE, .port_block = REEL__NONE, .weight = s->flags & REEL__PARAM};
     }
     const reel__ids *needed = &k->tape->needed;
-    uint32_t edge = 0, i = 0, m = k->matches, next = 0;
+    uint32_t edge = 0, i = 0, m = k->matches;
     for (size_t left = needed->n; left > 0; left--) {
         uint32_t id = needed->v[left - 1];
         if (m > 0 && k->match[m - 1].last == id) {
-            if (k->match[--m].slot[0]->id < next) { /* other nodes between its own divide it */
-                return mistaken(k, m);
-            }
-            i = number_known(k, m, i);
-            next = id + 1;
+            i = number_known(k, --m, i);
             continue;
         }
-        next = id + 1;
         reel__slot *s = reel__slot_at(k->tape, id);
         s->mark = i;
         k->need[i] = s;
@@ -1129,8 +1127,10 @@ static void learn(collect *k, const reel__block *b)
         return;
     }
     for (uint32_t at = 0; at < b->nodes; at++) {
-        const note *s = &k->note[x.slot[at]->mark];
-        if (s->long_sum || s->sum) {
+        const reel__slot *own = x.slot[at];
+        const note *s = &k->note[own->mark];
+        bool sum = own->op->flags & REEL_OP_SUM && own->n >= REEL__SOME_TERMS;
+        if (sum || s->sum) { /* where its terms come from decides what becomes of a sum */
             return;
         }
         x.asked |= (uint64_t)(s->out || s->root) << at;

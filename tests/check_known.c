@@ -138,6 +138,22 @@ static void ending(recording *r)
     add_root(r, reel_sum(h));
 }
 
+/* Different ones of a block's nodes are asked for: patterns of some of them fit where others are
+ * needed, too. */
+static void some(recording *r)
+{
+    reel_node *h = leaf(r, 1, WIDE, 1);
+    int which = r->round < 6 ? r->round % 2 : 2;
+    reel_scope_enter(r->tape, "step");
+    reel_node *a = reel_tanh(h), *b = reel_sin(a), *c = reel_add(a, h);
+    reel_scope_leave(r->tape);
+    add_root(r, reel_sum(reel_add(a, which ? b : c)));
+    if (which == 2) {
+        add_root(r, a);
+        add_root(r, c);
+    }
+}
+
 /* A leaf amid a step, or something computed in its place; or the step's first half has a value
  * already. */
 static void halves(recording *r)
@@ -269,6 +285,67 @@ static void pieces(recording *r)
     add_root(r, reel_sum(h));
 }
 
+/* The same, and the step reads them, too. */
+static void parts_read(recording *r)
+{
+    reel_node *h = leaf(r, 1, WIDE, 1), *term[6];
+    for (int t = 0; t < 6; t++) {
+        reel_scope_enter(r->tape, "step");
+        h = reel_tanh(h);
+        term[t] = reel_pad(h, 0, t, 5 - t);
+        h = reel_add(h, reel_slice(term[t], 0, t, t + 1));
+        reel_scope_leave(r->tape);
+    }
+    for (int i = 0; i < r->round; i++) { /* another graph each time */
+        h = reel_sin(h);
+    }
+    reel_scope_enter(r->tape, "sum");
+    reel_node *sum = reel_sum_of(6, term);
+    reel_scope_leave(r->tape);
+    add_root(r, reel_sum(reel_add(h, reel_square(sum))));
+}
+
+/* A sum in a scope, of parts or of products. */
+static void parts_or_not(recording *r)
+{
+    reel_node *h = leaf(r, 1, WIDE, 1), *term[6];
+    for (int t = 0; t < 6; t++) {
+        reel_scope_enter(r->tape, "step");
+        h = reel_tanh(h);
+        reel_node *rows = reel_mul(leaf(r, 6, WIDE, 4), h);
+        term[t] = r->round % 3 == 2 ? reel_matmul(rows, leaf(r, WIDE, WIDE, 2))
+                                    : reel_pad(h, 0, t, 5 - t);
+        reel_scope_leave(r->tape);
+    }
+    reel_scope_enter(r->tape, "sum");
+    reel_node *sum = reel_tanh(reel_sum_of(6, term));
+    reel_scope_leave(r->tape);
+    add_root(r, reel_sum(reel_square(sum)));
+}
+
+/* A sum whose terms are of another scope, or of its own, with a value already. */
+static void sum_inside(recording *r)
+{
+    reel_node *h = leaf(r, 1, WIDE, 1);
+    for (int t = 0; t < 6; t++) {
+        reel_node *term[5];
+        bool apart = (t / 2 + r->round) % 3 == 2;
+        reel_scope_enter(r->tape, apart ? "terms" : "step");
+        for (int i = 0; i < 5; i++) {
+            term[i] = reel_matmul(h, leaf(r, WIDE, WIDE, i));
+        }
+        if (apart) {
+            reel_scope_leave(r->tape);
+            reel_scope_enter(r->tape, "step");
+        } else {
+            ck_assert_int_eq(reel_eval(5, term), REEL_OK);
+        }
+        h = reel_add(reel_sin(h), reel_sum_of(5, term));
+        reel_scope_leave(r->tape);
+    }
+    add_root(r, reel_sum(h));
+}
+
 static void attributes(recording *r)
 {
     reel_node *h = leaf(r, 1, WIDE, 1);
@@ -324,12 +401,17 @@ static const struct {
     const char *name;
     void (*record)(recording *r);
 } programs[] = {
-    {"lengths", lengths}, {"ragged", ragged},   {"asked", asked},
-    {"divided", divided}, {"between", between}, {"ending", ending},
-    {"halves", halves},   {"sums", sums},       {"coinciding", coinciding},
-    {"weights", weights}, {"added", added},     {"shared", shared},
-    {"parts", parts},     {"pieces", pieces},   {"attributes", attributes},
-    {"large", large},     {"shapes", shapes},
+    {"lengths", lengths},       {"ragged", ragged},
+    {"asked", asked},           {"divided", divided},
+    {"between", between},       {"ending", ending},
+    {"halves", halves},         {"sums", sums},
+    {"coinciding", coinciding}, {"weights", weights},
+    {"added", added},           {"shared", shared},
+    {"parts", parts},           {"pieces", pieces},
+    {"attributes", attributes}, {"some", some},
+    {"parts_read", parts_read}, {"parts_or_not", parts_or_not},
+    {"sum_inside", sum_inside}, {"large", large},
+    {"shapes", shapes},
 };
 enum { PROGRAMS = sizeof programs / sizeof *programs };
 
