@@ -9,7 +9,7 @@
 #include "suite.h"
 #include "written.h"
 
-enum { WIDE = 4, MOST_ROOTS = 8, MOST_STEPS = 12, ROUNDS = 12 };
+enum { WIDE = 4, MOST_ROOTS = 8, MOST_STEPS = 12, MOST_ADDENDS = 24, ROUNDS = 12, DRAWN = 100 };
 
 /* One recording: what differs from round to round is up to it. */
 typedef struct recording {
@@ -17,6 +17,7 @@ typedef struct recording {
     reel_params *params;
     reel_param *w, *u;
     int round;
+    uint64_t seed;               /* of drawn programs */
     reel_node *root[MOST_ROOTS]; /* the first is the loss */
     int roots;
 } recording;
@@ -397,6 +398,114 @@ static void shapes(recording *r)
     r->root[0] = reel_add(r->root[0], r->root[1]);
 }
 
+/* Nodes of a drawn program that may be added up. */
+typedef struct addends {
+    reel_node *part[MOST_ADDENDS], *product[MOST_ADDENDS];
+    int parts, products;
+} addends;
+
+/* One node of a step, of nodes of the step or before it. */
+static reel_node *draw_node(recording *r, uint64_t op, reel_node *a, reel_node *b, int *depth,
+                            addends *all)
+{
+    switch (op) {
+    case 0:
+        return reel_add(a, b);
+    case 1:
+        return reel_mul(a, b);
+    case 2:
+        return reel_sin(a);
+    case 3:
+        return reel_add(a, leaf(r, 1, WIDE, 5));
+    case 4:
+        reel_scope_enter(r->tape, "inner");
+        (*depth)++;
+        return reel_tanh(a);
+    case 5:
+        if (*depth) {
+            reel_scope_leave(r->tape);
+            (*depth)--;
+        }
+        return reel_sub(a, b);
+    case 6:
+    case 7:
+        if (all->parts < MOST_ADDENDS) {
+            int at = all->parts % 6;
+            reel_node *part = all->part[all->parts++] = reel_pad(a, 0, at, 5 - at);
+            return op == 6 ? reel_sigmoid(a) : reel_slice(part, 0, at, at + 1);
+        }
+        return reel_sigmoid(b);
+    case 8:
+    case 9:
+        if (all->products < MOST_ADDENDS) {
+            reel_node *w =
+                op == 8 ? leaf(r, WIDE, WIDE, 3) : reel_slice(reel_use(r->tape, r->w), 1, 0, WIDE);
+            return all->product[all->products++] = reel_matmul(a, w);
+        }
+        return reel_tanh(b);
+    case 10:
+        return all->products < 5 ? reel_tanh(a) : reel_sum_of(5, all->product);
+    case 11:
+        return reel_sum_of(4, ((reel_node *[]){a, b, a, b}));
+    default:
+        return reel_tanh(reel_scale(a, 0.5));
+    }
+}
+
+/* Steps of two kinds that are drawn by the seed, and what differs by the round as well. */
+static void drawn(recording *r)
+{
+    enum { KINDS = 2, OPS = 13, SELDOM = 30, MOST_LOCAL = 16 };
+    reel_random change = reel_random_new(r->seed, 100 + (uint64_t)r->round);
+    reel_node *h[2] = {leaf(r, 1, WIDE, 0), leaf(r, 1, WIDE, 1)}, *loss;
+    addends all = {.parts = 0};
+    const uint64_t steps = 3 + reel_random_below(&change, 8);
+    for (uint64_t t = 0; t < steps; t++) {
+        uint64_t kind =
+            reel_random_below(&change, 4) ? t % KINDS : reel_random_below(&change, KINDS);
+        reel_random rule = reel_random_new(r->seed, kind);
+        reel_node *x[MOST_LOCAL] = {h[0], h[1], leaf(r, 1, WIDE, (int)t)};
+        uint64_t n = 3, nodes = 2 + reel_random_below(&rule, MOST_LOCAL - 5);
+        int depth = reel_random_below(&rule, 8) > 0;
+        if (depth) {
+            reel_scope_enter(r->tape, "step");
+        }
+        for (; n < 3 + nodes; n++) {
+            uint64_t op = reel_random_below(&rule, OPS), j = reel_random_below(&rule, n);
+            uint64_t i = reel_random_below(&rule, 2) ? n - 1 : reel_random_below(&rule, n);
+            if (reel_random_below(&change, SELDOM) == 0) {
+                op = reel_random_below(&change, OPS);
+                i = reel_random_below(&change, n);
+            }
+            x[n] = draw_node(r, op, x[i], x[j], &depth, &all);
+            uint64_t what = reel_random_below(&change, 4 * SELDOM);
+            if (what == 0) {
+                reel_want(x[n]);
+            } else if (what == 1) {
+                ck_assert_int_eq(reel_eval(1, &x[n]), REEL_OK);
+            } else if (what == 2 && r->roots < 3) {
+                add_root(r, x[n]);
+            }
+        }
+        while (depth-- > 0) {
+            reel_scope_leave(r->tape);
+        }
+        h[1] = h[0];
+        h[0] = x[n - 1];
+    }
+    loss = reel_sum(reel_add(h[0], h[1]));
+    reel_scope_enter(r->tape, "sums");
+    if (all.parts >= 5 && reel_random_below(&change, 3)) {
+        loss = reel_add(loss, reel_sum(reel_tanh(reel_sum_of(5, all.part))));
+    }
+    if (all.products >= 4 && reel_random_below(&change, 3)) {
+        loss = reel_add(loss, reel_sum(reel_tanh(reel_sum_of(4, all.product))));
+    }
+    reel_scope_leave(r->tape);
+    add_root(r, r->roots ? r->root[0] : loss);
+    r->root[0] = loss;
+}
+
 static const struct {
     const char *name;
     void (*record)(recording *r);
@@ -460,7 +569,9 @@ static recording begin(unsigned passes, goal g)
     return r;
 }
 
-static void same_with(int program, goal g, unsigned passes)
+/* Gives how many blocks were known. */
+static uint64_t same_with(const char *name, void (*record)(recording *r), uint64_t seed, goal g,
+                          unsigned passes)
 {
     recording r[2];
     for (int k = 0; k < 2; k++) {
@@ -474,40 +585,55 @@ static void same_with(int program, goal g, unsigned passes)
             reel_tape_reset(r[k].tape);
             r[k].round = round;
             r[k].roots = 0;
-            programs[program].record(&r[k]);
+            r[k].seed = seed;
+            record(&r[k]);
             n[k] = reach(&r[k], g, out[k]);
             dump[k] = written(r[k].tape, reel_plan_dump_at);
         }
         ck_assert_msg(strcmp(dump[0], dump[1]) == 0,
-                      "%s, round %d, goal %d: taken apart\n%.1500s\nknown\n%.1500s",
-                      programs[program].name, round, (int)g, dump[0], dump[1]);
+                      "%s %llu, round %d, goal %d: taken apart\n%.1500s\nknown\n%.1500s", name,
+                      (unsigned long long)seed, round, (int)g, dump[0], dump[1]);
         ck_assert_int_eq(n[0], n[1]);
         ck_assert_msg(memcmp(out[0], out[1], (size_t)n[0] * sizeof out[0][0]) == 0,
-                      "%s, round %d, goal %d: other bits", programs[program].name, round, (int)g);
+                      "%s %llu, round %d, goal %d: other bits", name, (unsigned long long)seed,
+                      round, (int)g);
         free(dump[0]);
         free(dump[1]);
     }
-    ck_assert_msg(reel__compiled_of(r[0].tape)->known == 0, "%s: known without the pass",
-                  programs[program].name);
-    ck_assert_msg(reel__compiled_of(r[1].tape)->known > 0, "%s: no block was known",
-                  programs[program].name);
+    ck_assert_msg(reel__compiled_of(r[0].tape)->known == 0, "%s: known without the pass", name);
+    const uint64_t known = reel__compiled_of(r[1].tape)->known;
     ck_assert_msg(reel_plan_statistics(r[0].tape).plans == reel_plan_statistics(r[1].tape).plans,
-                  "%s: another number of plans", programs[program].name);
+                  "%s: another number of plans", name);
     for (int k = 0; k < 2; k++) {
         reel_tape_free(r[k].tape);
         reel_params_free(r[k].params);
     }
+    return known;
 }
 
 START_TEST(plans_and_bits)
 {
-    same_with(_i / GOALS, (goal)(_i % GOALS), REEL__PASS_ALL);
+    const int i = _i / GOALS;
+    uint64_t known =
+        same_with(programs[i].name, programs[i].record, 0, (goal)(_i % GOALS), REEL__PASS_ALL);
+    ck_assert_msg(known > 0, "%s: no block was known", programs[i].name);
 }
 END_TEST
 
 START_TEST(alone)
 {
-    same_with(_i, NUMBERS, REEL__PASS_KNOWN);
+    same_with(programs[_i].name, programs[_i].record, 0, NUMBERS, REEL__PASS_KNOWN);
+}
+END_TEST
+
+START_TEST(drawn_programs)
+{
+    const uint64_t programs_drawn = getenv("REEL_TEST_SLOW") ? DRAWN / 10 : DRAWN;
+    uint64_t known = 0;
+    for (uint64_t seed = 1; seed <= programs_drawn; seed++) {
+        known += same_with("drawn", drawn, seed, (goal)_i, REEL__PASS_ALL);
+    }
+    ck_assert_uint_gt(known, 10 * programs_drawn);
 }
 END_TEST
 
@@ -561,6 +687,7 @@ int main(void)
     tcase_set_timeout(all, 120);
     tcase_add_loop_test(all, plans_and_bits, 0, PROGRAMS * GOALS);
     tcase_add_loop_test(all, alone, 0, PROGRAMS);
+    tcase_add_loop_test(all, drawn_programs, 0, GOALS);
     tcase_add_test(all, next_lengths_are_known);
     tcase_add_test(all, bounded);
     suite_add_tcase(suite, all);
