@@ -104,6 +104,25 @@ void *reel__arena_more(reel__arena *a, size_t bytes)
     return reel__arena_alloc(a, bytes);
 }
 
+void *reel__arena_enlarge(reel__arena *a, const void *v, uint32_t n, uint32_t *capacity,
+                          size_t size)
+{
+    uint32_t more = 64;
+    size_t bytes;
+    if (*capacity && __builtin_mul_overflow(*capacity, 2U, &more)) {
+        return NULL;
+    }
+    void *to = __builtin_mul_overflow(more, size, &bytes) ? NULL : reel__arena_alloc(a, bytes);
+    if (!to) {
+        return NULL;
+    }
+    if (n) {
+        memcpy(to, v, n * size);
+    }
+    *capacity = more;
+    return to;
+}
+
 void reel__arena_rewind(reel__arena *a)
 {
     a->current = NULL;

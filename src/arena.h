@@ -29,6 +29,18 @@ static inline void *reel__arena_alloc(reel__arena *a, size_t bytes)
     return p;
 }
 
+/* A copy of the n elements at v with room for more; *capacity becomes for how many. NULL when
+ * memory is out. */
+void *reel__arena_enlarge(reel__arena *a, const void *v, uint32_t n, uint32_t *capacity,
+                          size_t size);
+
+/* v, or a larger copy of it when n elements are all that it has room for. */
+static inline void *reel__arena_grow(reel__arena *a, void *v, uint32_t n, uint32_t *capacity,
+                                     size_t size)
+{
+    return n < *capacity ? v : reel__arena_enlarge(a, v, n, capacity, size);
+}
+
 void reel__arena_rewind(reel__arena *a);
 void reel__arena_free(reel__arena *a);
 

@@ -48,6 +48,7 @@ typedef struct collect {
     note *note;        /* needed ones first, then outside ones */
     match *match;      /* latest recorded first */
     uint32_t matches, match_capacity;
+    bool keep_read; /* what gradient rules read may be kept */
     bool plain;     /* nothing is taken as known */
     bool again;     /* some block is not what it was taken for: all is to be taken apart */
     uint32_t *edge; /* numbers of notes */
@@ -90,18 +91,12 @@ static bool visit(collect *k, reel__slot *s)
         reel__pending_add(&k->tape->pending, s->id);
         return true;
     }
-    if (k->outsides == k->outside_capacity) {
-        uint32_t capacity = k->outside_capacity ? 2 * k->outside_capacity : 64;
-        reel__slot **v = take(k, capacity, sizeof *v);
-        if (!v) {
-            return false;
-        }
-        if (k->outsides) {
-            memcpy(v, k->g->outside, k->outsides * sizeof *v);
-        }
-        k->g->outside = v;
-        k->outside_capacity = capacity;
+    reel__slot **v =
+        reel__arena_grow(&k->c->work, k->g->outside, k->outsides, &k->outside_capacity, sizeof *v);
+    if (!v) {
+        return no_memory(k);
     }
+    k->g->outside = v;
     s->mark = k->outsides;
     k->g->outside[k->outsides++] = s;
     return reel__fresh(s);
@@ -120,30 +115,13 @@ static bool mistaken(collect *k, uint32_t m)
     return false;
 }
 
-static match *add_match(collect *k)
-{
-    if (k->matches == k->match_capacity) {
-        uint32_t capacity = k->match_capacity ? 2 * k->match_capacity : 64;
-        match *v = take(k, capacity, sizeof *v);
-        if (!v) {
-            return NULL;
-        }
-        if (k->matches) {
-            memcpy(v, k->match, k->matches * sizeof *v);
-        }
-        k->match = v;
-        k->match_capacity = capacity;
-    }
-    return &k->match[k->matches++];
-}
-
 /* Marks what the nodes' gradient rules read; gives the nodes that are kept. */
-static uint64_t look_through(const collect *k, const reel__pattern *p, reel__slot *const *slot,
-                             bool keep_read)
+static uint64_t kept_of(void *context, uint32_t n, reel__slot *const *slot)
 {
+    const collect *k = context;
     uint64_t all = 0;
-    for (uint32_t i = p->nodes; i-- > 0;) {
-        if (keep_read) {
+    for (uint32_t i = n; i-- > 0;) {
+        if (k->keep_read) {
             reel__mark_read(slot[i]);
         }
         all |= (uint64_t)kept(k, slot[i]) << i;
@@ -152,32 +130,35 @@ static uint64_t look_through(const collect *k, const reel__pattern *p, reel__slo
 }
 
 /* Takes the block whose last node is `last` as a whole, if it is known; *done tells. */
-static bool take_known(collect *k, const reel__slot *last, bool keep_read, bool *done)
+static bool take_known(collect *k, const reel__slot *last, bool *done)
 {
     reel__slot *slot[REEL__PATTERN_NODES], *port[REEL__PATTERN_PORTS];
     reel__pattern *before = k->matches ? k->match[k->matches - 1].pattern : NULL;
+    reel__sought x = {.last = last, .walk = k->walk, .kept_of = kept_of, .context = k};
+    x.slot = slot;
+    x.port = port;
     *done = false;
     if (k->plain || !last->scope || last->origin) {
         return true;
     }
-    reel__pattern *p = reel__pattern_find(k->c, before, last, k->walk, slot, port);
+    reel__pattern *p = reel__pattern_find(k->c, before, &x);
     if (!p || p->barred) {
         return true;
     }
-    const uint64_t kept_ones = look_through(k, p, slot, keep_read);
-    if ((p->asked | kept_ones) != p->read) {
-        return true;
-    }
     reel__pass_used(REEL__PASS_KNOWN);
-    match *m = add_match(k);
+    match *m = reel__arena_grow(&k->c->work, k->match, k->matches, &k->match_capacity, sizeof *m);
     reel__slot **own = take(k, (size_t)p->nodes + p->ports, sizeof *own);
-    if (!m || !own || !reel__ids_push(&k->tape->needed, last->id)) {
-        return m && own ? no_memory(k) : false;
+    if (!own) {
+        return false;
     }
-    *m = (match){.pattern = p, .last = last->id, .kept = kept_ones, .slot = own};
-    m->port = own + p->nodes;
+    if (!m || !reel__ids_push(&k->tape->needed, last->id)) {
+        return no_memory(k);
+    }
     memcpy(own, slot, p->nodes * sizeof *own);
-    memcpy(m->port, port, p->ports * sizeof *own);
+    memcpy(own + p->nodes, port, p->ports * sizeof *own);
+    k->match = m;
+    m[k->matches++] = (match){
+        .pattern = p, .last = last->id, .kept = x.kept, .slot = own, .port = own + p->nodes};
     if (before) {
         before->then = p;
     }
@@ -213,7 +194,7 @@ static bool need(collect *k, size_t n, reel__slot *const *roots)
             return false;
         }
     }
-    bool keep_read = !tape->inference && !k->g->step;
+    k->keep_read = !tape->inference && !k->g->step;
     tape->reads_failed = false;
     while (tape->pending.count) {
         reel__slot *s = reel__slot_at(tape, reel__pending_take(&tape->pending));
@@ -222,7 +203,7 @@ static bool need(collect *k, size_t n, reel__slot *const *roots)
         if (k->matches && s->id >= k->match[k->matches - 1].slot[0]->id) {
             return mistaken(k, k->matches - 1); /* a node between its own divides it */
         }
-        if (!take_known(k, s, keep_read, &done)) {
+        if (!take_known(k, s, &done)) {
             return false;
         }
         if (done) {
@@ -231,7 +212,7 @@ static bool need(collect *k, size_t n, reel__slot *const *roots)
         if (!reel__ids_push(&tape->needed, s->id)) {
             return no_memory(k);
         }
-        if (keep_read && !s->origin) {
+        if (k->keep_read && !s->origin) {
             reel__mark_read(s);
         }
         k->edges += (size_t)s->n;
@@ -567,7 +548,10 @@ static bool divide(collect *k)
     reel__graph *g = k->g;
     uint32_t *size = take(k, k->n, sizeof *size);
     uint32_t blocks = size ? number_blocks(k, size) : 0;
-    reel__block *b = blocks ? take(k, blocks, sizeof *b) : NULL;
+    if (!blocks) {
+        return false;
+    }
+    reel__block *b = take(k, blocks, sizeof *b);
     g->block = b;
     g->blocks = blocks;
     g->nodes = k->nodes;
@@ -1249,32 +1233,28 @@ static bool add_elsewhere(collect *k, reel__slot *root)
     return true;
 }
 
-/* All but the key of the whole. */
-static bool take_all(collect *k, size_t n, reel__slot *const *roots)
+/* All but the key of the whole. `added`: by root, or NULL: see reel__collect_part. */
+static bool take_all(collect *k, size_t n, reel__slot *const *roots, bool *added)
 {
     k->walk = reel__walk(k->tape);
     if (!need(k, n, roots)) {
         return false;
     }
     k->g->outsides = k->outsides;
-    return number(k, n, roots) && divide(k) && find_sums(k) && find_templates(k);
+    if (!number(k, n, roots)) {
+        return false;
+    }
+    for (size_t i = 0; added && i < n; i++) {
+        added[i] = added[i] && add_elsewhere(k, roots[i]);
+    }
+    return divide(k) && find_sums(k) && find_templates(k);
 }
 
 bool reel__collect_part(reel__compiled *c, reel__graph *g, size_t n, reel__slot *const *roots,
                         bool *added, reel__source *where)
 {
-    collect k = {.c = c, .tape = c->tape, .g = g, .walk = reel__walk(c->tape), .plain = true};
-    if (!need(&k, n, roots)) {
-        return false;
-    }
-    g->outsides = k.outsides;
-    if (!number(&k, n, roots)) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        added[i] = added[i] && add_elsewhere(&k, roots[i]);
-    }
-    if (!divide(&k) || !find_sums(&k) || !find_templates(&k)) {
+    collect k = {.c = c, .tape = c->tape, .g = g, .plain = true};
+    if (!take_all(&k, n, roots, added)) {
         return false;
     }
     list_sums(&k);
@@ -1288,15 +1268,15 @@ bool reel__collect_part(reel__compiled *c, reel__graph *g, size_t n, reel__slot 
 bool reel__collect(reel__compiled *c, reel__graph *g, size_t n, reel__slot *const *roots)
 {
     const reel__graph empty = *g;
-    if (c->specimens == REEL__MOST_SPECIMENS) {
+    if (c->patterns == REEL__MOST_PATTERNS) {
         reel__patterns_free(c);
     }
     collect k = {.c = c, .tape = c->tape, .g = g, .plain = !(c->passes & REEL__PASS_KNOWN)};
-    bool ok = take_all(&k, n, roots);
+    bool ok = take_all(&k, n, roots, NULL);
     if (k.again) {
         *g = empty;
         k = (collect){.c = c, .tape = c->tape, .g = g, .plain = true};
-        ok = take_all(&k, n, roots);
+        ok = take_all(&k, n, roots, NULL);
     }
     if (!ok || !push_whole(&k)) {
         return false;

@@ -116,14 +116,20 @@ typedef struct recorded {
 } recorded;
 
 /* Memory that is not zeroed. */
-static void *room(derive *d, size_t count, size_t size)
+static bool no_memory(const derive *d)
+{
+    reel__fail(d->tape, REEL_ERR_MEMORY, NULL, "gradient: out of memory");
+    return false;
+}
+
+static void *room(const derive *d, size_t count, size_t size)
 {
     size_t bytes;
     void *p = __builtin_mul_overflow(count + 1, size, &bytes)
                   ? NULL
                   : reel__arena_alloc(&d->c->work, bytes);
     if (!p) {
-        reel__fail(d->tape, REEL_ERR_MEMORY, NULL, "gradient: out of memory");
+        no_memory(d);
     }
     return p;
 }
@@ -132,12 +138,6 @@ static void *take(derive *d, size_t count, size_t size)
 {
     void *p = room(d, count, size);
     return p ? memset(p, 0, (count + 1) * size) : NULL;
-}
-
-static bool no_memory(derive *d)
-{
-    reel__fail(d->tape, REEL_ERR_MEMORY, NULL, "gradient: out of memory");
-    return false;
 }
 
 static bool bit(const uint64_t *bits, size_t i)
@@ -563,18 +563,11 @@ static uint32_t number_of(const derive *d, const reel__source *x)
 
 static bool add_entry(derive *d, uint32_t to, entry e)
 {
-    if (d->entries == d->room) {
-        uint32_t more = d->room ? 2 * d->room : 256;
-        entry *v = room(d, more, sizeof *v);
-        if (!v) {
-            return false;
-        }
-        if (d->entries) {
-            memcpy(v, d->entry, d->entries * sizeof *v);
-        }
-        d->entry = v;
-        d->room = more;
+    entry *v = reel__arena_grow(&d->c->work, d->entry, d->entries, &d->room, sizeof *v);
+    if (!v) {
+        return no_memory(d);
     }
+    d->entry = v;
     uint32_t i = d->entries++;
     target *t = &d->target[to];
     t->count++;

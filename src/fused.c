@@ -408,13 +408,14 @@ static void run_rows(const space *s, worker *w, const int64_t *first, int64_t ro
     }
 }
 
-/* Whether a block is of several rows: always where they are short, so that each would be worth no calls of its
- * own; else where at least two fit and nothing has to be copied to bring them together. Where rows are
- * reduced they cannot be joined, which would make long runs of them. */
+/* Whether a block is of several rows: always where they are short, so that each would be worth no
+ * calls of its own; else where at least two fit, unless instances are looked up one by one, whose
+ * rows would all have to be copied to bring them together. Where rows are reduced they cannot be
+ * joined, which would make long runs of them. */
 static bool by_rows(const space *s)
 {
-    return s->rows > 1 && (s->run < SHORT_RUN ||
-                           ((s->reduces || !s->tables) && 2 * s->run <= s->block));
+    return s->rows > 1 &&
+           (s->run < SHORT_RUN || ((s->reduces || !s->tables) && 2 * s->run <= s->block));
 }
 
 /* Calls a unit into the second cache, before its turn: what lies there is often from long ago, and

@@ -1,14 +1,16 @@
 /* Job: know a block again that was taken apart before, such as the next time step, without taking
- * it apart. Invariant: nodes that match a pattern have the structure that its template's key says,
- * the same nodes asked for, and ports numbered alike. What only the rest of the recording can tell
- * is seen to by collect.c. Must not know: what an op computes. */
+ * it apart.
+ * Invariant: nodes that match a pattern have the structure that its template's key says, the same
+ * nodes asked for and kept, and ports numbered alike. What only the rest of the recording can tell
+ * is seen to by collect.c.
+ * Must not know: what an op computes. */
 #include "pattern.h"
 
 #include <string.h>
 
 #include "plant.h"
 
-enum { MOST_TRIED = 8 };
+enum { MOST_TRIED = 32 };
 
 struct reel__pattern_node {
     const reel_op *op;
@@ -47,35 +49,43 @@ static bool fits_port(const reel__pattern *p, uint32_t to, reel__slot *x, uint32
     return true;
 }
 
-static bool fits(const reel__pattern *p, const reel__slot *last, uint32_t walk, reel__slot **slot,
-                 reel__slot **port)
+static bool fits(const reel__pattern *p, const reel__sought *x)
 {
-    const reel_tape *tape = last->tape;
+    const reel__slot *last = x->last;
     const int32_t *ref = p->ref;
-    uint32_t seen = 0, first = last->id - p->node[0].before;
     if (last->id < p->node[0].before) {
         return false;
     }
+    uint32_t seen = 0, first = last->id - p->node[0].before;
     for (uint32_t i = 0; i < p->nodes; i++) {
         const struct reel__pattern_node *like = &p->node[i];
-        reel__slot *s = reel__slot_at(tape, last->id - like->before);
+        reel__slot *s = reel__slot_at(last->tape, last->id - like->before);
         if (s->op != like->op || s->n != like->n || s->scope != last->scope || s->origin ||
             s->flags & REEL__COMPUTED || s->rank != like->rank || s->dtype != like->dtype ||
-            (s->stamp == walk) != (p->asked >> i & 1U) || !same_dims(s->dim, like->dim) ||
+            (s->stamp == x->walk) != (p->asked >> i & 1U) || !same_dims(s->dim, like->dim) ||
             (like->attr && memcmp(s->attr, like->attr, like->op->attr_size) != 0 &&
              !reel__planted(REEL__WRONG_PATTERN))) {
             return false;
         }
         reel__slot *const *arg = reel__args(s);
         for (int a = 0; a < s->n; a++, ref++) {
-            if (*ref >= 0 ? arg[a] != slot[*ref]
-                          : !fits_port(p, (uint32_t)(-1 - *ref), arg[a], first, port, &seen)) {
+            if (*ref >= 0 ? arg[a] != x->slot[*ref]
+                          : !fits_port(p, (uint32_t)(-1 - *ref), arg[a], first, x->port, &seen)) {
                 return false;
             }
         }
-        slot[i] = s;
+        x->slot[i] = s;
     }
     return true;
+}
+
+static bool matches(const reel__pattern *p, reel__sought *x)
+{
+    if (!fits(p, x)) {
+        return false;
+    }
+    x->kept = x->kept_of(x->context, p->nodes, x->slot);
+    return (p->asked | x->kept) == p->read;
 }
 
 static size_t bucket_of(const reel_op *op)
@@ -83,17 +93,15 @@ static size_t bucket_of(const reel_op *op)
     return (size_t)(reel__mix((uint64_t)(uintptr_t)op, 0) % REEL__PATTERN_BUCKETS);
 }
 
-reel__pattern *reel__pattern_find(reel__compiled *c, const reel__pattern *before,
-                                  const reel__slot *last, uint32_t walk, reel__slot **slot,
-                                  reel__slot **port)
+reel__pattern *reel__pattern_find(reel__compiled *c, const reel__pattern *before, reel__sought *x)
 {
     reel__pattern *guess = before ? before->then : NULL;
-    if (guess && fits(guess, last, walk, slot, port)) {
+    if (guess && matches(guess, x)) {
         return guess;
     }
-    reel__pattern *p = c->pattern[bucket_of(last->op)];
+    reel__pattern *p = c->pattern[bucket_of(x->last->op)];
     for (int i = 0; p && i < MOST_TRIED; i++, p = p->next) {
-        if (p != guess && fits(p, last, walk, slot, port)) {
+        if (p != guess && matches(p, x)) {
             return p;
         }
     }
@@ -222,36 +230,49 @@ static bool there_is(const reel__compiled *c, size_t bucket, const reel__pattern
     return x != NULL;
 }
 
-void reel__pattern_learn(reel__compiled *c, const reel__specimen *x)
+/* NULL when memory is out, or a port of the template is none of the nodes' arguments. */
+static reel__pattern *make(const reel__specimen *x, reel__arena *arena)
 {
-    size_t refs = 0, bucket = bucket_of(x->slot[x->nodes - 1]->op);
-    reel__arena *arena = &c->pattern_memory;
-    bool ok = c->specimens < REEL__MOST_SPECIMENS;
+    size_t refs = 0;
+    bool ok = true;
     for (uint32_t i = 0; i < x->nodes; i++) {
         refs += (size_t)x->slot[i]->n;
     }
     reel__pattern *p = room(arena, 1, sizeof *p, &ok);
     if (!p) {
-        return;
+        return NULL;
     }
-    c->specimens++;
     *p = (reel__pattern){
         .template = x->template, .nodes = x->nodes, .asked = x->asked, .read = x->read};
     p->node = room(arena, x->nodes, sizeof *p->node, &ok);
     p->ref = room(arena, refs, sizeof *p->ref, &ok);
     p->call = room(arena, x->ports, sizeof *p->call, &ok);
     p->port = room(arena, x->ports, sizeof *p->port, &ok);
-    if (!ok || !describe(p, x, arena) || there_is(c, bucket, p)) {
+    return ok && describe(p, x, arena) ? p : NULL;
+}
+
+void reel__pattern_learn(reel__compiled *c, const reel__specimen *x)
+{
+    size_t bucket = bucket_of(x->slot[x->nodes - 1]->op);
+    if (c->patterns == REEL__MOST_PATTERNS) {
         return;
     }
-    order_ports(p);
-    p->next = c->pattern[bucket];
-    c->pattern[bucket] = p;
+    const reel__pattern *trial = make(x, &c->work); /* which may be one that there is */
+    if (!trial || there_is(c, bucket, trial)) {
+        return;
+    }
+    reel__pattern *p = make(x, &c->pattern_memory);
+    if (p) {
+        order_ports(p);
+        p->next = c->pattern[bucket];
+        c->pattern[bucket] = p;
+        c->patterns++;
+    }
 }
 
 void reel__patterns_free(reel__compiled *c)
 {
     memset(c->pattern, 0, sizeof c->pattern);
     reel__arena_free(&c->pattern_memory);
-    c->specimens = 0;
+    c->patterns = 0;
 }

@@ -35,14 +35,25 @@ typedef struct reel__specimen {
     uint64_t asked, read;
 } reel__specimen;
 
-/* The pattern that the nodes up to `last` match, or NULL. Asked for are nodes stamped with `walk`.
- * Fills slot[] with the block's nodes and port[] with what it reads: room for the most of each. */
-reel__pattern *reel__pattern_find(reel__compiled *c, const reel__pattern *before,
-                                  const reel__slot *last, uint32_t walk, reel__slot **slot,
-                                  reel__slot **port);
+/* A block that is looked for. */
+typedef struct reel__sought {
+    const reel__slot *last;
+    uint32_t walk; /* nodes stamped with it are asked for */
+    /* Which of the nodes are kept. Called for what has a pattern's structure, whatever is kept. */
+    uint64_t (*kept_of)(void *context, uint32_t n, reel__slot *const *slot);
+    void *context;
+    /* of the pattern that is found: the nodes, what they read, what is kept of them; slot[] and
+     * port[] are to have room for the most that there are */
+    reel__slot **slot, **port;
+    uint64_t kept;
+} reel__sought;
 
-/* Makes a pattern, unless there is such a one, or too many were made since all were forgotten: so
- * that memory is bounded, also where what is made is no good. Without memory there is none. */
+/* The pattern that the nodes up to the last one match, or NULL; it may be barred. `before`: what
+ * was found before it, or NULL. */
+reel__pattern *reel__pattern_find(reel__compiled *c, const reel__pattern *before, reel__sought *x);
+
+/* Makes a pattern, unless there is such a one, or there are too many. Without memory there is none.
+ */
 void reel__pattern_learn(reel__compiled *c, const reel__specimen *x);
 
 /* Forgets all. Not while a graph is being collected. */

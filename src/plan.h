@@ -337,7 +337,7 @@ typedef struct reel__ran {
 enum {
     REEL__TEMPLATE_BUCKETS = 256,
     REEL__PATTERN_BUCKETS = 64,
-    REEL__MOST_SPECIMENS = 1024,
+    REEL__MOST_PATTERNS = 1024, /* then all are forgotten */
     REEL__PLAN_BUCKETS = 256,
     REEL__MOST_PLANS = 256,
     REEL__MOST_PLAN_BYTES = 64 << 20,
@@ -351,9 +351,9 @@ struct reel__compiled {
     reel__template *bucket[REEL__TEMPLATE_BUCKETS];
     uint32_t templates;
     struct reel__pattern *pattern[REEL__PATTERN_BUCKETS]; /* see pattern.h */
-    uint32_t specimens;                                   /* that patterns were made of */
+    uint32_t patterns;
     reel__arena pattern_memory;
-    uint64_t known; /* blocks that matched one */
+    uint64_t known; /* blocks that matched one, also where all was then taken apart */
     reel__plan *plan[REEL__PLAN_BUCKETS], *newest, *oldest;
     uint32_t plans;
     size_t plan_bytes;

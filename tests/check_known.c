@@ -657,12 +657,58 @@ START_TEST(next_lengths_are_known)
 }
 END_TEST
 
+/* What is kept is no reason to take a step apart that was seen in all ways. */
+START_TEST(values_and_gradients_in_turn)
+{
+    recording r = begin(REEL__PASS_ALL, VALUES);
+    double out[512];
+    for (int round = 0; round < 2 * ROUNDS; round++) {
+        const int steps = 5 + round / 2;
+        reel_tape_reset(r.tape);
+        r.round = round;
+        r.roots = 0;
+        add_root(&r, reel_sum(sequence(&r, steps, NULL)));
+        const uint64_t before = reel__compiled_of(r.tape)->known;
+        reach(&r, round % 2 ? VALUES : NUMBERS, out);
+        const int known = (int)(reel__compiled_of(r.tape)->known - before);
+        ck_assert_msg(round < 4 || known == steps, "round %d: %d of %d steps", round, known, steps);
+    }
+    reel_tape_free(r.tape);
+    reel_params_free(r.params);
+}
+END_TEST
+
+/* Many kinds of steps that end alike, in any order. */
+START_TEST(kinds_that_end_alike)
+{
+    enum { KINDS = 16, STEPS = 40 };
+    recording r = begin(REEL__PASS_ALL, VALUES);
+    reel_random random = reel_random_new(1, 1);
+    uint64_t before = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        reel_tape_reset(r.tape);
+        reel_node *h = leaf(&r, 1, WIDE, 1);
+        before = reel__compiled_of(r.tape)->known;
+        for (int t = 0; t < STEPS; t++) {
+            reel_scope_enter(r.tape, "step");
+            h = reel_tanh(reel_scale(h, 1 + 0.1 * (double)reel_random_below(&random, KINDS)));
+            reel_scope_leave(r.tape);
+        }
+        ck_assert_int_eq(reel_eval(1, &h), REEL_OK);
+    }
+    ck_assert_int_ge((int)(reel__compiled_of(r.tape)->known - before),
+                     STEPS - 1); /* the last is kept */
+    reel_tape_free(r.tape);
+    reel_params_free(r.params);
+}
+END_TEST
+
 /* Structures that never come back do not pile up, and what is known is found after they went. */
 START_TEST(bounded)
 {
     recording r = begin(REEL__PASS_ALL, VALUES);
     uint64_t before = 0;
-    for (int round = 0; round < 3 * REEL__MOST_SPECIMENS; round++) {
+    for (int round = 0; round < 3 * REEL__MOST_PATTERNS; round++) {
         reel_tape_reset(r.tape);
         reel_node *h = leaf(&r, 1, WIDE, 1);
         before = reel__compiled_of(r.tape)->known;
@@ -672,7 +718,7 @@ START_TEST(bounded)
             reel_scope_leave(r.tape);
         }
         ck_assert_int_eq(reel_eval(1, &h), REEL_OK);
-        ck_assert_uint_le(reel__compiled_of(r.tape)->specimens, REEL__MOST_SPECIMENS);
+        ck_assert_uint_le(reel__compiled_of(r.tape)->patterns, REEL__MOST_PATTERNS);
     }
     ck_assert_uint_gt(reel__compiled_of(r.tape)->known, before);
     reel_tape_free(r.tape);
@@ -689,6 +735,8 @@ int main(void)
     tcase_add_loop_test(all, alone, 0, PROGRAMS);
     tcase_add_loop_test(all, drawn_programs, 0, GOALS);
     tcase_add_test(all, next_lengths_are_known);
+    tcase_add_test(all, values_and_gradients_in_turn);
+    tcase_add_test(all, kinds_that_end_alike);
     tcase_add_test(all, bounded);
     suite_add_tcase(suite, all);
     return suite_run(suite);
