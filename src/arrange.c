@@ -9,15 +9,20 @@
 
 #include "memory.h"
 
-void *reel__arrange_room(reel__arranging *a, size_t count, size_t size)
+static void *room_in(reel__arranging *a, reel__arena *arena, size_t count, size_t size)
 {
     size_t bytes;
     void *p =
-        __builtin_mul_overflow(count + 1, size, &bytes) ? NULL : reel__arena_alloc(a->arena, bytes);
+        __builtin_mul_overflow(count + 1, size, &bytes) ? NULL : reel__arena_alloc(arena, bytes);
     if (!p) {
         a->failed = true;
     }
     return p;
+}
+
+void *reel__arrange_room(reel__arranging *a, size_t count, size_t size)
+{
+    return room_in(a, a->arena, count, size);
 }
 
 void *reel__arrange_take(reel__arranging *a, size_t count, size_t size)
@@ -28,15 +33,7 @@ void *reel__arrange_take(reel__arranging *a, size_t count, size_t size)
 
 void *reel__arrange_keep(reel__arranging *a, size_t count, size_t size)
 {
-    size_t bytes;
-    void *p = __builtin_mul_overflow(count + 1, size, &bytes)
-                  ? NULL
-                  : reel__arena_alloc(&a->plan->arena, bytes);
-    if (!p) {
-        a->failed = true;
-        return NULL;
-    }
-    return memset(p, 0, bytes);
+    return room_in(a, &a->plan->arena, count, size);
 }
 
 static bool finish(reel__arranging *a)

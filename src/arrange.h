@@ -47,11 +47,13 @@ typedef struct reel__arranging {
     uint8_t **recurs, **feeds;                /* by group */
     uint32_t *added_start;                    /* by block: its entries in added_of */
     uint32_t *added_of;
-    reel__member *member;  /* scratch for sorting */
+    reel__member *member, *moved; /* scratch for sorting */
     uint32_t *array_start; /* by group */
     reel__array *array;
     uint32_t arrays;
     struct reel__spot *spot; /* by port of the graph */
+    struct reel__wanted *wanted; /* nodes that are kept */
+    size_t wanteds;
     reel__step *step;
     uint32_t steps, step_room;
     bool failed;
@@ -63,7 +65,7 @@ void *reel__arrange_take(reel__arranging *a, size_t count, size_t size);
 /* Likewise, not zeroed. */
 void *reel__arrange_room(reel__arranging *a, size_t count, size_t size);
 
-/* Zeroed, of the plan. */
+/* Likewise, of the plan. */
 void *reel__arrange_keep(reel__arranging *a, size_t count, size_t size);
 
 /* Each is one after another; false when memory is out. */
@@ -89,8 +91,8 @@ static inline uint32_t reel__component_of(const reel__arranging *a, uint32_t blo
 /* Whether block x feeds block j within one recurrence. */
 static inline bool reel__inside(const reel__arranging *a, uint32_t x, uint32_t j)
 {
-    uint32_t k = reel__component_of(a, j);
-    return a->recurrent[k] && reel__component_of(a, x) == k;
+    uint32_t circle = a->g->block[j].circle;
+    return circle && a->g->block[x].circle == circle;
 }
 
 #endif

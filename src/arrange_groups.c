@@ -57,7 +57,7 @@ static bool find_groups(reel__arranging *a)
     }
     uint32_t *table = reel__arrange_take(a, capacity, sizeof *table); /* group + 1 */
     uint32_t *example = reel__arrange_take(a, g->blocks, sizeof *example);
-    a->group = reel__arrange_keep(a, g->blocks, sizeof *a->group);
+    reel__group *group = reel__arrange_room(a, g->blocks, sizeof *group);
     if (a->failed) {
         return false;
     }
@@ -71,21 +71,23 @@ static bool find_groups(reel__arranging *a)
             }
             if (!table[at]) {
                 example[a->groups] = j;
-                a->group[a->groups].template = t;
+                group[a->groups] = (reel__group){.template = t};
                 table[at] = ++a->groups;
             }
             q = table[at] - 1;
         }
-        if (a->group[q].count) {
+        if (group[q].count) {
             reel__pass_used(REEL__PASS_BATCH);
         }
         t->group = g->block[j].group = q;
-        a->group[q].count++;
+        group[q].count++;
     }
+    a->group = reel__arrange_keep(a, a->groups, sizeof *a->group);
     a->plan->order = reel__arrange_keep(a, g->blocks, sizeof *a->plan->order);
     if (a->failed) {
         return false;
     }
+    memcpy(a->group, group, a->groups * sizeof *group);
     uint32_t first = 0;
     for (uint32_t q = 0; q < a->groups; q++) {
         a->group[q].first = first;
@@ -341,8 +343,12 @@ static bool find_codes(reel__arranging *a)
         return false;
     }
     for (uint32_t j = 0; j < g->blocks; j++) {
+        uint32_t k = reel__component_of(a, j);
+        g->block[j].circle = a->recurrent[k] ? k + 1 : 0;
+    }
+    for (uint32_t j = 0; j < g->blocks; j++) {
         const reel__block *b = &g->block[j];
-        if (!a->recurrent[reel__component_of(a, j)]) {
+        if (!b->circle) {
             continue;
         }
         for (uint32_t p = 0; p < b->ports; p++) {

@@ -3,7 +3,6 @@
  * a step reads has been computed by steps before it. */
 #include "arrange.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "plant.h"
@@ -32,7 +31,7 @@ static void find_levels(reel__arranging *a)
     }
     for (uint32_t j = 0; j < g->blocks; j++) {
         reel__block *b = &g->block[j];
-        if (!a->recurrent[reel__component_of(a, j)]) {
+        if (!b->circle) {
             continue;
         }
         for (uint32_t p = 0; p < b->ports; p++) {
@@ -54,7 +53,7 @@ static void find_levels(reel__arranging *a)
     }
     for (uint32_t j = g->blocks; j-- > 0;) {
         reel__block *b = &g->block[j];
-        if (!a->recurrent[reel__component_of(a, j)]) {
+        if (!b->circle) {
             continue;
         }
         for (uint32_t i = a->added_start[j]; i < a->added_start[j + 1]; i++) {
@@ -136,13 +135,35 @@ static bool mirrors(reel__arranging *a, uint32_t k, const uint32_t *partner, uin
     return true;
 }
 
-static int by_key(const void *x, const void *y)
+/* By key, those with one key as they stand: by one byte of it after another, of those in which any
+ * differ. */
+static void sort_members(reel__arranging *a, uint32_t n)
 {
-    const reel__member *a = x, *b = y;
-    if (a->key != b->key) {
-        return a->key < b->key ? -1 : 1;
+    reel__member *from = a->member, *to = a->moved;
+    uint64_t differ = 0;
+    for (uint32_t m = 1; m < n; m++) {
+        differ |= from[m].key ^ from[0].key;
     }
-    return (a->block > b->block) - (a->block < b->block);
+    for (int shift = 0; shift < 64; shift += 8) {
+        uint32_t start[257] = {0};
+        if (!(differ >> shift & 0xff)) {
+            continue;
+        }
+        for (uint32_t m = 0; m < n; m++) {
+            start[(from[m].key >> shift & 0xff) + 1]++;
+        }
+        for (int i = 0; i < 256; i++) {
+            start[i + 1] += start[i];
+        }
+        for (uint32_t m = 0; m < n; m++) {
+            to[start[from[m].key >> shift & 0xff]++] = from[m];
+        }
+        reel__member *other = from;
+        from = to;
+        to = other;
+    }
+    a->member = from;
+    a->moved = to;
 }
 
 /* Orders the instances of each group of the component. */
@@ -168,10 +189,10 @@ static void order_component(reel__arranging *a, uint32_t k, const uint32_t *part
                 b->level = most - g->block[partner[j]].level;
             }
             a->member[m] = (reel__member){.key = key, .block = j};
-            sorted = sorted && (m == 0 || by_key(&a->member[m - 1], &a->member[m]) < 0);
+            sorted = sorted && (m == 0 || a->member[m - 1].key <= key);
         }
         if (!sorted) {
-            qsort(a->member, q->count, sizeof *a->member, by_key);
+            sort_members(a, q->count);
         }
         for (uint32_t m = 0; m < q->count; m++) {
             a->plan->order[q->first + m] = a->member[m].block;
@@ -218,20 +239,37 @@ static void add_step(reel__arranging *a, uint32_t group, int segment, uint32_t f
     }
 }
 
-static int by_level(const void *x, const void *y)
+/* Ranges by level, those of one level as they stand; NULL when memory is out. */
+static reel__range *sort_ranges(reel__arranging *a, const reel__range *r, uint32_t n)
 {
-    const reel__range *a = x, *b = y;
-    if (a->level != b->level) {
-        return a->level < b->level ? -1 : 1;
+    uint32_t levels = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        levels = reel__larger(levels, r[i].level + 1);
     }
-    return (a->group > b->group) - (a->group < b->group);
+    uint32_t *start = reel__arrange_take(a, (size_t)levels + 1, sizeof *start);
+    reel__range *sorted = reel__arrange_room(a, n, sizeof *sorted);
+    if (a->failed) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        start[r[i].level + 1]++;
+    }
+    for (uint32_t level = 0; level < levels; level++) {
+        start[level + 1] += start[level];
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        sorted[start[r[i].level]++] = r[i];
+    }
+    return sorted;
 }
 
-/* The component's instances by level: what runs together. Their number; 0 when memory is out. */
+/* The component's instances by level, then by group: what runs together. Their number; *ranges is
+ * NULL when memory is out. */
 static uint32_t find_ranges(reel__arranging *a, uint32_t k, reel__range **ranges)
 {
     reel__graph *g = a->g;
     uint32_t n = 0, most = 0;
+    bool sorted = true;
     for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
         most += a->group[a->by_component[i]].count;
     }
@@ -245,13 +283,11 @@ static uint32_t find_ranges(reel__arranging *a, uint32_t k, reel__range **ranges
             while (m < q->count && g->block[order[m]].level == level) {
                 m++;
             }
+            sorted = sorted && (n == 0 || r[n - 1].level <= level);
             r[n++] = (reel__range){level, group, from, m};
         }
     }
-    if (r) {
-        qsort(r, n, sizeof *r, by_level);
-    }
-    *ranges = r;
+    *ranges = r && !sorted ? sort_ranges(a, r, n) : r;
     return n;
 }
 
@@ -339,14 +375,20 @@ static uint32_t next_level(const cut *c, uint32_t i)
 
 /* As many windows as are needed for none to be too large: it is to fit into the cache, and to be
  * little of all that the recurrence makes, if that is more than FEW levels. */
-static bool find_cut(reel__arranging *a, cut *c)
+static bool find_cut(reel__arranging *a, uint32_t k, cut *c)
 {
+    size_t *bytes = reel__arrange_room(a, a->groups, sizeof *bytes);
     c->until = reel__arrange_take(a, (size_t)c->n + 1, sizeof *c->until);
-    for (uint32_t i = 0; c->until && i < c->n; i++) {
-        size_t bytes = handed_on(&a->group[c->r[i].group]);
-        c->until[i + 1] = c->until[i] + bytes * (c->r[i].to - c->r[i].from);
+    if (a->failed) {
+        return false;
     }
-    size_t all = c->until ? c->until[c->n] : 0, levels = 0;
+    for (uint32_t i = a->component_start[k]; i < a->component_start[k + 1]; i++) {
+        bytes[a->by_component[i]] = handed_on(&a->group[a->by_component[i]]);
+    }
+    for (uint32_t i = 0; i < c->n; i++) {
+        c->until[i + 1] = c->until[i] + bytes[c->r[i].group] * (c->r[i].to - c->r[i].from);
+    }
+    size_t all = c->until[c->n], levels = 0;
     for (uint32_t i = 0; i < c->n; i = next_level(c, i)) {
         levels++;
     }
@@ -354,7 +396,7 @@ static bool find_cut(reel__arranging *a, cut *c)
     size_t most = all / SHARE, least = few < MOST_WINDOW ? few : MOST_WINDOW;
     least = least < LEAST_WINDOW ? LEAST_WINDOW : least;
     most = most < least ? least : most > limit ? limit : most;
-    for (uint32_t from = 0, to, more; c->until && from < c->n; from = to) {
+    for (uint32_t from = 0, to, more; from < c->n; from = to) {
         to = next_level(c, from);
         while (to < c->n) {
             more = next_level(c, to);
@@ -365,7 +407,7 @@ static bool find_cut(reel__arranging *a, cut *c)
         }
         c->windows++;
     }
-    return c->until != NULL;
+    return true;
 }
 
 /* Where the window that begins at range `from` ends: all are about as large. */
@@ -403,7 +445,7 @@ static void add_recurrent_steps(reel__arranging *a, uint32_t k)
     reel__range *r;
     uint32_t n = find_ranges(a, k, &r);
     cut c = {.r = r, .n = n};
-    if (!r || !find_cut(a, &c)) {
+    if (!r || !find_cut(a, k, &c)) {
         return;
     }
     if (!has_windows(a, k, &c)) {
@@ -431,6 +473,7 @@ bool reel__arrange_order(reel__arranging *a)
     a->last_level = reel__arrange_take(a, a->components, sizeof *a->last_level);
     a->covers = reel__arrange_take(a, a->groups, sizeof *a->covers);
     a->member = reel__arrange_room(a, a->g->blocks, sizeof *a->member);
+    a->moved = reel__arrange_room(a, a->g->blocks, sizeof *a->moved);
     if (!partner || a->failed) {
         return false;
     }

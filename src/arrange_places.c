@@ -22,6 +22,12 @@ typedef struct reel__spot {
     size_t offset;
 } reel__spot;
 
+/* A node that is kept, and its origin or spot. */
+typedef struct reel__wanted {
+    reel__source node;
+    reel__spot spot;
+} reel__wanted;
+
 static size_t element(const reel__value *v)
 {
     return reel_dtype_size((reel_dtype)v->dtype);
@@ -74,7 +80,7 @@ static reel__spot spot_of(const reel__arranging *a, reel__source x)
     return settled(a, origin_of(a, x));
 }
 
-/* Several passes ask for the origin of a port, then for its spot. */
+/* Several passes ask for the origin of a port or of what is kept, then for its spot. */
 static bool find_origins(reel__arranging *a)
 {
     a->spot = reel__arrange_room(a, a->g->port_count, sizeof *a->spot);
@@ -90,24 +96,28 @@ static void find_spots(reel__arranging *a)
     for (uint32_t p = 0; p < a->g->port_count; p++) {
         a->spot[p] = settled(a, a->spot[p]);
     }
+    for (size_t i = 0; i < a->wanteds; i++) {
+        a->wanted[i].spot = settled(a, a->wanted[i].spot);
+    }
 }
 
-/* The next node from *next on that is kept, which *next is then behind. What copies keep, their
- * originals do. */
-static bool next_kept(const reel__graph *g, reel__source *next, reel__source *x)
+/* Lists the nodes that are kept. What copies keep, their originals do. */
+static bool find_kept(reel__arranging *a)
 {
-    for (; next->block < g->blocks; *next = (reel__source){next->block + 1, 0}) {
-        const reel__block *b = &g->block[next->block];
-        const uint8_t *kept = g->kept + b->first;
-        uint32_t left = b->copy ? 0 : b->nodes - next->at;
-        const uint8_t *found = left ? memchr(kept + next->at, true, left) : NULL;
-        if (found) {
-            *x = (reel__source){next->block, (uint32_t)(found - kept)};
-            next->at = x->at + 1;
-            return true;
+    const reel__graph *g = a->g;
+    size_t most = 0;
+    for (uint32_t i = 0; i < g->nodes; i++) {
+        most += g->kept[i];
+    }
+    a->wanted = reel__arrange_room(a, most, sizeof *a->wanted);
+    for (uint32_t j = 0; a->wanted && a->wanteds < most && j < g->blocks; j++) {
+        const reel__block *b = &g->block[j];
+        for (uint32_t at = 0; !b->copy && (at = reel__next_kept(g, b, at)) < b->nodes; at++) {
+            reel__source x = {j, at};
+            a->wanted[a->wanteds++] = (reel__wanted){x, origin_of(a, x)};
         }
     }
-    return false;
+    return a->wanted != NULL;
 }
 
 /* Whether the block is of its recurrence's last window. */
@@ -157,9 +167,8 @@ static void find_readers(reel__arranging *a)
             }
         }
     }
-    reel__source kept;
-    for (reel__source next = {0, 0}; next_kept(g, &next, &kept);) {
-        reel__spot s = origin_of(a, kept);
+    for (size_t i = 0; i < a->wanteds; i++) {
+        reel__spot s = a->wanted[i].spot;
         if (s.array != REEL__NONE) {
             reel__array *x = &a->array[s.array];
             x->read = true;
@@ -213,12 +222,15 @@ static bool find_arrays(reel__arranging *a)
         windows = windows || a->group[q].window < a->group[q].count || a->group[q].width;
     }
     a->array = reel__arrange_take(a, (size_t)a->arrays + a->steps, sizeof *a->array);
-    if (!a->failed && find_origins(a) && windows) {
+    if (!a->failed && find_origins(a) && find_kept(a) && windows) {
         find_readers(a);
     }
     for (uint32_t q = 0; !a->failed && q < a->groups; q++) {
         const reel__ir *ir = &a->group[q].code->ir;
         a->group[q].given = reel__arrange_keep(a, (size_t)ir->n, 1);
+        if (a->group[q].given) {
+            memset(a->group[q].given, 0, (size_t)ir->n);
+        }
         for (int i = 0; a->group[q].given && i < ir->n; i++) {
             reel__array *x = &a->array[a->array_start[q] + (uint32_t)i];
             x->first = INT64_MAX;
@@ -360,21 +372,44 @@ static const reel__added *added_by(const reel__arranging *a, uint32_t block, con
     return NULL;
 }
 
+/* What a group has arrays for is in use from the first step of a segment that makes or reads it to
+ * the last one. */
+static bool find_own_uses(reel__arranging *a)
+{
+    reel__life *life =
+        reel__arrange_room(a, (size_t)a->groups * REEL__SEGMENTS, sizeof *life);
+    for (size_t i = 0; life && i < (size_t)a->groups * REEL__SEGMENTS; i++) {
+        life[i] = (reel__life){1, 0};
+    }
+    for (uint32_t s = 0; life && s < a->steps; s++) {
+        reel__life *x = &life[(size_t)a->step[s].group * REEL__SEGMENTS + a->step[s].segment];
+        x->first = x->first > x->last ? s : x->first;
+        x->last = s;
+    }
+    for (uint32_t q = 0; life && q < a->groups; q++) {
+        const reel__ir *ir = &a->group[q].code->ir;
+        for (int i = ir->ports; i < ir->n; i++) {
+            const reel__value *v = &ir->v[i];
+            for (int k = 0; v->store == REEL__ARRAY && k < REEL__SEGMENTS; k++) {
+                const reel__life *x = &life[(size_t)q * REEL__SEGMENTS + (size_t)k];
+                if ((v->made | v->used) >> k & 1 && x->first <= x->last) {
+                    size_t offset = 0;
+                    uint32_t at = whole_of(a, a->array_start[q] + (uint32_t)i, &offset);
+                    use_at(&a->array[at], x->first);
+                    use_at(&a->array[at], x->last);
+                }
+            }
+        }
+    }
+    return life != NULL;
+}
+
 static void find_uses(reel__arranging *a)
 {
     for (uint32_t s = 0; s < a->steps; s++) {
         const reel__step *step = &a->step[s];
         const reel__group *q = &a->group[step->group];
-        const reel__ir *ir = &q->code->ir;
         const reel__segment *segment = &q->code->segment[step->segment];
-        for (int i = ir->ports; i < ir->n; i++) {
-            const reel__value *v = &ir->v[i];
-            if (v->store == REEL__ARRAY && (v->made | v->used) >> step->segment & 1) {
-                size_t offset = 0;
-                uint32_t at = whole_of(a, a->array_start[step->group] + (uint32_t)i, &offset);
-                use_at(&a->array[at], s);
-            }
-        }
         for (uint32_t m = step->from; m < step->to; m++) {
             uint32_t j = a->plan->order[q->first + m];
             const reel__block *b = &a->g->block[j];
@@ -384,7 +419,7 @@ static void find_uses(reel__arranging *a)
                     use_at(&a->array[x->array], s);
                 }
             }
-            for (int kernel = 0; kernel < segment->kernels; kernel++) {
+            for (int kernel = 0; segment->added && kernel < segment->kernels; kernel++) {
                 if (!segment->kernel[kernel].added) {
                     continue;
                 }
@@ -400,15 +435,13 @@ static void find_uses(reel__arranging *a)
 
 static void find_wanted(reel__arranging *a)
 {
-    const reel__graph *g = a->g;
-    reel__source x;
-    for (reel__source next = {0, 0}; next_kept(g, &next, &x);) {
-        reel__spot s = spot_of(a, x);
-        if (s.array != REEL__NONE) {
-            const reel__ir *ir = &a->group[g->block[x.block].group].code->ir;
-            const reel__value *v = &ir->v[ir->out[x.at]];
-            a->array[s.array].wanted += (size_t)v->size * element(v);
-            a->array[s.array].last = a->steps;
+    for (size_t i = 0; i < a->wanteds; i++) {
+        const reel__wanted *x = &a->wanted[i];
+        if (x->spot.array != REEL__NONE) {
+            const reel__ir *ir = &a->group[a->g->block[x->node.block].group].code->ir;
+            const reel__value *v = &ir->v[ir->out[x->node.at]];
+            a->array[x->spot.array].wanted += (size_t)v->size * element(v);
+            a->array[x->spot.array].last = a->steps;
         }
     }
 }
@@ -554,16 +587,24 @@ static reel__place place_of(const reel__arranging *a, reel__source x)
     return place_at(a, &s);
 }
 
+static reel__place port_place(const reel__arranging *a, uint32_t block, int port)
+{
+    return place_at(a, &a->spot[a->g->block[block].first_port + (uint32_t)port]);
+}
+
 static bool bind_port(reel__arranging *a, const reel__step *step, int port, reel__binding *binding)
 {
-    const reel__group *q = &a->group[step->group];
+    const uint32_t *order = a->plan->order + a->group[step->group].first + step->from;
     uint32_t n = step->to - step->from;
-    reel__place first = {0, 0}, second = {0, 0};
+    reel__place first = port_place(a, order[0], port), second = {0, 0};
     reel__place *each = NULL;
+    if (n == 1) {
+        *binding = (reel__binding){.at = first};
+        return true;
+    }
     for (uint32_t m = 0; m < n; m++) {
         uint32_t at = reel__planted(REEL__WRONG_ORDER) ? n - 1 - m : m;
-        const reel__block *b = &a->g->block[a->plan->order[q->first + step->from + at]];
-        reel__place p = place_at(a, &a->spot[b->first_port + (uint32_t)port]);
+        reel__place p = port_place(a, order[at], port);
         if (m == 0) {
             first = p;
         } else if (m == 1) {
@@ -589,7 +630,7 @@ static bool bind_port(reel__arranging *a, const reel__step *step, int port, reel
         }
     }
     *binding = (reel__binding){.at = first, .each = each};
-    binding->stride = n > 1 ? (int64_t)(second.offset - first.offset) : 0;
+    binding->stride = (int64_t)(second.offset - first.offset);
     return true;
 }
 
@@ -598,15 +639,12 @@ static bool bind_sums(reel__arranging *a, reel__step *step, bool *started)
 {
     const reel__group *q = &a->group[step->group];
     const reel__segment *s = &q->code->segment[step->segment];
-    size_t n = step->to - step->from, kernels = 0;
-    for (int k = 0; k < s->kernels; k++) {
-        kernels += s->kernel[k].added;
-    }
-    if (!kernels) {
+    size_t n = step->to - step->from;
+    if (!s->added) {
         return true;
     }
-    step->sum = reel__arrange_keep(a, kernels * n, sizeof *step->sum);
-    step->starts = reel__arrange_keep(a, kernels * n, 1);
+    step->sum = reel__arrange_keep(a, (size_t)s->added * n, sizeof *step->sum);
+    step->starts = reel__arrange_keep(a, (size_t)s->added * n, 1);
     if (a->failed) {
         return false;
     }
@@ -627,15 +665,25 @@ static bool bind_sums(reel__arranging *a, reel__step *step, bool *started)
     return true;
 }
 
+static const reel__segment *segment_of(const reel__arranging *a, const reel__step *step)
+{
+    return &a->group[step->group].code->segment[step->segment];
+}
+
 static bool bind(reel__arranging *a)
 {
+    size_t ports = 0;
+    for (uint32_t i = 0; i < a->steps; i++) {
+        ports += (size_t)segment_of(a, &a->step[i])->ports;
+    }
     bool *started = reel__arrange_take(a, a->g->nodes, sizeof *started);
+    reel__binding *binding = reel__arrange_keep(a, ports, sizeof *binding);
     for (uint32_t i = 0; !a->failed && i < a->steps; i++) {
         reel__step *step = &a->step[i];
-        const reel__segment *s = &a->group[step->group].code->segment[step->segment];
-        step->binding = reel__arrange_keep(a, (size_t)s->ports, sizeof *step->binding);
+        const reel__segment *s = segment_of(a, step);
+        step->binding = binding;
         for (int p = 0; !a->failed && p < s->ports; p++) {
-            bind_port(a, step, s->port[p], &step->binding[p]);
+            bind_port(a, step, s->port[p], binding++);
         }
         bind_sums(a, step, started);
         a->plan->kernels += s->kernels;
@@ -661,19 +709,15 @@ static bool bind(reel__arranging *a)
 static bool find_results(reel__arranging *a)
 {
     reel__graph *g = a->g;
-    uint32_t n = 0;
-    reel__source x;
-    for (reel__source next = {0, 0}; next_kept(g, &next, &x);) {
-        n++;
-    }
     reel__plan *plan = a->plan;
-    plan->result = reel__arrange_keep(a, n, sizeof *plan->result);
-    plan->keep = reel__arrange_keep(a, n, sizeof *plan->keep);
+    plan->result = reel__arrange_keep(a, a->wanteds, sizeof *plan->result);
+    plan->keep = reel__arrange_keep(a, a->wanteds, sizeof *plan->keep);
     if (a->failed) {
         return false;
     }
-    for (reel__source next = {0, 0}; next_kept(g, &next, &x);) {
-        reel__place p = place_of(a, x);
+    for (size_t i = 0; i < a->wanteds; i++) {
+        const reel__source x = a->wanted[i].node;
+        reel__place p = place_at(a, &a->wanted[i].spot);
         if (p.base != REEL__KEPT) {
             reel__place to = {REEL__KEPT, plan->kept};
             const reel__ir *raw = &g->block[x.block].template->raw; /* not every node is recorded */
@@ -698,6 +742,9 @@ bool reel__arrange_places(reel__arranging *a)
         find_stretches(a);
     }
     find_spots(a);
+    if (!find_own_uses(a)) {
+        return false;
+    }
     find_uses(a);
     find_wanted(a);
     return place_arrays(a) && bind(a) && find_results(a);

@@ -115,15 +115,12 @@ static bool mistaken(collect *k, uint32_t m)
     return false;
 }
 
-/* Marks what the nodes' gradient rules read; gives the nodes that are kept. */
+/* Which of the nodes are kept. */
 static uint64_t kept_of(void *context, uint32_t n, reel__slot *const *slot)
 {
     const collect *k = context;
     uint64_t all = 0;
     for (uint32_t i = n; i-- > 0;) {
-        if (k->keep_read) {
-            reel__mark_read(slot[i]);
-        }
         all |= (uint64_t)kept(k, slot[i]) << i;
     }
     return all;
@@ -134,7 +131,11 @@ static bool take_known(collect *k, const reel__slot *last, bool *done)
 {
     reel__slot *slot[REEL__PATTERN_NODES], *port[REEL__PATTERN_PORTS];
     reel__pattern *before = k->matches ? k->match[k->matches - 1].pattern : NULL;
-    reel__sought x = {.last = last, .walk = k->walk, .kept_of = kept_of, .context = k};
+    reel__sought x = {.last = last,
+                      .walk = k->walk,
+                      .mark_read = k->keep_read,
+                      .kept_of = kept_of,
+                      .context = k};
     x.slot = slot;
     x.port = port;
     *done = false;
@@ -1207,10 +1208,8 @@ static bool push_whole(collect *k)
             push(k, x->block == REEL__NONE ? (uint64_t)1 << 63 | x->at
                                            : (uint64_t)(j - x->block) << 20 | x->at);
         }
-        for (uint32_t at = 0; at < b->nodes; at++) {
-            if (g->kept[b->first + at]) {
-                push(k, (uint64_t)1 << 62 | at);
-            }
+        for (uint32_t at = 0; (at = reel__next_kept(g, b, at)) < b->nodes; at++) {
+            push(k, (uint64_t)1 << 62 | at);
         }
     }
     for (uint32_t i = 0; i < g->added_count; i++) {

@@ -777,6 +777,7 @@ static bool finish_segment(work *w, int segment)
         if (!finish(w, &w->draft[segment][p], &s->kernel[p])) {
             return false;
         }
+        s->added += s->kernel[p].added;
     }
     find_lives(w, segment);
     give_offsets(w, segment);

@@ -79,10 +79,42 @@ static bool fits(const reel__pattern *p, const reel__sought *x)
     return true;
 }
 
-static bool matches(const reel__pattern *p, reel__sought *x)
+/* Finds out what the nodes' gradient rules read. Ops are the same whichever nodes match. */
+static void find_reads(reel__pattern *p, const reel__sought *x)
+{
+    const int32_t *ref = p->ref;
+    p->rules_read = p->rules_port = 0;
+    for (uint32_t i = 0; i < p->nodes; i++) {
+        uint64_t reads = reel__rule_reads(x->slot[i]);
+        p->rules_read |= (uint64_t)((reads & REEL__READS_Y) != 0) << i;
+        for (int a = 0; a < p->node[i].n; a++, ref++) {
+            if (reel__reads_argument(reads, a)) {
+                *(*ref >= 0 ? &p->rules_read : &p->rules_port) |=
+                    (uint64_t)1 << (*ref >= 0 ? *ref : -1 - *ref);
+            }
+        }
+    }
+    p->ruled = !x->last->tape->reads_failed; /* else it was a guess */
+}
+
+static void mark(uint64_t which, reel__slot *const *slot)
+{
+    for (; which; which &= which - 1) {
+        slot[__builtin_ctzll(which)]->flags |= REEL__READ;
+    }
+}
+
+static bool matches(reel__pattern *p, reel__sought *x)
 {
     if (!fits(p, x)) {
         return false;
+    }
+    if (x->mark_read) {
+        if (!p->ruled) {
+            find_reads(p, x);
+        }
+        mark(p->rules_read, x->slot);
+        mark(p->rules_port, x->port);
     }
     x->kept = x->kept_of(x->context, p->nodes, x->slot);
     return (p->asked | x->kept) == p->read;

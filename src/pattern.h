@@ -20,6 +20,8 @@ typedef struct reel__pattern {
     uint32_t nodes, ports;
     uint64_t asked; /* nodes that are asked for from elsewhere */
     uint64_t read;  /* nodes that are asked for or kept */
+    bool ruled;     /* whether it is known what the nodes' gradient rules read: */
+    uint64_t rules_read, rules_port; /* which nodes, and which ports */
     struct reel__pattern_node *node;
     int32_t *ref;   /* arguments of one node after another: a node of the block, or -1 - a port */
     uint32_t *call; /* ports in the order in which a walk from the last node on meets them */
@@ -38,7 +40,8 @@ typedef struct reel__specimen {
 /* A block that is looked for. */
 typedef struct reel__sought {
     const reel__slot *last;
-    uint32_t walk; /* nodes stamped with it are asked for */
+    uint32_t walk;  /* nodes stamped with it are asked for */
+    bool mark_read; /* marks what the gradient rules read of what has a pattern's structure */
     /* Which of the nodes are kept. Called for what has a pattern's structure, whatever is kept. */
     uint64_t (*kept_of)(void *context, uint32_t n, reel__slot *const *slot);
     void *context;

@@ -3,6 +3,8 @@
 #ifndef REEL_SRC_PLAN_H
 #define REEL_SRC_PLAN_H
 
+#include <string.h>
+
 #include "ir.h"
 #include "tape.h"
 
@@ -41,6 +43,7 @@ typedef struct reel__block {
     uint32_t window; /* blocks of different windows do not run together */
     /* how the plan arranges it */
     uint32_t group, position, level, tail;
+    uint32_t circle; /* number of its recurrence + 1; 0: none */
     uint32_t turn; /* number of its window in its recurrence */
     uint32_t slot; /* its place where two windows' instances have one */
     uint32_t near; /* likewise two levels' */
@@ -75,6 +78,15 @@ typedef struct reel__graph {
     size_t words;
     uint64_t hash;
 } reel__graph;
+
+/* The first node of the block from number `at` on that is kept; as many as it has when there is
+ * none. */
+static inline uint32_t reel__next_kept(const reel__graph *g, const reel__block *b, uint32_t at)
+{
+    const uint8_t *kept = g->kept + b->first;
+    const uint8_t *found = at < b->nodes ? memchr(kept + at, true, b->nodes - at) : NULL;
+    return found ? (uint32_t)(found - kept) : b->nodes;
+}
 
 typedef struct reel__compiled reel__compiled;
 
@@ -177,6 +189,7 @@ typedef struct reel__kernel {
 typedef struct reel__segment {
     reel__kernel *kernel;
     int kernels;
+    int added; /* how many of them go into sums of other blocks */
     int *port; /* the ports that are read */
     int ports;
     int *binding;   /* by port: its place in the list */

@@ -117,11 +117,36 @@ static bool settle_shape(reel_tape *tape, const char *at, const reel_op *op, ree
     return true;
 }
 
+/* What is recorded in a scope is mostly what was recorded in the scope before it, as in the next
+ * time step, or the next sequence: tape->like goes along there. */
+
+/* Goes on to the node behind the one that the next node is like, `is_like` telling whether it is, or
+ * starts again where the scope before this one began. False: there is none such. */
+static bool start_like(reel_tape *tape, bool is_like)
+{
+    const reel__scope *scope = &tape->scopes[tape->scope];
+    if (is_like) {
+        tape->like++;
+        return false;
+    }
+    bool may = scope->first == tape->count && tape->like != scope->like;
+    tape->like = may ? scope->like : REEL__NO_ID;
+    return may;
+}
+
+static bool leaf_is_like(const reel_tape *tape, const reel_op *op)
+{
+    return tape->like < tape->count && reel__slot_at(tape, tape->like)->op == op;
+}
+
 reel__slot *reel__record(reel_tape *tape, const char *at, const reel_op *op, reel_dtype dtype,
                          reel_shape shape)
 {
     if (tape->status || !settle_shape(tape, at, op, &shape)) {
         return NULL;
+    }
+    if (!tape->echo && start_like(tape, leaf_is_like(tape, op))) {
+        start_like(tape, leaf_is_like(tape, op));
     }
     return next_slot(tape, at, op, dtype, &shape);
 }
@@ -361,20 +386,57 @@ static inline reel__slot *echo(reel_tape *tape, const char *at, const reel_op *o
     return s;
 }
 
+/* The node at tape->like, if it has the same op, attribute and kinds of arguments: then it has the
+ * same shape, and the same may be said of both. */
+static const reel__slot *like(const reel_tape *tape, const reel_op *op, int n, reel_node *const *x,
+                              const void *attr)
+{
+    if (tape->like >= tape->count) {
+        return NULL;
+    }
+    const reel__slot *s = reel__slot_at(tape, tape->like);
+    if (s->op != op || s->n != n ||
+        (op->attr_size && (!attr || memcmp(s->attr, attr, op->attr_size) != 0))) {
+        return NULL;
+    }
+    for (int i = 0; i < n; i++) {
+        const reel__slot *own = reel__live(x[i]), *other = reel__args(s)[i];
+        if (!own || own->tape != tape || own->dtype != other->dtype || !same_dims(own, other)) {
+            return NULL;
+        }
+    }
+    return s;
+}
+
+/* Sees that the node can be recorded, and finds its shape; reports why not. */
+static bool settle(reel_tape *tape, const char *at, const reel_op *op, int n, reel_node *const *x,
+                   const void *attr, reel_shape *shape)
+{
+    const reel__slot *s = like(tape, op, n, x, attr);
+    if (start_like(tape, s != NULL)) {
+        s = like(tape, op, n, x, attr);
+        start_like(tape, s != NULL);
+    }
+    if (s) {
+        *shape = reel__shape(s);
+        return true;
+    }
+    if (op->attr_size && !attr) {
+        reel__fail(tape, REEL_ERR_ARGUMENT, at, "%s: its attribute is NULL", op->name);
+        return false;
+    }
+    if (op->flags & REEL_OP_ELEMENTWISE && !mappable(tape, at, op, n)) {
+        return false;
+    }
+    return admit(tape, at, op, n, x) && infer(tape, at, op, n, x, attr, shape) &&
+           (!(op->flags & REEL_OP_ALONG_AXIS) || reduces_lines(tape, at, op, n, x, attr, *shape));
+}
+
 static reel_node *record_op(reel_tape *tape, const char *at, const reel_op *op, int n,
                             reel_node *const *x, const void *attr)
 {
     reel_shape shape;
-    if (op->attr_size && !attr) {
-        return reel__fail(tape, REEL_ERR_ARGUMENT, at, "%s: its attribute is NULL", op->name);
-    }
-    if (op->flags & REEL_OP_ELEMENTWISE && !mappable(tape, at, op, n)) {
-        return reel__error_node(tape);
-    }
-    if (!admit(tape, at, op, n, x) || !infer(tape, at, op, n, x, attr, &shape)) {
-        return reel__error_node(tape);
-    }
-    if (op->flags & REEL_OP_ALONG_AXIS && !reduces_lines(tape, at, op, n, x, attr, shape)) {
+    if (!settle(tape, at, op, n, x, attr, &shape)) {
         return reel__error_node(tape);
     }
     reel__slot **more = NULL;

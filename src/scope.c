@@ -29,12 +29,17 @@ static void enter(reel_tape *tape, const char *name, int64_t t, uint64_t word)
         reel__fail(tape, REEL_ERR_MEMORY, NULL, "out of memory for a scope");
         return;
     }
+    reel__scope *parent = &tape->scopes[tape->scope];
+    uint32_t begun = parent->first == tape->count ? parent->like : REEL__NO_ID;
     tape->scopes[tape->scope_count] =
         (reel__scope){.parent = tape->scope,
                       .name = name,
                       .t = t,
                       .hash = reel__mix(path, times),
-                      .place = reel__mix(tape->scopes[tape->scope].place, word)};
+                      .place = reel__mix(parent->place, word),
+                      .first = tape->count,
+                      .like = parent->child ? tape->scopes[parent->child].first : begun};
+    parent->child = (uint32_t)tape->scope_count;
     tape->scope = (uint32_t)tape->scope_count++;
 }
 

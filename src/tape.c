@@ -18,6 +18,7 @@ static void forget(reel_tape *tape)
     tape->echo = tape->count > 0;
     tape->wants = 0;
     tape->count = 0;
+    tape->like = REEL__NO_ID;
     tape->scope = 0;
     tape->scope_count = 1;
     tape->origin = NULL;
@@ -29,7 +30,8 @@ static void forget(reel_tape *tape)
     reel__map_clear(&tape->scope_seen);
     reel__map_clear(&tape->uses);
     reel__map_clear(&tape->names);
-    tape->scopes[0] = (reel__scope){.name = "", .hash = reel__mix(tape->seed, 0x7265656cU)};
+    tape->scopes[0] = (reel__scope){
+        .name = "", .hash = reel__mix(tape->seed, 0x7265656cU), .like = REEL__NO_ID};
 }
 
 static void tell_unread(reel_tape *tape)

@@ -61,7 +61,12 @@ typedef struct reel__scope {
     int64_t t;
     uint64_t hash;
     uint64_t place; /* of the path's names and steps alone */
+    uint32_t first; /* the next node when it was entered */
+    uint32_t like;  /* likewise of the scope before it in its parent, or REEL__NO_ID */
+    uint32_t child; /* the scope in it that was entered last; 0: none */
 } reel__scope;
+
+#define REEL__NO_ID UINT32_MAX
 
 enum { REEL__CHUNK = 512, REEL__MESSAGE = 1024, REEL__READS = 256 };
 
@@ -70,6 +75,11 @@ typedef struct reel__reads {
     uint64_t mask; /* bit i: the rule reads argument i (62: any from there on); REEL__READS_Y */
 } reel__reads;
 #define REEL__READS_Y ((uint64_t)1 << 63)
+
+static inline bool reel__reads_argument(uint64_t mask, int i)
+{
+    return mask >> (i < 62 ? i : 62) & 1U;
+}
 
 typedef struct reel__executor {
     const char *name;
@@ -83,6 +93,7 @@ struct reel_tape {
     uint32_t count, epoch;
     uint32_t before; /* nodes that the recording before this one had */
     bool echo;       /* so far this recording is the one before, node for node */
+    uint32_t like;   /* a node that the next one may well be like, or REEL__NO_ID */
     uint64_t wants;  /* of reel_want calls since the reset, mixed */
     uint32_t scope;     /* in force */
     reel__slot *origin; /* set while a gradient rule records */
