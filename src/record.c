@@ -65,9 +65,8 @@ static bool same_shape(const reel__slot *s, const reel_shape *shape)
     return same;
 }
 
-/* The slot of the next node. `shape` can be counted and has sizes of 1 behind its rank. */
-static reel__slot *next_slot(reel_tape *tape, const char *at, const reel_op *op, reel_dtype dtype,
-                             const reel_shape *shape)
+/* The slot of the next node, with all but its shape. */
+static inline reel__slot *take_slot(reel_tape *tape, const char *at, const reel_op *op)
 {
     if (tape->count == tape->chunks * REEL__CHUNK && !grow(tape)) {
         reel__fail(tape, REEL_ERR_MEMORY, at, "%s: out of memory for node %u", op->name,
@@ -77,23 +76,38 @@ static reel__slot *next_slot(reel_tape *tape, const char *at, const reel_op *op,
     uint32_t id = tape->count++;
     reel__slot *s = reel__slot_at(tape, id);
     const reel__slot *origin = tape->origin;
-    tape->echo = tape->echo && id < tape->before && s->op == op && s->dtype == dtype &&
-                 same_stand(tape, s) && same_shape(s, shape);
     s->tape = tape;
     s->op = op;
     s->at = origin ? origin->at : at;
     s->attr = NULL;
     s->data = NULL;
-    memcpy(s->dim, shape->dim, sizeof s->dim);
     s->id = id;
     s->epoch = tape->epoch;
     s->scope = origin ? origin->scope : tape->scope;
     s->origin = origin ? origin->id + 1 : 0;
     s->stamp = 0;
     s->n = 0;
-    s->rank = (uint8_t)shape->rank;
-    s->dtype = (uint8_t)dtype;
     s->flags = 0;
+    return s;
+}
+
+/* The slot of the next node. `shape` can be counted and has sizes of 1 behind its rank. */
+static reel__slot *next_slot(reel_tape *tape, const char *at, const reel_op *op, reel_dtype dtype,
+                             const reel_shape *shape)
+{
+    if (tape->echo && tape->count < tape->before) {
+        const reel__slot *s = reel__slot_at(tape, tape->count);
+        tape->echo =
+            s->op == op && s->dtype == dtype && same_stand(tape, s) && same_shape(s, shape);
+    } else {
+        tape->echo = false;
+    }
+    reel__slot *s = take_slot(tape, at, op);
+    if (s) {
+        memcpy(s->dim, shape->dim, sizeof s->dim);
+        s->rank = (uint8_t)shape->rank;
+        s->dtype = (uint8_t)dtype;
+    }
     return s;
 }
 
@@ -118,25 +132,26 @@ static bool settle_shape(reel_tape *tape, const char *at, const reel_op *op, ree
 }
 
 /* What is recorded in a scope is mostly what was recorded in the scope before it, as in the next
- * time step, or the next sequence: tape->like goes along there. */
+ * time step, or the next sequence: tape->like goes along there, one node behind another. */
 
-/* Goes on to the node behind the one that the next node is like, `is_like` telling whether it is, or
- * starts again where the scope before this one began. False: there is none such. */
-static bool start_like(reel_tape *tape, bool is_like)
+/* To where the scope before this one began, for the first node of a scope that is not like the one
+ * that tape->like is at; false when there is nowhere to go. */
+static bool begin_like(reel_tape *tape)
 {
     const reel__scope *scope = &tape->scopes[tape->scope];
-    if (is_like) {
-        tape->like++;
-        return false;
-    }
     bool may = scope->first == tape->count && tape->like != scope->like;
     tape->like = may ? scope->like : REEL__NO_ID;
     return may;
 }
 
-static bool leaf_is_like(const reel_tape *tape, const reel_op *op)
+static void follow_leaf(reel_tape *tape, const reel_op *op)
 {
-    return tape->like < tape->count && reel__slot_at(tape, tape->like)->op == op;
+    do {
+        if (tape->like < tape->count && reel__slot_at(tape, tape->like)->op == op) {
+            tape->like++;
+            return;
+        }
+    } while (begin_like(tape));
 }
 
 reel__slot *reel__record(reel_tape *tape, const char *at, const reel_op *op, reel_dtype dtype,
@@ -145,8 +160,8 @@ reel__slot *reel__record(reel_tape *tape, const char *at, const reel_op *op, ree
     if (tape->status || !settle_shape(tape, at, op, &shape)) {
         return NULL;
     }
-    if (!tape->echo && start_like(tape, leaf_is_like(tape, op))) {
-        start_like(tape, leaf_is_like(tape, op));
+    if (!tape->echo) {
+        follow_leaf(tape, op);
     }
     return next_slot(tape, at, op, dtype, &shape);
 }
@@ -386,91 +401,126 @@ static inline reel__slot *echo(reel_tape *tape, const char *at, const reel_op *o
     return s;
 }
 
-/* The node at tape->like, if it has the same op, attribute and kinds of arguments: then it has the
- * same shape, and the same may be said of both. */
-static const reel__slot *like(const reel_tape *tape, const reel_op *op, int n, reel_node *const *x,
-                              const void *attr)
+/* Whether the next node has the op, attribute and kinds of arguments of the one at tape->like. */
+static inline bool is_like(const reel_tape *tape, const reel__slot *s, const reel_op *op, int n,
+                           reel_node *const *x, const void *attr)
 {
-    if (tape->like >= tape->count) {
-        return NULL;
-    }
-    const reel__slot *s = reel__slot_at(tape, tape->like);
     if (s->op != op || s->n != n ||
         (op->attr_size && (!attr || memcmp(s->attr, attr, op->attr_size) != 0))) {
-        return NULL;
+        return false;
     }
     for (int i = 0; i < n; i++) {
         const reel__slot *own = reel__live(x[i]), *other = reel__args(s)[i];
         if (!own || own->tape != tape || own->dtype != other->dtype || !same_dims(own, other)) {
-            return NULL;
+            return false;
         }
     }
-    return s;
+    return true;
 }
 
-/* Sees that the node can be recorded, and finds its shape; reports why not. */
-static bool settle(reel_tape *tape, const char *at, const reel_op *op, int n, reel_node *const *x,
-                   const void *attr, reel_shape *shape)
+static inline const reel__slot *follow(reel_tape *tape, const reel_op *op, int n,
+                                       reel_node *const *x, const void *attr)
 {
-    const reel__slot *s = like(tape, op, n, x, attr);
-    if (start_like(tape, s != NULL)) {
-        s = like(tape, op, n, x, attr);
-        start_like(tape, s != NULL);
+    if (tape->like == REEL__NO_ID && tape->scopes[tape->scope].first != tape->count) {
+        return NULL;
     }
-    if (s) {
-        *shape = reel__shape(s);
-        return true;
+    do {
+        const reel__slot *s =
+            tape->like < tape->count ? reel__slot_at(tape, tape->like) : NULL;
+        if (s && is_like(tape, s, op, n, x, attr)) {
+            tape->like++;
+            return s;
+        }
+    } while (begin_like(tape));
+    return NULL;
+}
+
+/* Room for what a node has besides its slot; false after reporting. */
+static inline bool take_rest(reel_tape *tape, const char *at, const reel_op *op, int n,
+                             reel__slot ***more, void **copy)
+{
+    *more = NULL;
+    *copy = NULL;
+    if (n > 3) {
+        *more = reel__arena_alloc(&tape->arena, (size_t)n * sizeof **more);
     }
-    if (op->attr_size && !attr) {
-        reel__fail(tape, REEL_ERR_ARGUMENT, at, "%s: its attribute is NULL", op->name);
+    if (op->attr_size) {
+        *copy = reel__arena_alloc(&tape->arena, op->attr_size);
+    }
+    if ((n > 3 && !*more) || (op->attr_size && !*copy)) {
+        reel__fail(tape, REEL_ERR_MEMORY, at, "%s: out of memory", op->name);
         return false;
     }
-    if (op->flags & REEL_OP_ELEMENTWISE && !mappable(tape, at, op, n)) {
-        return false;
+    return true;
+}
+
+static inline reel_node *fill_rest(reel__slot *s, int n, reel_node *const *x, const void *attr,
+                                   reel__slot **more, void *copy)
+{
+    reel__slot **to = n > 3 ? more : s->arg.in;
+    for (int i = 0; i < n; i++) {
+        to[i] = reel__slot_of(x[i]);
     }
-    return admit(tape, at, op, n, x) && infer(tape, at, op, n, x, attr, shape) &&
-           (!(op->flags & REEL_OP_ALONG_AXIS) || reduces_lines(tape, at, op, n, x, attr, *shape));
+    if (n > 3) {
+        s->arg.more = more;
+    }
+    if (copy) {
+        s->attr = memcpy(copy, attr, s->op->attr_size);
+    }
+    s->n = n;
+    return reel__node_of(s);
+}
+
+/* A node with the shape of s, of which all has been seen that record_op sees to. */
+static inline reel_node *record_like(reel_tape *tape, const char *at, const reel__slot *like, int n,
+                                     reel_node *const *x, const void *attr)
+{
+    reel__slot **more;
+    void *copy;
+    reel__slot *s = take_rest(tape, at, like->op, n, &more, &copy) ? take_slot(tape, at, like->op)
+                                                                   : NULL;
+    if (!s) {
+        return reel__error_node(tape);
+    }
+    memcpy(s->dim, like->dim, sizeof s->dim);
+    s->rank = like->rank;
+    s->dtype = like->dtype;
+    return fill_rest(s, n, x, attr, more, copy);
 }
 
 static reel_node *record_op(reel_tape *tape, const char *at, const reel_op *op, int n,
                             reel_node *const *x, const void *attr)
 {
     reel_shape shape;
-    if (!settle(tape, at, op, n, x, attr, &shape)) {
+    if (op->attr_size && !attr) {
+        return reel__fail(tape, REEL_ERR_ARGUMENT, at, "%s: its attribute is NULL", op->name);
+    }
+    if (op->flags & REEL_OP_ELEMENTWISE && !mappable(tape, at, op, n)) {
         return reel__error_node(tape);
     }
-    reel__slot **more = NULL;
-    void *copy = NULL;
-    if (n > 3) {
-        more = reel__arena_alloc(&tape->arena, (size_t)n * sizeof *more);
+    if (!admit(tape, at, op, n, x) || !infer(tape, at, op, n, x, attr, &shape)) {
+        return reel__error_node(tape);
     }
-    if (op->attr_size) {
-        copy = reel__arena_alloc(&tape->arena, op->attr_size);
+    if (op->flags & REEL_OP_ALONG_AXIS && !reduces_lines(tape, at, op, n, x, attr, shape)) {
+        return reel__error_node(tape);
     }
-    if ((n > 3 && !more) || (op->attr_size && !copy)) {
-        return reel__fail(tape, REEL_ERR_MEMORY, at, "%s: out of memory", op->name);
+    reel__slot **more;
+    void *copy;
+    if (!take_rest(tape, at, op, n, &more, &copy)) {
+        return reel__error_node(tape);
     }
     reel_dtype dtype = op->flags & REEL_OP_INDEX_RESULT ? REEL_I32 : tape->dtype;
     reel__slot *s = next_slot(tape, at, op, dtype, &shape);
-    if (!s) {
-        return reel__error_node(tape);
-    }
-    s->n = n;
-    if (n > 3) {
-        s->arg.more = more;
-        for (int i = 0; i < n; i++) {
-            more[i] = reel__slot_of(x[i]);
-        }
-    } else {
-        for (int i = 0; i < n; i++) {
-            s->arg.in[i] = reel__slot_of(x[i]);
-        }
-    }
-    if (copy) {
-        memcpy(copy, attr, op->attr_size);
-        s->attr = copy;
-    }
-    return reel__node_of(s);
+    return s ? fill_rest(s, n, x, attr, more, copy) : reel__error_node(tape);
+}
+
+/* Not inline, so that what repeats is not held up. */
+__attribute__((noinline)) static reel_node *record_another(reel_tape *tape, const char *at,
+                                                           const reel_op *op, int n,
+                                                           reel_node *const *x, const void *attr)
+{
+    const reel__slot *like = follow(tape, op, n, x, attr);
+    return like ? record_like(tape, at, like, n, x, attr) : record_op(tape, at, op, n, x, attr);
 }
 
 /* A node like the one that was recorded in its place the last time, or another one. */
@@ -484,7 +534,7 @@ static inline reel_node *repeat_or_record(reel_tape *tape, const char *at, const
         }
         tape->echo = false;
     }
-    return record_op(tape, at, op, n, x, attr);
+    return record_another(tape, at, op, n, x, attr);
 }
 
 /* The tape of the first argument that has one. */
