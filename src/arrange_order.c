@@ -300,7 +300,7 @@ static size_t handed_on(const reel__group *q)
         unsigned segments =
             (unsigned)(ir->v[i].made | ir->v[i].used) & ((1U << REEL__SEGMENTS) - 1);
         if (ir->v[i].store == REEL__ARRAY && segments & (segments - 1)) {
-            bytes += (size_t)ir->v[i].size * reel_dtype_size((reel_dtype)ir->v[i].dtype);
+            bytes += (size_t)ir->v[i].size * reel__dtype_size((reel_dtype)ir->v[i].dtype);
         }
     }
     return bytes;

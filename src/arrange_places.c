@@ -30,11 +30,11 @@ typedef struct reel__wanted {
 
 static size_t element(const reel__value *v)
 {
-    return reel_dtype_size((reel_dtype)v->dtype);
+    return reel__dtype_size((reel_dtype)v->dtype);
 }
 
 /* The array that array `at` is a stretch of, if it is one. */
-static uint32_t whole_of(const reel__arranging *a, uint32_t at, size_t *offset)
+static inline uint32_t whole_of(const reel__arranging *a, uint32_t at, size_t *offset)
 {
     while (a->array[at].within) {
         *offset += a->array[at].at;
@@ -45,7 +45,7 @@ static uint32_t whole_of(const reel__arranging *a, uint32_t at, size_t *offset)
 
 /* Which block makes a value in which array, with the offset within the block's own part of it: an
  * origin, as long as it is not settled where instances lie. */
-static reel__spot origin_of(const reel__arranging *a, reel__source from)
+static inline reel__spot origin_of(const reel__arranging *a, reel__source from)
 {
     size_t offset = 0;
     while (from.block != REEL__NONE) {
@@ -64,7 +64,7 @@ static reel__spot origin_of(const reel__arranging *a, reel__source from)
 }
 
 /* The origin's place. */
-static reel__spot settled(const reel__arranging *a, reel__spot s)
+static inline reel__spot settled(const reel__arranging *a, reel__spot s)
 {
     if (s.array != REEL__NONE) {
         const reel__array *x = &a->array[s.array];
@@ -376,8 +376,7 @@ static const reel__added *added_by(const reel__arranging *a, uint32_t block, con
  * the last one. */
 static bool find_own_uses(reel__arranging *a)
 {
-    reel__life *life =
-        reel__arrange_room(a, (size_t)a->groups * REEL__SEGMENTS, sizeof *life);
+    reel__life *life = reel__arrange_room(a, (size_t)a->groups * REEL__SEGMENTS, sizeof *life);
     for (size_t i = 0; life && i < (size_t)a->groups * REEL__SEGMENTS; i++) {
         life[i] = (reel__life){1, 0};
     }

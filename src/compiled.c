@@ -217,7 +217,7 @@ static bool run(reel__compiled *c, const reel__graph *g, const reel__plan *plan,
             static bool known[64];
             size_t k = (size_t)(plan->hash + i) % 64;
             if (!known[k]) {
-                memcpy(&folded[k], s->data, reel_dtype_size((reel_dtype)s->dtype));
+                memcpy(&folded[k], s->data, reel__dtype_size((reel_dtype)s->dtype));
                 known[k] = true;
             }
             outside[i] = &folded[k];

@@ -561,7 +561,7 @@ static bool succeeded(reel__running *r, reel_status status)
 bool reel__run_fused(reel__running *r, const reel__kernel *k)
 {
     const reel__fused *f = k->fused;
-    space s = {.r = r, .f = f, .element = reel_dtype_size(r->tape->dtype)};
+    space s = {.r = r, .f = f, .element = reel__dtype_size(r->tape->dtype)};
     size_t n = (size_t)(f->inputs + f->outputs);
     int64_t size = r->count * reel_shape_size(f->shape);
     if (size == 0) {

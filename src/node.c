@@ -262,16 +262,7 @@ reel_status reel_scalar(reel_node *x, double *out)
 
 size_t reel_dtype_size(reel_dtype dtype)
 {
-    switch (dtype) {
-    case REEL_F32:
-    case REEL_I32:
-        return 4;
-    case REEL_F64:
-        return 8;
-    case REEL_DTYPE_DEFAULT:
-        break;
-    }
-    return 0;
+    return reel__dtype_size(dtype);
 }
 
 const char *reel_dtype_name(reel_dtype dtype)

@@ -618,7 +618,7 @@ static bool into_sums(reel__running *r, const operands *o, bool accumulate)
 
 static operands operands_of(const reel__running *r, const reel__kernel *k)
 {
-    operands o = {.t = k->term, .element = reel_dtype_size(r->tape->dtype)};
+    operands o = {.t = k->term, .element = reel__dtype_size(r->tape->dtype)};
     o.a = reel__find(r, &k->term->a.x);
     o.b = reel__find(r, &k->term->b.x);
     return o;

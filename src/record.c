@@ -425,8 +425,7 @@ static inline const reel__slot *follow(reel_tape *tape, const reel_op *op, int n
         return NULL;
     }
     do {
-        const reel__slot *s =
-            tape->like < tape->count ? reel__slot_at(tape, tape->like) : NULL;
+        const reel__slot *s = tape->like < tape->count ? reel__slot_at(tape, tape->like) : NULL;
         if (s && is_like(tape, s, op, n, x, attr)) {
             tape->like++;
             return s;
@@ -477,8 +476,8 @@ static inline reel_node *record_like(reel_tape *tape, const char *at, const reel
 {
     reel__slot **more;
     void *copy;
-    reel__slot *s = take_rest(tape, at, like->op, n, &more, &copy) ? take_slot(tape, at, like->op)
-                                                                   : NULL;
+    reel__slot *s =
+        take_rest(tape, at, like->op, n, &more, &copy) ? take_slot(tape, at, like->op) : NULL;
     if (!s) {
         return reel__error_node(tape);
     }
@@ -549,7 +548,8 @@ static reel_tape *tape_of(int n, reel_node *const *x)
     return NULL;
 }
 
-/* Inline in each of those below, so that where the number of arguments is known it costs nothing. */
+/* Inline in each of those below, so that where the number of arguments is known it costs nothing.
+ */
 static inline reel_node *apply(const char *at, const reel_op *op, int n, reel_node *const *x,
                                const void *attr)
 {

@@ -24,7 +24,7 @@ char *reel__address(const reel__running *r, reel__place p)
 reel__ref reel__find(const reel__running *r, const reel__operand *x)
 {
     const reel__value *v = &r->group->code->ir.v[x->value];
-    int64_t element = (int64_t)reel_dtype_size((reel_dtype)v->dtype);
+    int64_t element = (int64_t)reel__dtype_size((reel_dtype)v->dtype);
     reel__ref ref = {.offset = (size_t)(x->window.offset * element)};
     if (v->kind == REEL__PORT) {
         const reel__binding *b = &r->step->binding[r->segment->binding[x->value]];
@@ -77,7 +77,7 @@ static int64_t summed_at_once(const reel__running *r, const reel__kernel *k, con
 {
     const reel_op *op = r->group->code->ir.v[k->value].op;
     unsigned sums = REEL_OP_REDUCTION | REEL_OP_ACCUMULATES;
-    int64_t bytes = x->size * (int64_t)reel_dtype_size(x->dtype), n = 1;
+    int64_t bytes = x->size * (int64_t)reel__dtype_size(x->dtype), n = 1;
     if (!k->added || (op->flags & sums) != sums || x->shape.rank == REEL_MAX_RANK || ref->each ||
         ref->stride != bytes) {
         return 1;
@@ -187,7 +187,7 @@ static void run_copy(reel__running *r, const reel__kernel *k)
 {
     const reel__value *from = &r->group->code->ir.v[k->term_value];
     reel__ref x = reel__find(r, &k->args[0]), y = reel__find(r, &k->to);
-    size_t element = reel_dtype_size((reel_dtype)from->dtype);
+    size_t element = reel__dtype_size((reel_dtype)from->dtype);
     for (int64_t m = 0; m < r->count; m++) {
         copy_one(from->shape, element, reel__ref_at(r, &y, m), k->to.window.stride,
                  reel__ref_at(r, &x, m), k->args[0].window.stride);
@@ -199,7 +199,7 @@ static void run_zero(reel__running *r, const reel__kernel *k)
     const reel__value *v = &r->group->code->ir.v[k->value];
     reel__ref y = reel__find(r, &k->to);
     for (int64_t m = 0; m < r->count; m++) {
-        memset(reel__ref_at(r, &y, m), 0, (size_t)v->size * reel_dtype_size((reel_dtype)v->dtype));
+        memset(reel__ref_at(r, &y, m), 0, (size_t)v->size * reel__dtype_size((reel_dtype)v->dtype));
     }
 }
 

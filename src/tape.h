@@ -175,9 +175,15 @@ static inline reel_shape reel__shape(const reel__slot *s)
     return (reel_shape){s->rank, {s->dim[0], s->dim[1], s->dim[2], s->dim[3]}};
 }
 
+/* reel_dtype_size, where it is asked for often. */
+static inline size_t reel__dtype_size(reel_dtype dtype)
+{
+    return dtype == REEL_F64 ? 8 : dtype == REEL_F32 || dtype == REEL_I32 ? 4 : 0;
+}
+
 static inline size_t reel__bytes(const reel__slot *s)
 {
-    return (size_t)reel__size(s) * reel_dtype_size((reel_dtype)s->dtype);
+    return (size_t)reel__size(s) * reel__dtype_size((reel_dtype)s->dtype);
 }
 
 /* Starts a walk: a slot is visited when its stamp is the one returned. */

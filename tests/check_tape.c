@@ -7,6 +7,7 @@
 #include <reel/op.h>
 #include <reel/ops.h>
 #include <reel/params.h>
+#include <reel/random.h>
 #include <reel/tape.h>
 
 #include "suite.h"
@@ -377,6 +378,124 @@ START_TEST(scopes_are_paths)
 }
 END_TEST
 
+/* One op of a drawn step on the rows x[0..*n), tensors of 3 columns: it may add some, and gives its
+ * result. */
+static reel_node *drawn_op(reel_random *r, reel_node **x, int *n)
+{
+    int op = (int)reel_random_below(r, 9);
+    reel_node *a = x[reel_random_below(r, (uint64_t)*n)], *y = NULL;
+    reel_node *pair[2] = {a, x[reel_random_below(r, (uint64_t)*n)]};
+    int64_t rows = reel_node_dim(a, 0), at = (int64_t)reel_random_below(r, (uint64_t)rows);
+    int count = 2 + (int)reel_random_below(r, 4);
+    bool keep = reel_random_below(r, 2);
+    switch (op) {
+    case 0:
+        return x[(*n)++] = reel_tanh(a);
+    case 1:
+        return x[(*n)++] = reel_scale(a, (double)count);
+    case 2:
+        return x[(*n)++] = reel_mul(a, reel_slice(pair[1], 0, 0, 1)); /* broadcast */
+    case 3:
+        return x[(*n)++] = reel_slice(a, 0, at, rows);
+    case 4: {
+        reel_node *some[5] = {pair[0], pair[1], a, a, pair[1]};
+        y = reel_concat(0, count, some);
+        return x[(*n)++] = reel_slice(y, 0, 0, 1 + at);
+    }
+    case 5:
+        return reel_matmul(a, reel_transpose(pair[1]));
+    case 6:
+        return reel_sum_axis(a, (int)at % 2, keep);
+    case 7:
+        return reel_argmax_axis(a, 1, keep);
+    default:
+        return reel_gather(a, reel_argmax_axis(pair[1], 1, false));
+    }
+}
+
+/* What is recorded in a scope is compared with what was in the scope before it, for its shapes. */
+START_TEST(scopes_like_others_have_their_own_shapes)
+{
+    enum { STEPS = 12, OPS = 10 };
+    reel_tape *tape[2] = {tape64(), tape64()}; /* in scopes, and in none */
+    uint64_t kept[OPS], seed = 1 + (uint64_t)_i;
+    for (int t = 0; t < STEPS; t++) {
+        reel_random change = reel_random_new(seed, (uint64_t)t);
+        reel_node *x[2][2 * OPS + 2];
+        int n[2] = {2, 2};
+        if (t == STEPS / 2) { /* shapes become others */
+            seed += 1000;
+        }
+        for (int k = 0; k < 2; k++) {
+            if (k == 0) {
+                reel_scope_step(tape[0], t);
+            }
+            x[k][0] = filled(tape[k], 3 + (int64_t)(seed % 3), 3);
+            x[k][1] = filled(tape[k], 2, 3);
+        }
+        for (int i = 0; i < OPS; i++) {
+            if (t == 0 || reel_random_below(&change, 8) == 0) {
+                kept[i] = reel_random_below(&change, 1 << 20);
+            }
+            reel_node *y[2];
+            for (int k = 0; k < 2; k++) {
+                reel_random r = reel_random_new(kept[i], 7);
+                y[k] = drawn_op(&r, x[k], &n[k]);
+                ck_assert_msg(reel_tape_status(tape[k]) == REEL_OK, "%s",
+                              reel_tape_message(tape[k]));
+            }
+            ck_assert_msg(reel_shape_equal(reel_node_shape(y[0]), reel_node_shape(y[1])),
+                          "seed %d, step %d, node %d", _i, t, i);
+            ck_assert_int_eq((int)reel_node_dtype(y[0]), (int)reel_node_dtype(y[1]));
+            ck_assert_int_eq((int)reel_node_id(y[0]), (int)reel_node_id(y[1]));
+        }
+        int count = 1 + (int)reel_random_below(&change, 5);
+        for (int k = 0; k < 2; k++) { /* fewer of the same, or more */
+            reel_node *some[5] = {x[k][1], x[k][1], x[k][1], x[k][1], x[k][1]};
+            ck_assert_int_eq((int)reel_node_dim(reel_concat(0, count, some), 0), 2 * count);
+        }
+        reel_scope_leave(tape[0]);
+    }
+    reel_tape_free(tape[0]);
+    reel_tape_free(tape[1]);
+}
+END_TEST
+
+/* A step that is like the one before it but for one argument that will not do. */
+START_TEST(scopes_like_others_have_their_own_errors)
+{
+    enum { MISFIT, OTHER_TAPE, STALE, INDEX, ERROR_NODE, CASES };
+    static const char *const said[CASES] = {
+        "matmul: [2,3] x [2,3]: inner sizes differ", "argument 1 is a node of another tape",
+        "a node was kept over a reset of its tape", "argument 1 is i32: expected f64",
+        "a node is the error node of an earlier recording"};
+    reel_tape *tape = tape64(), *other = tape64(), *third = tape64();
+    reel_node *bad = NULL, *wrong = reel_add(filled(third, 1, 2), filled(third, 1, 3));
+    ck_assert_int_eq(reel_tape_status(third), REEL_ERR_SHAPE);
+    reel_tape_reset(third);
+    filled(tape, 1, 1);
+    reel_node *stale = filled(tape, 3, 2);
+    reel_tape_reset(tape);
+    const int32_t index[6] = {0};
+    for (int t = 0; t < 4; t++) {
+        reel_scope_step(tape, t);
+        reel_node *a = filled(tape, 2, 3), *b = filled(tape, 3, 2);
+        bad = _i == MISFIT       ? a
+              : _i == OTHER_TAPE ? filled(other, 3, 2)
+              : _i == STALE      ? stale
+              : _i == INDEX      ? reel_input(tape, REEL_I32, index, reel_dims(3, 2))
+                                 : wrong;
+        reel_matmul(a, t == 3 ? bad : b);
+        ck_assert_int_eq(reel_tape_status(tape) == REEL_OK, t < 3);
+        reel_scope_leave(tape);
+    }
+    expect_in_message(tape, said[_i]);
+    reel_tape_free(tape);
+    reel_tape_free(other);
+    reel_tape_free(third);
+}
+END_TEST
+
 START_TEST(nodes_know_themselves)
 {
     reel_tape *tape = tape64();
@@ -622,6 +741,8 @@ int main(void)
     suite_add_tcase(suite, values);
     TCase *context = tcase_create("scopes, weights, masks");
     tcase_add_test(context, scopes_are_paths);
+    tcase_add_loop_test(context, scopes_like_others_have_their_own_shapes, 0, 40);
+    tcase_add_loop_test(context, scopes_like_others_have_their_own_errors, 0, 5);
     tcase_add_test(context, nodes_know_themselves);
     tcase_add_test(context, one_leaf_per_weight);
     tcase_add_test(context, changed_weight_is_noticed);

@@ -114,8 +114,10 @@ struct reel_op {
     size_t attr_size; /**< bytes of the attribute, which the node copies; 0: none. Unused bytes in
                          it must be zero, since attributes are compared as bytes. */
 
-    /** The result's shape. NULL for element-wise ops (broadcasting) and for ops whose result has
-     * the shape of argument 0. Returns false after reel_shaping_fail. */
+    /** The result's shape, by the attribute and the arguments' shapes and types alone: it is not
+     * asked again for a node that is like an earlier one. NULL for element-wise ops (broadcasting)
+     * and for ops whose result has the shape of argument 0. Returns false after
+     * reel_shaping_fail. */
     bool (*shape)(reel_shaping *s);
 
     /** Element-wise kernels: y[0..n-1] from dense runs x[0][0..n-1], x[1][0..n-1], ... Broadcasting
