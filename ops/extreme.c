@@ -197,6 +197,8 @@ reel_node *reel_argmin_axis_at(const char *at, reel_node *x, int axis, bool keep
 
 #else
 
+#include "rows.h"
+
 static bool TYPED(beyond)(REAL v, REAL best)
 {
     return v > best || (v != v && best == best);
@@ -221,9 +223,26 @@ static void TYPED(extremes)(const REAL *x, const reel_along *a, int64_t width, R
     }
 }
 
+static void TYPED(extreme_rows)(const reel_call *c, int64_t n, REAL sign, bool places)
+{
+    for (int64_t unit = c->begin; unit < c->end; unit++) {
+        const REAL *x = (const REAL *)c->x[0].data + unit * n;
+        int64_t k = TYPED(reel__row_place)(x, n, sign);
+        if (places) {
+            ((int32_t *)c->y.data)[unit] = (int32_t)k;
+        } else {
+            ((REAL *)c->y.data)[unit] = x[k];
+        }
+    }
+}
+
 static void TYPED(extreme_run)(const reel_call *c, REAL sign, bool places)
 {
     reel_along a = reel_reduce_along(c);
+    if (a.inner == 1) {
+        TYPED(extreme_rows)(c, a.n, sign, places);
+        return;
+    }
     const REAL *x = c->x[0].data;
     REAL best[WIDTH];
     int32_t place[WIDTH];

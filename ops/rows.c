@@ -13,7 +13,7 @@
 /* Enough partial results side by side that no addition waits for the one before; they are kept in
  * memory where compilers see no other way, so that as much as possible is done to each at once:
  * AT_ONCE elements, or ROWS rows, whose sums are then read and written once for them all. */
-enum { ROW_LANES = 16, ROW_BLOCK = 256, AT_ONCE = 4, COLUMNS = 16, ROWS = 8 };
+enum { ROW_LANES = 16, ROW_BLOCK = 256, AT_ONCE = 4, COLUMNS = 16, ROWS = 8, SHORT_LANES = 4 };
 
 /* vector.h has some functions of floats by those of doubles, so these come first. */
 #include <reel/real64.h>
@@ -49,6 +49,12 @@ REAL TYPED(reel__row_largest)(const REAL *x, int64_t n)
 {
     static REAL (*const by[REEL_ISAS])(const REAL *, int64_t) = EACH_ISA(TYPED(row_largest));
     return by[reel_isa_used()](x, n);
+}
+
+int64_t TYPED(reel__row_place)(const REAL *x, int64_t n, REAL sign)
+{
+    static int64_t (*const by[REEL_ISAS])(const REAL *, int64_t, REAL) = EACH_ISA(TYPED(row_place));
+    return by[reel_isa_used()](x, n, sign);
 }
 
 void TYPED(reel__row_less)(const REAL *x, int64_t n, REAL less, REAL *y)
@@ -233,6 +239,91 @@ static REAL V(row_largest)(const REAL *x, int64_t n)
         }
     }
     return lane[0];
+}
+
+/* Of a few elements. */
+static int64_t V(short_place)(const REAL *x, int64_t n, REAL sign)
+{
+    REAL lane[SHORT_LANES];
+    int64_t k = 0;
+    int nan = 0;
+    for (int j = 0; j < SHORT_LANES; j++) {
+        lane[j] = (REAL)-INFINITY;
+    }
+    for (; k + SHORT_LANES <= n; k += SHORT_LANES) {
+        for (int j = 0; j < SHORT_LANES; j++) {
+            lane[j] = V(larger)(sign * x[k + j], lane[j]);
+            nan |= x[k + j] != x[k + j];
+        }
+    }
+    for (; k < n; k++) {
+        lane[0] = V(larger)(sign * x[k], lane[0]);
+        nan |= x[k] != x[k];
+    }
+    const REAL wanted = V(larger)(V(larger)(lane[0], lane[1]), V(larger)(lane[2], lane[3])) * sign;
+    for (k = 0; nan ? x[k] == x[k] : x[k] != wanted;) {
+        k++;
+    }
+    return k;
+}
+
+enum { V(at_once) = AT_ONCE * ROW_LANES };
+
+/* Puts the largest of so many elements, NaNs left out, into lane[]; tells whether there was one. */
+VECTOR_INLINE int V(meet)(const REAL *a, REAL sign, REAL *restrict lane)
+{
+    const REAL *b = a + ROW_LANES, *c = b + ROW_LANES, *d = c + ROW_LANES;
+    int nan = 0;
+    for (int j = 0; j < ROW_LANES; j++) {
+        REAL x = V(larger)(sign * a[j], V(larger)(sign * b[j], lane[j]));
+        lane[j] = V(larger)(sign * c[j], V(larger)(sign * d[j], x));
+        nan |= (a[j] != a[j]) | (b[j] != b[j]) | (c[j] != c[j]) | (d[j] != d[j]);
+    }
+    return nan;
+}
+
+VECTOR_INLINE bool V(has)(const REAL *x, REAL wanted)
+{
+    int found = 0;
+    for (int j = 0; j < V(at_once); j++) {
+        found |= x[j] == wanted;
+    }
+    return found;
+}
+
+static int64_t V(row_place)(const REAL *x, int64_t n, REAL sign)
+{
+    REAL lane[ROW_LANES];
+    int64_t k = 0;
+    if (n < V(at_once)) {
+        return V(short_place)(x, n, sign);
+    }
+    for (int j = 0; j < ROW_LANES; j++) {
+        lane[j] = (REAL)-INFINITY;
+    }
+    for (; k + V(at_once) <= n; k += V(at_once)) {
+        if (V(meet)(x + k, sign, lane)) {
+            return k + V(short_place)(x + k, V(at_once), sign);
+        }
+    }
+    REAL wanted = (REAL)-INFINITY;
+    for (int j = 0; j < ROW_LANES; j++) {
+        wanted = V(larger)(lane[j], wanted);
+    }
+    if (k < n) {
+        int64_t last = k + V(short_place)(x + k, n - k, sign);
+        if (!(sign * x[last] <= wanted)) {
+            return last;
+        }
+    }
+    wanted *= sign;
+    for (k = 0; !V(has)(x + k, wanted);) {
+        k += V(at_once);
+    }
+    while (x[k] != wanted) {
+        k++;
+    }
+    return k;
 }
 
 static void V(row_less)(const REAL *x, int64_t n, REAL less, REAL *y)

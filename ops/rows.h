@@ -10,6 +10,9 @@ void TYPED(reel__row_add)(const REAL *x, int64_t rows, int64_t stride, int64_t n
 /* NaN is passed over; -inf if there is nothing else. */
 REAL TYPED(reel__row_largest)(const REAL *x, int64_t n);
 
+/* Where the first of the largest of sign x is, or the first NaN; n > 0, sign 1 or -1. */
+int64_t TYPED(reel__row_place)(const REAL *x, int64_t n, REAL sign);
+
 /* y = x - less; y may be x. */
 void TYPED(reel__row_less)(const REAL *x, int64_t n, REAL less, REAL *y);
 

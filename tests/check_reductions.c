@@ -385,6 +385,65 @@ START_TEST(sums_of_all_lengths)
 }
 END_TEST
 
+/* The first of the largest of sign x; NaN is beyond all. */
+static int64_t place_of(const double *x, int64_t n, double sign)
+{
+    int64_t place = 0;
+    for (int64_t k = 1; k < n && !isnan(x[place]); k++) {
+        if (isnan(x[k]) || sign * x[k] > sign * x[place]) {
+            place = k;
+        }
+    }
+    return place;
+}
+
+/* With equal elements, zeros of both signs, infinities, NaNs, in rows and in columns. */
+START_TEST(extremes_of_all_lengths)
+{
+    enum { LONGEST = 300, ROWS_MADE = 6 };
+    static const double odd[] = {0, -0.0, INFINITY, -INFINITY, NAN, 3};
+    reel_dtype dtype = _i % 2 ? REEL_F64 : REEL_F32;
+    bool columns = _i / 2;
+    reel_tape *tape = reel_tape_new(1, .dtype = dtype, .on_error = reel_print_and_exit);
+    reel_random random = reel_random_new(1, (uint64_t)_i);
+    for (int isa = 0; isa <= (int)reel__isa_best(); isa++) {
+        reel__isa_force((reel_isa)isa);
+        for (int64_t n = 1; n <= LONGEST; n += n < 140 ? 1 : 7) {
+            double x[ROWS_MADE][LONGEST], laid_out[ROWS_MADE * LONGEST];
+            for (int64_t i = 0; i < ROWS_MADE * n; i++) {
+                int64_t row = i / n, column = i % n;
+                uint64_t range = row == 0 ? 1 : row == 1 ? 5 : 1000000;
+                double v = (double)reel_random_below(&random, range) - (double)(range / 2);
+                if (row > 2 && reel_random_below(&random, (uint64_t)n) == 0) {
+                    v = odd[reel_random_below(&random, sizeof odd / sizeof *odd)];
+                }
+                x[row][column] = row == 5 ? odd[reel_random_below(&random, 2)] : v;
+                laid_out[columns ? column * ROWS_MADE + row : i] = x[row][column];
+            }
+            reel_tape_reset(tape);
+            reel_node *a = reel_input(tape, REEL_F64, laid_out,
+                                      columns ? reel_dims(n, ROWS_MADE) : reel_dims(ROWS_MADE, n));
+            int axis = columns ? 0 : 1;
+            reel_node *y[4] = {reel_max_axis(a, axis, false), reel_min_axis(a, axis, false),
+                               reel_argmax_axis(a, axis, false), reel_argmin_axis(a, axis, false)};
+            ck_assert_int_eq(reel_eval(4, y), REEL_OK);
+            for (int64_t row = 0; row < ROWS_MADE; row++) {
+                for (int k = 0; k < 2; k++) {
+                    int64_t place = place_of(x[row], n, k ? -1 : 1);
+                    double got = element_of(y[k], row), wanted = x[row][place];
+                    ck_assert_msg(((const int32_t *)reel_data(y[2 + k]))[row] == place,
+                                  "%s, n %d, row %d", k ? "min" : "max", (int)n, (int)row);
+                    ck_assert(isnan(wanted) ? isnan(got)
+                                            : got == wanted && signbit(got) == signbit(wanted));
+                }
+            }
+        }
+    }
+    reel__isa_force(reel__isa_best());
+    reel_tape_free(tape);
+}
+END_TEST
+
 /* Many small numbers beside a large one: f32 sums are made in f64. */
 START_TEST(sums_keep_small_terms)
 {
@@ -441,6 +500,7 @@ int main(void)
     tcase_add_test(rows, rows_up_to_a_block);
     tcase_add_loop_test(rows, sums_of_all_lengths, 0, 4);
     tcase_add_test(rows, sums_keep_small_terms);
+    tcase_add_loop_test(rows, extremes_of_all_lengths, 0, 4);
     suite_add_tcase(suite, rows);
     return suite_run(suite);
 }
