@@ -2,6 +2,7 @@
  * hands the results to the nodes. Invariant: when a kernel reports an error, the reference executor
  * computes the same again and says what is wrong where; so both report alike. Must not know: how
  * plans are made or run. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +24,24 @@ const char *reel__pass_name(int i)
     return i >= 0 && i < PASSES ? pass_names[i] : NULL;
 }
 
-/* All passes but those that REEL_SKIP_PASSES names, a list with commas. */
+static void tell_no_pass(const char *name, size_t n)
+{
+    fprintf(stderr,
+            "reel: environment variable REEL_SKIP_PASSES: no pass is called '%.*s': expected ",
+            (int)(n < 40 ? n : 40), name);
+    for (int i = 0; i < PASSES; i++) {
+        const char *between = i == 0 ? "" : i + 1 < PASSES ? ", " : " or ";
+        fprintf(stderr, "%s%s", between, pass_names[i]);
+    }
+    fprintf(stderr, "\n");
+}
+
+/* All passes but those that REEL_SKIP_PASSES names, a list with commas. What it names wrongly is
+ * told to the first that asks. */
 static unsigned passes_wanted(void)
 {
+    static atomic_flag asked = ATOMIC_FLAG_INIT;
+    const bool first = !atomic_flag_test_and_set(&asked);
     unsigned passes = REEL__PASS_ALL;
     const char *skip = getenv("REEL_SKIP_PASSES");
     for (const char *p = skip ? skip : ""; *p;) {
@@ -36,19 +52,8 @@ static unsigned passes_wanted(void)
         }
         if (i < PASSES) {
             passes &= ~(1U << i);
-        } else if (n) {
-            fprintf(stderr,
-                    "reel: environment variable REEL_SKIP_PASSES: no pass is called '%.*s': "
-                    "expected ",
-                    (int)(n < 40 ? n : 40), p);
-            for (i = 0; i < PASSES; i++) {
-                fprintf(stderr, "%s%s",
-                        i == 0           ? ""
-                        : i + 1 < PASSES ? ", "
-                                         : " or ",
-                        pass_names[i]);
-            }
-            fprintf(stderr, "\n");
+        } else if (n && first) {
+            tell_no_pass(p, n);
         }
         p += n + (p[n] == ',');
     }

@@ -32,7 +32,9 @@ typedef struct reel_decode_args {
     int64_t sources;         /**< how many source sequences there are */
     int beam;                /**< hypotheses kept of each; 0: 1, which is greedy decoding */
     int best;                /**< how many are given back of each, at most; 0: 1 */
-    int32_t begin, end;      /**< tokens that begin and end a sequence */
+    /** Tokens that begin and end a sequence; an end that the vocabulary does not have never comes,
+     * so that sequences are of `longest` tokens. */
+    int32_t begin, end;
     int64_t longest;         /**< tokens at most, the end counted */
     int64_t least;           /**< the end may not come before so many other tokens */
     reel_length_penalty penalty;
