@@ -19,9 +19,7 @@ enum {
     SHORT_RUN = 160,
     TINY_RUN = 32,
     MOST_AXES = REEL_MAX_RANK + 1,
-    WORTH_THREADS = 1 << 15,     /* elements times ops */
-    WORTH_CALLING_FOR = 1 << 17, /* bytes */
-    LINE = 64
+    WORTH_THREADS = 1 << 15 /* elements times ops */
 };
 
 /* One input or output: where element (row, i) of the group's space is. */
@@ -50,7 +48,6 @@ typedef struct space {
     int64_t block;       /* elements */
     int most;            /* arguments of an op */
     int64_t units, unit; /* rows or blocks of a row that threads share */
-    bool ahead;          /* a unit is called into the cache before its turn */
     bool reduces;
 } space;
 
@@ -418,35 +415,6 @@ static bool by_rows(const space *s)
            (s->run < SHORT_RUN || ((s->reduces || !s->tables) && 2 * s->run <= s->block));
 }
 
-/* Calls a unit into the second cache, before its turn: what lies there is often from long ago, and
- * each of its many rows is too short for the processor to foresee the next. */
-static void call_for(const space *s, int64_t u)
-{
-    int n = s->f->inputs + s->f->outputs;
-    int64_t index[MOST_AXES] = {0}, from = 0, rows = 1, length = s->run;
-    if (by_rows(s)) {
-        find_row(s, u * s->unit, index);
-        rows = s->rows - u * s->unit < s->unit ? s->rows - u * s->unit : s->unit;
-    } else {
-        int64_t blocks = (s->run + s->block - 1) / s->block;
-        from = u % blocks * s->block;
-        find_row(s, u / blocks, index);
-        length = s->run - from < s->block ? s->run - from : s->block;
-    }
-    int64_t e = (int64_t)s->element;
-    for (int64_t row = 0; row < rows; row++) {
-        for (int i = 0; i < n; i++) {
-            if (s->line[i].inner == 1) {
-                const char *at = row_start(s, &s->line[i], index) + from * e;
-                for (int64_t b = 0; b < length * e; b += LINE) {
-                    __builtin_prefetch(at + b, 0, 2);
-                }
-            }
-        }
-        next_row(s, index);
-    }
-}
-
 /* Units [begin, end), with working memory of its own. Returns the status of reductions. */
 static reel_status run_units(const space *s, char *memory, int64_t begin, int64_t end)
 {
@@ -469,9 +437,6 @@ static reel_status run_units(const space *s, char *memory, int64_t begin, int64_
             int64_t row = u * s->unit;
             int64_t rows = s->rows - row < s->unit ? s->rows - row : s->unit;
             find_row(s, row, index);
-            if (s->ahead && u + 1 < end) {
-                call_for(s, u + 1);
-            }
             run_rows(s, &w, index, rows);
         }
         return w.status;
@@ -480,9 +445,6 @@ static reel_status run_units(const space *s, char *memory, int64_t begin, int64_
     for (int64_t u = begin; u < end; u++) {
         int64_t from = u % blocks * s->block;
         find_row(s, u / blocks, index);
-        if (s->ahead && u + 1 < end) {
-            call_for(s, u + 1);
-        }
         run_part(s, &w, index, from, s->run - from < s->block ? s->run - from : s->block);
     }
     return w.status;
@@ -601,7 +563,6 @@ bool reel__run_fused(reel__running *r, const reel__kernel *k)
     } else {
         s.units = s.rows * ((s.run + s.block - 1) / s.block);
     }
-    s.ahead = size * (int64_t)(n * s.element) >= WORTH_CALLING_FOR;
     job j = {.s = &s};
     atomic_init(&j.next, 0);
     atomic_init(&j.status, REEL_OK);
