@@ -68,6 +68,20 @@ static void move_on(reel__arena *a, reel__stock *b)
     a->end = a->at + b->size;
 }
 
+static size_t rounded(size_t bytes)
+{
+    return (bytes + 15) / 16 * 16;
+}
+
+const void *reel__arena_peek_more(const reel__arena *a, size_t bytes)
+{
+    const reel__stock *kept = a->current ? a->current->next : a->first;
+    while (kept && kept->size < rounded(bytes)) {
+        kept = kept->next;
+    }
+    return kept ? kept + 1 : NULL;
+}
+
 /* Moves on to a block with room for `bytes`: the first that fits of those kept from before the
  * rewind, else a fresh one. */
 static bool next_block(reel__arena *a, size_t bytes)
@@ -98,7 +112,7 @@ static bool next_block(reel__arena *a, size_t bytes)
 
 void *reel__arena_more(reel__arena *a, size_t bytes)
 {
-    if (bytes > SIZE_MAX - 16 || !next_block(a, (bytes + 15) / 16 * 16)) {
+    if (bytes > SIZE_MAX - 16 || !next_block(a, rounded(bytes))) {
         return NULL;
     }
     return reel__arena_alloc(a, bytes);

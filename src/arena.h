@@ -29,6 +29,15 @@ static inline void *reel__arena_alloc(reel__arena *a, size_t bytes)
     return p;
 }
 
+/* What is behind the current block, see below. */
+const void *reel__arena_peek_more(const reel__arena *a, size_t bytes);
+
+/* Where reel__arena_alloc would put so many bytes; NULL where it would have to ask the system. */
+static inline const void *reel__arena_peek(const reel__arena *a, size_t bytes)
+{
+    return a->at && (size_t)(a->end - a->at) >= bytes ? a->at : reel__arena_peek_more(a, bytes);
+}
+
 /* A copy of the n elements at v with room for more; *capacity becomes for how many. NULL when
  * memory is out. */
 void *reel__arena_enlarge(reel__arena *a, const void *v, uint32_t n, uint32_t *capacity,

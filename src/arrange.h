@@ -48,10 +48,10 @@ typedef struct reel__arranging {
     uint32_t *added_start;                    /* by block: its entries in added_of */
     uint32_t *added_of;
     reel__member *member, *moved; /* scratch for sorting */
-    uint32_t *array_start; /* by group */
+    uint32_t *array_start;        /* by group */
     reel__array *array;
     uint32_t arrays;
-    struct reel__spot *spot; /* by port of the graph */
+    struct reel__spot *spot;     /* by port of the graph */
     struct reel__wanted *wanted; /* nodes that are kept */
     size_t wanteds;
     reel__step *step;
@@ -65,7 +65,7 @@ void *reel__arrange_take(reel__arranging *a, size_t count, size_t size);
 /* Likewise, not zeroed. */
 void *reel__arrange_room(reel__arranging *a, size_t count, size_t size);
 
-/* Likewise, of the plan. */
+/* Not zeroed, of the plan. */
 void *reel__arrange_keep(reel__arranging *a, size_t count, size_t size);
 
 /* Each is one after another; false when memory is out. */

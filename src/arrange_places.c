@@ -378,7 +378,7 @@ static bool find_own_uses(reel__arranging *a)
 {
     reel__life *life = reel__arrange_room(a, (size_t)a->groups * REEL__SEGMENTS, sizeof *life);
     for (size_t i = 0; life && i < (size_t)a->groups * REEL__SEGMENTS; i++) {
-        life[i] = (reel__life){1, 0};
+        life[i] = (reel__life){1, 0}; /* never, so far */
     }
     for (uint32_t s = 0; life && s < a->steps; s++) {
         reel__life *x = &life[(size_t)a->step[s].group * REEL__SEGMENTS + a->step[s].segment];

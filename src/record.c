@@ -144,6 +144,7 @@ static bool begin_like(reel_tape *tape)
     return may;
 }
 
+/* A leaf has the shape that it is given: it is like any other. */
 static void follow_leaf(reel_tape *tape, const reel_op *op)
 {
     do {
@@ -358,6 +359,26 @@ static bool reduces_lines(reel_tape *tape, const char *at, const reel_op *op, in
     return true;
 }
 
+/* Takes the memory of so many bytes that the list of s's arguments and its attribute lie in, if
+ * that is what comes next. What is not the same is not taken: else it would lie elsewhere the next
+ * time, and the recording after that be another one again. */
+static inline bool echo_rest(reel_tape *tape, const reel__slot *s, size_t list, size_t attr)
+{
+    if (list) {
+        if (reel__arena_peek(&tape->arena, list) != s->arg.more) {
+            return false;
+        }
+        reel__arena_alloc(&tape->arena, list);
+    }
+    if (attr) {
+        if (reel__arena_peek(&tape->arena, attr) != s->attr) {
+            return false;
+        }
+        reel__arena_alloc(&tape->arena, attr);
+    }
+    return true;
+}
+
 /* A training loop records the same nodes again and again, into the same slots. As long as it does,
  * the slot still holds what was found out about the node the last time: only that op, arguments and
  * attribute are the same has to be seen. Its arguments' slots come before it and have been recorded
@@ -374,23 +395,17 @@ static inline reel__slot *echo(reel_tape *tape, const char *at, const reel_op *o
         return NULL;
     }
     const uintptr_t tag = tape->epoch & (REEL__SLOT_ALIGN - 1); /* of live pointers */
-    reel__slot *const *arg = s->arg.in;
-    if (n > 3) {
-        arg = reel__arena_alloc(&tape->arena, (size_t)n * sizeof *arg);
-        if (!arg || arg != s->arg.more) {
-            return NULL;
-        }
-    }
+    reel__slot *const *arg = reel__args(s);
     for (int i = 0; i < n; i++) {
         if ((uintptr_t)x[i] != ((uintptr_t)arg[i] | tag)) {
             return NULL;
         }
     }
-    if (op->attr_size) {
-        const void *copy = reel__arena_alloc(&tape->arena, op->attr_size);
-        if (!copy || copy != s->attr || !attr || memcmp(copy, attr, op->attr_size) != 0) {
-            return NULL;
-        }
+    if (op->attr_size && (!attr || memcmp(s->attr, attr, op->attr_size) != 0)) {
+        return NULL;
+    }
+    if (!echo_rest(tape, s, (n > 3) * (size_t)n * sizeof *arg, op->attr_size)) {
+        return NULL;
     }
     tape->count++;
     s->at = tape->origin ? tape->origin->at : at;
@@ -401,7 +416,8 @@ static inline reel__slot *echo(reel_tape *tape, const char *at, const reel_op *o
     return s;
 }
 
-/* Whether the next node has the op, attribute and kinds of arguments of the one at tape->like. */
+/* Whether the next node has the op and attribute of s, and arguments of the same shapes and types:
+ * all that shapes go by. */
 static inline bool is_like(const reel_tape *tape, const reel__slot *s, const reel_op *op, int n,
                            reel_node *const *x, const void *attr)
 {

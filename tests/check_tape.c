@@ -10,6 +10,7 @@
 #include <reel/random.h>
 #include <reel/tape.h>
 
+#include "../src/tape.h"
 #include "suite.h"
 #include "tapes.h"
 
@@ -496,6 +497,39 @@ START_TEST(scopes_like_others_have_their_own_errors)
 }
 END_TEST
 
+/* Whether recording this is known from the time before: kind 0 to 3 differ in an attribute, in the
+ * arguments of a long list, in memory taken before. */
+static bool known_from_before(reel_tape *tape, int kind)
+{
+    reel_tape_reset(tape);
+    reel_node *x = filled(tape, 2, 2);
+    reel_scope_enter(tape, kind == 3 ? "a scope with a long name" : "a");
+    reel_node *y = reel_scale(x, kind == 1 ? 3 : 2), *some[5] = {x, y, x, kind == 2 ? y : x, y};
+    for (int i = 0; i < 100; i++) { /* more than a block of memory in the stress build */
+        y = reel_clamp(reel_sum_of(5, some), -1, i);
+        some[1] = y;
+    }
+    reel_scope_leave(tape);
+    return tape->echo;
+}
+
+/* A change once is not to cost what repetition gains for ever. */
+START_TEST(recordings_repeat_after_a_change)
+{
+    reel_tape *tape = tape64();
+    static const int kinds[] = {0, 1, 2, 3, 2, 0, 3, 1, 0};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        bool known = known_from_before(tape, kinds[k]);
+        ck_assert_msg(!known, "change %d", (int)k);
+        known_from_before(tape, kinds[k]); /* where memory lies elsewhere than before */
+        for (int i = 0; i < 3; i++) {
+            ck_assert_msg(known_from_before(tape, kinds[k]), "change %d, %d later", (int)k, i);
+        }
+    }
+    reel_tape_free(tape);
+}
+END_TEST
+
 START_TEST(nodes_know_themselves)
 {
     reel_tape *tape = tape64();
@@ -743,6 +777,7 @@ int main(void)
     tcase_add_test(context, scopes_are_paths);
     tcase_add_loop_test(context, scopes_like_others_have_their_own_shapes, 0, 40);
     tcase_add_loop_test(context, scopes_like_others_have_their_own_errors, 0, 5);
+    tcase_add_test(context, recordings_repeat_after_a_change);
     tcase_add_test(context, nodes_know_themselves);
     tcase_add_test(context, one_leaf_per_weight);
     tcase_add_test(context, changed_weight_is_noticed);
