@@ -269,7 +269,8 @@ static int64_t V(short_place)(const REAL *x, int64_t n, REAL sign)
 
 enum { V(at_once) = AT_ONCE * ROW_LANES };
 
-/* Puts the largest of so many elements, NaNs left out, into lane[]; tells whether there was one. */
+/* Brings the largest of V(at_once) elements into lane[], NaNs left out; tells whether there are any
+ * NaNs. */
 VECTOR_INLINE int V(meet)(const REAL *a, REAL sign, REAL *restrict lane)
 {
     const REAL *b = a + ROW_LANES, *c = b + ROW_LANES, *d = c + ROW_LANES;

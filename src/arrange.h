@@ -91,8 +91,8 @@ static inline uint32_t reel__component_of(const reel__arranging *a, uint32_t blo
 /* Whether block x feeds block j within one recurrence. */
 static inline bool reel__inside(const reel__arranging *a, uint32_t x, uint32_t j)
 {
-    uint32_t circle = a->g->block[j].circle;
-    return circle && a->g->block[x].circle == circle;
+    uint32_t recurrence = a->g->block[j].recurrence;
+    return recurrence && a->g->block[x].recurrence == recurrence;
 }
 
 #endif

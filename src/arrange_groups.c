@@ -344,11 +344,11 @@ static bool find_codes(reel__arranging *a)
     }
     for (uint32_t j = 0; j < g->blocks; j++) {
         uint32_t k = reel__component_of(a, j);
-        g->block[j].circle = a->recurrent[k] ? k + 1 : 0;
+        g->block[j].recurrence = a->recurrent[k] ? k + 1 : 0;
     }
     for (uint32_t j = 0; j < g->blocks; j++) {
         const reel__block *b = &g->block[j];
-        if (!b->circle) {
+        if (!b->recurrence) {
             continue;
         }
         for (uint32_t p = 0; p < b->ports; p++) {

@@ -31,7 +31,7 @@ static void find_levels(reel__arranging *a)
     }
     for (uint32_t j = 0; j < g->blocks; j++) {
         reel__block *b = &g->block[j];
-        if (!b->circle) {
+        if (!b->recurrence) {
             continue;
         }
         for (uint32_t p = 0; p < b->ports; p++) {
@@ -53,7 +53,7 @@ static void find_levels(reel__arranging *a)
     }
     for (uint32_t j = g->blocks; j-- > 0;) {
         reel__block *b = &g->block[j];
-        if (!b->circle) {
+        if (!b->recurrence) {
             continue;
         }
         for (uint32_t i = a->added_start[j]; i < a->added_start[j + 1]; i++) {

@@ -88,7 +88,7 @@ static void find_reads(reel__pattern *p, const reel__sought *x)
         uint64_t reads = reel__rule_reads(x->slot[i]);
         p->rules_read |= (uint64_t)((reads & REEL__READS_Y) != 0) << i;
         for (int a = 0; a < p->node[i].n; a++, ref++) {
-            if (reel__reads_argument(reads, a)) {
+            if (reads & reel__reads_bit(a)) {
                 *(*ref >= 0 ? &p->rules_read : &p->rules_port) |= (uint64_t)1
                                                                   << (*ref >= 0 ? *ref : -1 - *ref);
             }

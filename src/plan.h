@@ -43,7 +43,7 @@ typedef struct reel__block {
     uint32_t window; /* blocks of different windows do not run together */
     /* how the plan arranges it */
     uint32_t group, position, level, tail;
-    uint32_t circle; /* number of its recurrence + 1; 0: none */
+    uint32_t recurrence; /* its number + 1; 0: none */
     uint32_t turn; /* number of its window in its recurrence */
     uint32_t slot; /* its place where two windows' instances have one */
     uint32_t near; /* likewise two levels' */

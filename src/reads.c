@@ -3,13 +3,7 @@
  * Must not know: any op by name. */
 #include "tape.h"
 
-enum { LAST_BIT = 62 };
 #define EVERYTHING UINT64_MAX
-
-static uint64_t bit_of(int i)
-{
-    return (uint64_t)1 << (i < LAST_BIT ? i : LAST_BIT);
-}
 
 /* A node with a shape and no value, which is never evaluated. */
 static reel__slot *stand_in(reel_tape *probe, const reel__slot *like)
@@ -41,7 +35,7 @@ static bool reached(reel_tape *probe, reel__slot *dx, const reel__slot *y, uint3
             continue;
         }
         if (s->id < y->id) {
-            *mask |= bit_of((int)s->id); /* the stand-ins were recorded first, in order */
+            *mask |= reel__reads_bit((int)s->id); /* the stand-ins were recorded first, in order */
             continue;
         }
         for (int i = 0; i < s->n; i++) {

@@ -97,7 +97,7 @@ void reel__mark_read(reel__slot *s)
         s->flags |= REEL__READ;
     }
     for (int i = 0; i < s->n; i++) {
-        if (reel__reads_argument(reads, i)) {
+        if (reads & reel__reads_bit(i)) {
             arg[i]->flags |= REEL__READ;
         }
     }

@@ -76,9 +76,9 @@ typedef struct reel__reads {
 } reel__reads;
 #define REEL__READS_Y ((uint64_t)1 << 63)
 
-static inline bool reel__reads_argument(uint64_t mask, int i)
+static inline uint64_t reel__reads_bit(int i)
 {
-    return mask >> (i < 62 ? i : 62) & 1U;
+    return (uint64_t)1 << (i < 62 ? i : 62);
 }
 
 typedef struct reel__executor {
